@@ -1,0 +1,44 @@
+# Everything starts here: `make` alone explains the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-pg15 lint format bench sql clean
+
+help: ## explain the targets
+	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml locaria_reporter/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./locaria_reporter -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.installed ## build .venv with everything that the project needs
+
+run: setup ## load the world's airports: insert a row, watch it load, see the table
+	@$(BIN)/locaria demo
+
+test: setup lint ## set everything up and run the tests (embedded PostgreSQL 18)
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the system's packages)
+	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 2 --dist loadfile
+
+lint: setup ## format check, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy locaria locaria_reporter
+
+format: setup ## rewrite the code as the formatter wants it
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure speed, as ratios against named peers in the same run
+	$(BIN)/python -m bench
+
+sql: setup ## print one plain install file, for a DBA who runs no alembic
+	@$(BIN)/locaria db sql
+
+clean: ## remove .venv and the local database
+	rm -rf $(VENV) .locaria
