@@ -65,7 +65,9 @@ if context.is_offline_mode():
 else:
     dsn = context.config.attributes.get("dsn") or os.environ.get("LOCARIA_DSN")
     if not dsn:
-        raise SystemExit("LOCARIA_DSN is not set: name the database, e.g. postgresql://user@host/db")
+        raise SystemExit(
+            "LOCARIA_DSN is not set: name the database, e.g. postgresql://user@host/db"
+        )
     with connect_engine(dsn).connect() as engine_connection:
         run_upgrade(engine_connection)
         engine_connection.commit()

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from alembic.config import Config
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from alembic import command
-from alembic.config import Config
 
 ROOT = Path(__file__).parent.parent
 DOCKERS_JSON = ROOT / "containers" / "dockers.json"

@@ -20,7 +20,6 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
-set locaria.hot_path = 'on'
 as $$
 #variable_conflict use_column
 declare
@@ -83,6 +82,7 @@ begin
   if v_task.idle_since is not null then
     update locaria.tasks set idle_since = null, lease_until = v_now + v_container.lease where id = p_task;
   end if;
+  perform set_config('locaria.hot_path', 'on', true);
   return query
   with new_runs as (
     insert into locaria.runs as r (file_id, container, task_id, attempt, requested_status, started, lease_until)
@@ -109,6 +109,7 @@ begin
     order by r.id desc limit 1
   ) as before on true
   order by c.run_id;
+  perform set_config('locaria.hot_path', '', true);
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is
