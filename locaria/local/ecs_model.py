@@ -88,28 +88,22 @@ def load_task_definitions(path: Path) -> dict[str, TaskDefinition]:
 
     Relative to its folder, container `name` lives in `name/`, and its `entry_point` runs there.
     """
-    loaded = json.loads(path.read_text())
-    listed = loaded.get("containers", loaded) if isinstance(loaded, dict) else loaded
-    entries = (
-        [{"name": name} | entry for name, entry in listed.items() if isinstance(entry, dict)]
-        if isinstance(listed, dict)
-        else listed
-    )
+    loaded: dict[str, dict[str, Any]] = json.loads(path.read_text())
     return {
-        entry["name"]: _definition(entry, path.parent)
-        for entry in entries
+        name: _definition(name, entry, path.parent)
+        for name, entry in loaded.items()
         if "entry_point" in entry
     }
 
 
-def _definition(entry: dict[str, Any], folder: Path) -> TaskDefinition:
+def _definition(name: str, entry: dict[str, Any], folder: Path) -> TaskDefinition:
     command = [str(word) for word in entry["entry_point"]]
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
     return TaskDefinition(
-        family=entry["name"],
+        family=name,
         command=tuple(command),
-        folder=folder / entry["name"],
+        folder=folder / name,
         stop_timeout=float(entry.get("stop_timeout", STOP_TIMEOUT_S)),
     )
 
