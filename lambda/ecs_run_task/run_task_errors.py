@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore import exceptions as aws
+from botocore.exceptions import BotoCoreError, ClientError
 
 
 class EcsRunTaskError(Exception):
@@ -132,7 +133,8 @@ def failed_call(
         advice = _advice(code, message, action, payload)
     else:
         code, message = type(error).__name__, str(error)
-        passing = isinstance(error, HTTPClientError)  # no connection, no answer, connection cut
+        # no connection; no answer in time, or a connection cut in the middle
+        passing = isinstance(error, aws.ConnectionError | aws.HTTPClientError)
         advice = "check the role, AWS_REGION and the network of this Lambda function"
     told = f"{action} of {name_of(payload)}{before}: {code}: {message}"
     if passing:

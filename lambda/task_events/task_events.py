@@ -44,7 +44,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Raises:
         EventRefused: the event has none of the three shapes, or the SQL function refused it.
-        DatabaseUnavailable: no connection, or the database failed twice. Lambda delivers the event again.
+        DatabaseUnavailable: no connection, or the database failed twice.
     """
     if isinstance(event, dict) and "Records" in event:
         return _record_batch(event["Records"], context)
