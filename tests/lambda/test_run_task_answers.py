@@ -159,6 +159,7 @@ def test_a_passing_fault_is_retried_under_the_same_token(
     [
         ((400, {"__type": "ThrottlingException", "message": "Rate exceeded"}), "Rate exceeded"),
         ((500, {"__type": "ServerException", "message": "Internal Error"}), "Internal Error"),
+        ((503, {}), "503"),
         (EndpointConnectionError(endpoint_url="https://ecs"), "Could not connect"),
     ],
 )

@@ -91,12 +91,18 @@ def test_only_the_bad_messages_of_a_batch_come_back(
     assert events_db.recorded() == [state_change()]
 
 
-def test_a_whole_batch_comes_back_when_there_is_no_database(
-    task_events: ModuleType, state_change: Envelope, monkeypatch: pytest.MonkeyPatch
+def test_a_whole_batch_comes_back_after_one_try_when_there_is_no_database(
+    task_events: ModuleType,
+    state_change: Envelope,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level(logging.INFO)
     monkeypatch.setenv("LOCARIA_DSN", "host=127.0.0.1 port=1 dbname=x")
     result = task_events.handler(batch(state_change(), state_change(), FAILURE), None)
     assert failed_messages(result) == ["m0", "m1", "m2"]
+    lines = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [line["event"] for line in lines] == ["failed", "batch"]
 
 
 @pytest.mark.parametrize(
