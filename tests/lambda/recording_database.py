@@ -25,7 +25,7 @@ class RecordingDatabase:
         return [row[0] for row in self.execute(sql.SQL("select event from got order by id"))]
 
     def cut_connections(self) -> int:
-        """End every other session, as a restart of the server does."""
+        """Cut every other connection, as a restart of the server does."""
         return len(
             self.execute(
                 sql.SQL(
