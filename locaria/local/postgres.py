@@ -42,7 +42,7 @@ class PostgresServer:
         data_dir  folder of everything of this server; made when absent.
         bin_dir   folder of `postgres` and `initdb`; default as `find_binaries` says.
         port      TCP port; default: a free one, kept across restarts.
-        durable   False trades safety at a power cut for speed: for tests only.
+        durable   False trades safety at a crash of the machine for speed: for tests only.
     """
 
     def __init__(
