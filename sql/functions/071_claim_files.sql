@@ -91,7 +91,7 @@ begin
     from claimed c
     -- Goes on from the run before, if that one gave the file back; a file that was requested anew begins anew.
     left join lateral (
-      select r.id, r.checkpoint, r.end_status = r.requested_status as gave_back from locaria.runs r
+      select r.id, r.checkpoint, r.end_status = r.requested_status and r.outcome <> 'overridden' as gave_back from locaria.runs r
       where r.file_id = c.file_id
       order by r.id desc limit 1
     ) as before on before.gave_back;
