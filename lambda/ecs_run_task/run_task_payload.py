@@ -90,7 +90,7 @@ REQUIRED: dict[str, dict[str, Field]] = {
 OPTIONAL: dict[str, dict[str, Field]] = {
     "run_task": {
         "xact": Text("[0-9]{1,20}"),
-        "origin": Text("[A-Za-z0-9_.:/-]{1,128}"),
+        "origin": Text("[A-Za-z0-9_-]{1,64}"),
         "assign_public_ip": Text("ENABLED|DISABLED"),
         "platform_version": Text("LATEST|[0-9]+[.][0-9]+[.][0-9]+"),
         "capacity_provider": Text("FARGATE|FARGATE_SPOT"),
@@ -147,6 +147,12 @@ def client_token(payload: dict[str, Any], chunk: int) -> str:
     return f"locaria-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:48]}"
 
 
+def started_by(payload: dict[str, Any]) -> str:
+    """The mark on a task by which its events find back to the launch that asked for it."""
+    parts = ["locaria", payload["dispatch"], payload["launch"], payload.get("origin")]
+    return "-".join(str(part) for part in parts if part is not None)
+
+
 def build_run_task_requests(payload: dict[str, Any]) -> list[dict[str, Any]]:
     """Turn a `run_task` payload into the RunTask requests that serve it, each for up to 10 tasks.
 
@@ -161,7 +167,7 @@ def build_run_task_requests(payload: dict[str, Any]) -> list[dict[str, Any]]:
     common: dict[str, Any] = {
         "cluster": payload["cluster"],
         "taskDefinition": payload["task"],
-        "startedBy": f"locaria-{payload['dispatch']}-{payload['launch']}",
+        "startedBy": started_by(payload),
         "networkConfiguration": {
             "awsvpcConfiguration": {
                 "subnets": payload["subnets"],

@@ -78,6 +78,7 @@ def test_a_payload_becomes_exactly_this_request(protocol: ModuleType, payload: P
         ({"task": "file_loader:7"}, {"taskDefinition": "file_loader:7"}),
         ({"dispatch": 2**63 - 1}, {"startedBy": "locaria-9223372036854775807-1"}),
         ({"launch": 3}, {"startedBy": "locaria-17-3"}),
+        ({"origin": "gis_1"}, {"startedBy": "locaria-17-1-gis_1"}),
         (
             {"assign_public_ip": "ENABLED", "subnets": ["subnet-1", "subnet-2"]},
             {
