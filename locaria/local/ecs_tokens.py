@@ -7,6 +7,7 @@ an hour after its last task has ended, whichever is shorter.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ _AFTER_END = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request with a token was answered."""
+    """What a request with a token was answered; `parameters` is a digest of the request."""
 
     parameters: str
     task_ids: list[str]
@@ -103,4 +104,4 @@ class ClientTokens:
 
 def _parameters(request: dict[str, Any]) -> str:
     others = {name: value for name, value in request.items() if name != "clientToken"}
-    return json.dumps(others, sort_keys=True)
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -124,6 +124,8 @@ class PostgresServer:
         if self._process is not None:
             self._process.wait(timeout_s)
             self._process = None
+        with suppress(OSError):  # gone, or in use again
+            cluster.socket_dir(self.data_dir).rmdir()
 
     def restart(self, mode: StopMode = "fast") -> None:
         """Stop and start again, on the same port."""
