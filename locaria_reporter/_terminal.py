@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from ._recording import RecordingChannel
+
+
+class TerminalChannel(RecordingChannel):
+    """placeholder"""
