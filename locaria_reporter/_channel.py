@@ -98,6 +98,7 @@ class Failure:
     error: str
     detail: str | None = None
     retry_in: timedelta | None = None
+    exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

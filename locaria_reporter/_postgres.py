@@ -25,6 +25,8 @@ from ._channel import (
     TaskStart,
     Wait,
 )
+from ._copying import copy_into, copy_statement
+from ._errors import TooManyRejects
 from ._session import Connection, Session, committed
 
 _POLL_EVERY = 2.0
@@ -124,8 +126,16 @@ class PostgresChannel:
         return self._session.transact(work)
 
     def reject_rows(self, run: int, rejects: Sequence[Json]) -> int:
-        query = "select locaria.reject_rows(%s, %s::jsonb)"
-        return int(self._session.value(query, run, _jsonb(list(rejects))))
+        row = self._session.call(
+            "select locaria.reject_rows(%s, %s::jsonb) as total,"
+            " locaria.get_reject_limit(%s) as allowed",
+            run,
+            _jsonb(list(rejects)),
+            run,
+        )[0]
+        if row["allowed"] is not None and row["total"] > row["allowed"]:
+            raise TooManyRejects(f"{row['total']} rows rejected, {row['allowed']} are allowed")
+        return int(row["total"])
 
     def finish_run(self, run: int, ending: Ending) -> int | None:
         if ending.staging is None:
@@ -158,12 +168,13 @@ class PostgresChannel:
     def fail_run(self, run: int, failure: Failure) -> str:
         return str(
             self._session.value(
-                "select locaria.fail_run(%s, %s::text, %s::text, %s::text, %s::interval)",
+                "select locaria.fail_run(%s, %s::text, %s::text, %s::text, %s::interval, %s)",
                 run,
                 failure.kind,
                 failure.error,
                 failure.detail,
                 failure.retry_in,
+                failure.exit_code,
             )
         )
 
@@ -225,27 +236,6 @@ class PostgresChannel:
 
             self._session.on_open(listen)
             self._session.attempt(lambda connection: connection)
-
-
-def copy_statement(block: Block) -> sql.Composed:
-    """COPY … FROM STDIN for the block's table, columns and format."""
-    # The staging name comes quoted from the database, the options from Staging.write().
-    return sql.SQL("copy {} ({}) from stdin{}").format(
-        sql.SQL(block.staging),
-        sql.SQL(", ").join(map(sql.Identifier, block.columns)),
-        sql.SQL(f" with ({block.options})" if block.options else ""),
-    )
-
-
-def copy_into(connection: Connection, statement: sql.Composed, block: Block) -> int:
-    """Send the block; the number of rows that arrived."""
-    with connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
-            if block.data is not None:
-                copy.write(block.data)
-            for row in block.rows or ():
-                copy.write_row(row)
-        return cursor.rowcount
 
 
 def _finish(connection: psycopg.Connection[Any], run: int, ending: Ending) -> None:

@@ -21,7 +21,6 @@ class Progress:
         self.unit: str | None = None
         self.bytes_done: int | None = None
         self.bytes_total: int | None = None
-        self.rejected = 0
         self.message: str | None = None
         self.stage: str | None = None
         self._stage_n = 0
@@ -63,7 +62,6 @@ class Progress:
             or self.done is not None
             or self.bytes_done is not None
             or self.message is not None
-            or self.rejected > 0
         )
 
     def percent(self) -> float | None:
@@ -103,7 +101,6 @@ class Progress:
             "unit": self.unit,
             "bytes_done": self.done if rows_are_bytes else self.bytes_done,
             "bytes_total": self.total if rows_are_bytes else self.bytes_total,
-            "rows_rejected": self.rejected or None,
             "message": self.message,
         }
         return {key: value for key, value in known.items() if value is not None}

@@ -190,7 +190,6 @@ class Run:
                 "row": clip(mask.text(text), _LONGEST_ROW),
             }
         )
-        self._account.progress.rejected += 1
         if len(self._rejects) >= _REJECTS_A_CALL:
             self._send_rejects()
 
@@ -312,7 +311,9 @@ class Run:
 
     def _copy_block(self, block: Block, checkpoint: Json | None) -> int:
         self._account.check()
-        rows, cancelled = self._channel.copy_block(self.id, block, checkpoint)
+        # The call is the fence, too: without a checkpoint of the block's own, the last one stays.
+        kept = checkpoint if checkpoint is not None else (self.checkpoint or None)
+        rows, cancelled = self._channel.copy_block(self.id, block, kept)
         if checkpoint is not None:
             self.checkpoint = checkpoint
         self._heed(cancelled)
