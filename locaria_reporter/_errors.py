@@ -146,6 +146,24 @@ class Terminated(Outcome, KeyboardInterrupt):
     default = "terminated"
 
 
+class CommandFailed(Outcome):
+    """The command that locaria-report ran did not end with 0 (not part of the interface).
+
+    Args:
+        message: for last_error.
+        kind: of the failure.
+        status: the command's exit code.
+        detail: the last lines that it wrote.
+    """
+
+    def __init__(self, message: str, *, kind: str, status: int, detail: str | None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+        self.detail = detail
+        self.code = self.exit_code = status if 0 < status < 256 else 1
+
+
 class ReporterError(Exception):
     """A mistake that a loader author or an operator can fix; the message says how."""
 

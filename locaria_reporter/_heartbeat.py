@@ -43,6 +43,8 @@ class Heart(threading.Thread):
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self.wake_write, False)
         self._beat_at = time.monotonic() + self._every
+        self._exit_at: float | None = None
+        self.exit_grace = _EXIT_GRACE
 
     def watch(self, account: Account) -> None:
         """Begin to keep a run."""
@@ -80,13 +82,13 @@ class Heart(threading.Thread):
             os.close(self.wake_write)
 
     def _turn(self) -> None:
-        pause = self._beat_at - time.monotonic()
-        if self._accounts:
-            pause = min(pause, TICK)
+        pause = min(self._beat_at - time.monotonic(), TICK)
         said = self._channel.wait_for_cancel(self._wake_read, pause)
-        if self._signalled():
+        if self._signalled() and self._exit_at is None:
+            self._exit_at = time.monotonic() + self.exit_grace
             self._release_all()
-            return
+        if self._exit_at is not None and time.monotonic() > self._exit_at:
+            self._exit_hard()
         beat_due = time.monotonic() >= self._beat_at
         if beat_due or said & self._accounts.keys():
             self._beat()
@@ -130,6 +132,10 @@ class Heart(threading.Thread):
                 account.order("released")
             except (Outcome, ReporterError) as trouble:
                 _LOG.warning("run %s could not be released: %s", account.run_id, trouble)
-        if not self._stopping.wait(_EXIT_GRACE):
+
+    def _exit_hard(self) -> None:
+        """The loader's thread did not come back from wherever it is; nothing of it can be saved."""
+        try:
             self._channel.leave_task(self._task, EXIT_TERMINATED, "terminated by a signal")
+        finally:
             os._exit(EXIT_TERMINATED)

@@ -10,6 +10,7 @@ from ._errors import (
     EXIT_RETRY,
     EXIT_TERMINATED,
     Cancelled,
+    CommandFailed,
     Fatal,
     NotFinished,
     Outcome,
@@ -29,6 +30,13 @@ def failure_of(error: BaseException, masker: Masker) -> Failure:
     Retry → transient; Fatal → its kind; Cancelled → cancelled; `sys.exit(75)` and `sys.exit(65)`
     mean the same as from a shell; anything else is internal, with its traceback.
     """
+    if isinstance(error, CommandFailed):
+        return Failure(
+            kind=error.kind,
+            error=clip(masker.text(error.message), _LONGEST_ERROR),
+            detail=None if error.detail is None else masker.text(error.detail),
+            exit_code=error.status,
+        )
     if isinstance(error, Retry):
         kind, delay = "transient", error.delay
     elif isinstance(error, SystemExit):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
@@ -119,6 +119,28 @@ class Run:
         progress.done = done
         progress.total = progress.total if total is None else total
         progress.message = message or progress.message
+
+    def say(self, message: str) -> None:
+        """One line for the file's status: what is being done right now."""
+        self._account.check()
+        self._account.progress.message = message
+
+    def count_bytes(self, done: int, total: int | None = None) -> None:
+        """Say how many bytes are done, for loaders that read by other means than run.open()."""
+        self._account.check()
+        self._account.progress.bytes_done = done
+        self._account.progress.bytes_total = total
+
+    def count_percent(self, percent: float) -> None:
+        """Say how far the stage is, where only a percentage is known: 0 to 100."""
+        total = self._account.progress.total
+        if total is None:
+            self._account.progress.unit = "%"
+        self.progress(round((100 if total is None else total) * percent / 100), total or 100)
+
+    def check(self) -> None:
+        """Raise Cancelled or LeaseLost if that has been ordered; long computations call it."""
+        self._account.check()
 
     def open(
         self,
@@ -335,6 +357,10 @@ class Run:
         if connection is not None and not connection.closed:
             with contextlib.suppress(psycopg.Error):
                 connection.cancel_safe(timeout=5)
+
+    def supervise(self, interrupt: Callable[[], None], grace: float) -> None:
+        """For programs that let another process do the work (see Task.supervise)."""
+        self._task.supervise(self._account, interrupt, grace)
 
     def _close(self) -> None:
         if self._account.stop != "closed":

@@ -115,6 +115,19 @@ class Task:
             self._heart.watch(run._account)
         return run
 
+    def supervise(self, account: Account, interrupt: Callable[[], None], grace: float) -> None:
+        """The work is done by another process: nothing is given back while it may be alive.
+
+        Args:
+            account: of the run.
+            interrupt: called when the run shall end.
+            grace: seconds between asking that process to end and killing it.
+        """
+        account.shielded = True
+        account.interrupt = interrupt
+        if self._heart is not None:
+            self._heart.exit_grace = grace + 10.0
+
     def began(self, account: Account) -> None:
         """The run's block was entered: its log messages begin."""
         self._logs.handler.account = account

@@ -1,8 +1,9 @@
 """The channel outside Locaria: the same script runs on a laptop, with its progress on the terminal.
 
 Parameters come from the command line and the environment, the later ones winning:
-`P_name=value` variables (as locaria-report exports them), LOCARIA_PARAMETERS (JSON, or @file.json),
-then words like `name=value`, `{"name": …}` or `@file.json` in argv. Values that are JSON are parsed.
+`P_name=value` variables (as locaria-report exports them), LOCARIA_PARAMETERS (JSON or @file.json),
+then words like `name=value`, `{"name": …}` or `@file.json` in argv. Values that are JSON are parsed
+as such.
 
 Staging tables and transactions need a database: DATABASE_URL or libpq's own PG… variables.
 """
