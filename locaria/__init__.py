@@ -1,0 +1,1 @@
+"""Locaria: an INSERT is all it takes to run a container."""

@@ -1,0 +1,80 @@
+"""Install and upgrade Locaria in a database, and register its containers."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.pool import NullPool
+
+from alembic import command
+
+ROOT = Path(__file__).parent.parent
+DOCKERS_JSON = ROOT / "containers" / "dockers.json"
+
+
+def connect_engine(dsn: str) -> Engine:
+    """Return alembic's engine for a libpq connection string of either form."""
+    return create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool
+    )
+
+
+def alembic_config(dsn: str | None = None, output: io.TextIOBase | None = None) -> Config:
+    """Return the configuration of alembic/, for one database."""
+    config = Config(str(ROOT / "alembic.ini"))
+    if output is not None:
+        config.output_buffer = output
+    config.attributes["dsn"] = dsn
+    return config
+
+
+def install(dsn: str) -> None:
+    """Bring a database up to date: `alembic upgrade head`. Twice is fine.
+
+    Parameters:
+        dsn: libpq connection string of the owner. It needs CREATE on the database, and CREATEROLE
+            unless the four group roles exist; it need not be a superuser.
+    """
+    command.upgrade(alembic_config(dsn), "head")
+
+
+def plain_sql() -> str:
+    """Return all that an installation does as one SQL script, for a DBA who runs no alembic."""
+    buffer = io.StringIO()
+    command.upgrade(alembic_config(output=buffer), "head", sql=True)
+    return buffer.getvalue()
+
+
+def read_dockers(path: Path = DOCKERS_JSON) -> dict[str, dict[str, Any]]:
+    """Return the containers of a dockers.json, by name.
+
+    Raises:
+        ValueError: the file is not a JSON object of objects; the message says where.
+    """
+    try:
+        dockers = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+    if not isinstance(dockers, dict):
+        raise ValueError(f"{path}: must be an object of containers by name")
+    for name, entry in dockers.items():
+        if not isinstance(entry, dict):
+            raise ValueError(f"{path}: {name}: must be an object")
+    return dockers
+
+
+def register_containers(
+    connection: psycopg.Connection[Any], path: Path = DOCKERS_JSON
+) -> list[str]:
+    """Register the containers of a dockers.json, or bring them up to date; returns their names."""
+    dockers = read_dockers(path)
+    with connection.transaction():
+        for name, entry in dockers.items():
+            connection.execute(
+                "select locaria.register_container(%s, %s::jsonb)", (name, json.dumps(entry))
+            )
+    return list(dockers)

@@ -1,0 +1,91 @@
+"""Connections of the runtime to its database, which come back when the server does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+log = logging.getLogger(__name__)
+_BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+class StoppedError(Exception):
+    """The runtime is stopping: what was asked for was not done."""
+
+
+class Database:
+    """One autocommit connection for one thread, opened when needed, reopened when it was cut.
+
+    Parameters
+        dsn       where to connect.
+        name      shown as application_name in pg_stat_activity.
+        stopping  set by the owner to end all waiting.
+    """
+
+    def __init__(self, dsn: str, name: str, stopping: threading.Event) -> None:
+        self._dsn = dsn
+        self._name = name
+        self._stopping = stopping
+        self._connection: psycopg.Connection[DictRow] | None = None
+
+    def connection(self) -> psycopg.Connection[DictRow]:
+        """The open connection; waits for the server to be there. Raises StoppedError."""
+        attempt = 0
+        while self._connection is None or self._connection.closed:
+            try:
+                self._connection = psycopg.connect(
+                    self._dsn,
+                    autocommit=True,
+                    row_factory=dict_row,
+                    connect_timeout=5,
+                    application_name=f"locaria {self._name}",
+                )
+            except psycopg.OperationalError as error:
+                if attempt == 0:
+                    log.warning("%s: can't connect, trying on: %s", self._name, error)
+                if self._stopping.wait(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]):
+                    raise StoppedError from error
+                attempt += 1
+        return self._connection
+
+    def run(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run one statement and return its rows; again, when the connection broke meanwhile.
+
+        A statement may so be done twice: use it for those that may. Raises StoppedError.
+        """
+        while True:
+            try:
+                cursor = self.connection().execute(query.encode(), values)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError as error:
+                if not self.lost():
+                    raise
+                if self._stopping.is_set():
+                    raise StoppedError from error
+                log.warning("%s: lost the connection: %s", self._name, error)
+
+    def lost(self) -> bool:
+        """Whether the connection is broken and the next use opens another."""
+        return self._connection is None or self._connection.closed
+
+    def close(self) -> None:
+        """Close the connection; a later use opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,301 @@
+"""Lambda's asynchronous invocation, locally: at least once, with retries and a failure destination.
+
+Takes what the stand-in for `aws_lambda` wrote to `aws_lambda.invocations` and calls the handlers.
+The rules are Lambda's (two more attempts after an error, a maximum event age, an on-failure
+record); only the pauses are shorter: 1 and 2 seconds where AWS waits 1 and 2 minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+
+from locaria.local.database import Database, StoppedError
+from locaria.local.lambda_environment import (
+    EnvironmentsClosedError,
+    LambdaEnvironments,
+    LambdaFunction,
+    Reply,
+)
+
+log = logging.getLogger(__name__)
+CHANNEL = "aws_lambda_invocations"
+_IDLE_WAIT_S = 5.0
+_KEEP = "7 days"
+
+_CLAIM = """
+    update aws_lambda.invocations i
+       set state = 'running', attempts = i.attempts + 1
+     where i.id = (
+       select q.id from aws_lambda.invocations q
+        where q.state = 'queued' and q.run_after <= clock_timestamp()
+        order by q.run_after, q.id
+        limit 1
+        for update skip locked
+     )
+    returning i.*, extract(epoch from clock_timestamp() - i.received_at)::float8 as age_s
+"""
+_FINISH = """
+    update aws_lambda.invocations
+       set state = %s, finished_at = clock_timestamp(), response = %s::json,
+           function_error = %s, log_tail = %s
+     where id = %s and state = 'running'
+"""
+_AGAIN = """
+    update aws_lambda.invocations
+       set state = 'queued', run_after = clock_timestamp() + make_interval(secs => %s),
+           response = %s::json, function_error = 'Unhandled', log_tail = %s
+     where id = %s and state = 'running'
+"""
+_RECOVER = """
+    update aws_lambda.invocations
+       set state = 'queued', attempts = attempts - 1, run_after = clock_timestamp()
+     where state = 'running'
+"""
+_NEXT = """
+    select extract(epoch from min(run_after) - clock_timestamp())::float8 as due_in_s
+      from aws_lambda.invocations where state = 'queued'
+"""
+_ENQUEUE = """
+    insert into aws_lambda.invocations (function_name, payload, invocation_type)
+    values (%s, %s::json, 'Event')
+"""
+_GIVE_UP = """
+    with ended as (
+      update aws_lambda.invocations
+         set state = %s, finished_at = clock_timestamp(), response = %s::json,
+             function_error = 'Unhandled', log_tail = %s
+       where id = %s and state = 'running'
+      returning id
+    )
+    insert into aws_lambda.invocations (function_name, payload, invocation_type)
+    select %s, %s::json, 'Event' from ended where %s
+"""
+_PRUNE = "delete from aws_lambda.invocations where finished_at < clock_timestamp() - %s::interval"
+
+
+@dataclass(frozen=True)
+class DeliveryRules:
+    """How often and how long an event is tried.
+
+    Parameters
+        retry_delays_s       pauses before the second, third, … attempt: as many as retries.
+        max_event_age_s      an older event is given up without calling the handler (again).
+        failure_destination  the function that gets the record of an event that was given up.
+        concurrency          how many handlers run at a time.
+    """
+
+    retry_delays_s: Sequence[float] = (1.0, 2.0)
+    max_event_age_s: float = 3600.0
+    failure_destination: str | None = "taskEvents"
+    concurrency: int = 4
+
+
+class LambdaQueue:
+    """Delivers invocations to handlers until it is stopped.
+
+    Parameters
+        dsn        a superuser's DSN of the database with the stand-in.
+        functions  the functions that exist.
+        log_dir    folder for what the handlers print.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        functions: Iterable[LambdaFunction],
+        log_dir: Path,
+        rules: DeliveryRules | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._functions = {function.name: function for function in functions}
+        self._rules = rules or DeliveryRules()
+        self._environments = LambdaEnvironments(self._functions, log_dir)
+        self._stopping = threading.Event()
+        self._news = threading.Condition()
+        self._looked = 0
+        self._events = Database(dsn, "Lambda events", self._stopping)
+        self._events_lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> Self:
+        """Deliver what a killed runtime left, then whatever comes."""
+        with Database(self._dsn, "Lambda start", self._stopping) as database:
+            database.run(_RECOVER)
+            database.run(_PRUNE, [_KEEP])
+        self._environments.warm()
+        self._spawn("lambda-listener", self._listen)
+        for number in range(self._rules.concurrency):
+            self._spawn(f"lambda-courier-{number + 1}", self._deliver)
+        return self
+
+    def stop(self) -> None:
+        """Stop at once: a handler that runs is killed, its event delivered at the next start."""
+        self._stopping.set()
+        with self._news:
+            self._news.notify_all()
+        self._environments.kill()
+        for thread in self._threads:
+            thread.join()
+        self._environments.close()
+        with self._events_lock:
+            self._events.close()
+
+    def put(self, function_name: str, event: Any) -> None:
+        """Put an event in the queue of a function, as EventBridge does. Raises StoppedError."""
+        with self._events_lock:
+            self._events.run(_ENQUEUE, [function_name, json.dumps(event)])
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # -- threads ---------------------------------------------------------------------------------
+
+    def _spawn(self, name: str, target: Any) -> None:
+        thread = threading.Thread(target=self._until_stopped, args=(target, name), name=name)
+        thread.start()
+        self._threads.append(thread)
+
+    def _until_stopped(self, target: Any, name: str) -> None:
+        while not self._stopping.is_set():
+            with Database(self._dsn, name, self._stopping) as database:
+                try:
+                    target(database)
+                except StoppedError:
+                    return
+                except psycopg.OperationalError as error:
+                    log.warning("%s lost the database, and goes on: %s", name, error)
+                    self._stopping.wait(0.1)
+                except Exception:
+                    log.exception("%s failed, and goes on", name)
+                    self._stopping.wait(1.0)
+
+    def _listen(self, database: Database) -> None:
+        """Wake the couriers when something was written and when a retry falls due."""
+        while not self._stopping.is_set():
+            connection = database.connection()
+            connection.execute(f"listen {CHANNEL}".encode())
+            self._wake()
+            while not self._stopping.is_set() and not database.lost():
+                due_in_s = database.run(_NEXT)[0]["due_in_s"]
+                wait_s = (
+                    _IDLE_WAIT_S if due_in_s is None else min(max(due_in_s, 0.01), _IDLE_WAIT_S)
+                )
+                list(connection.notifies(timeout=wait_s, stop_after=1))
+                self._wake()
+
+    def _wake(self) -> None:
+        with self._news:
+            self._looked += 1
+            self._news.notify_all()
+
+    def _deliver(self, database: Database) -> None:
+        while not self._stopping.is_set():
+            seen = self._looked
+            rows = database.run(_CLAIM)
+            if rows:
+                self._handle(database, rows[0])
+                continue
+            with self._news:
+                while self._looked == seen and not self._stopping.is_set():
+                    self._news.wait()
+
+    # -- one invocation --------------------------------------------------------------------------
+
+    def _handle(self, database: Database, row: dict[str, Any]) -> None:
+        is_event = row["invocation_type"] == "Event"
+        function = self._functions.get(row["function_name"])
+        if is_event and row["age_s"] > self._rules.max_event_age_s:
+            self._give_up(database, row, "expired", None)
+            return
+        if function is None:
+            error = {"errorType": "ResourceNotFound", "errorMessage": "no such function here"}
+            self._give_up(database, row, "failed", Reply(error, failed=True, log_tail=""))
+            return
+        try:
+            reply = self._environments.invoke(
+                function.name, row["payload"], str(row["request_id"]), row["client_context"]
+            )
+        except EnvironmentsClosedError as error:
+            raise StoppedError from error
+        if self._stopping.is_set() and reply.failed:
+            raise StoppedError  # we killed it: to be delivered again at the next start
+        self._record(database, row, reply)
+
+    def _record(self, database: Database, row: dict[str, Any], reply: Reply) -> None:
+        said = json.dumps(reply.payload)
+        if not reply.failed:
+            database.run(_FINISH, ["succeeded", said, None, reply.log_tail, row["id"]])
+            return
+        log.warning("%s failed (attempt %s): %s", row["function_name"], row["attempts"], said[:500])
+        retries = self._rules.retry_delays_s if row["invocation_type"] == "Event" else ()
+        if row["attempts"] <= len(retries):
+            delay_s = retries[row["attempts"] - 1]
+            database.run(_AGAIN, [delay_s, said, reply.log_tail, row["id"]])
+            self._wake_listener(database)
+        else:
+            self._give_up(database, row, "failed", reply)
+
+    def _wake_listener(self, database: Database) -> None:
+        database.run("select pg_notify(%s, '')", [CHANNEL])
+
+    def _give_up(
+        self, database: Database, row: dict[str, Any], state: str, reply: Reply | None
+    ) -> None:
+        """End an invocation and tell the failure destination, in one statement."""
+        payload = row["response"] if reply is None else reply.payload
+        tail = row["log_tail"] if reply is None else reply.log_tail
+        destination = self._rules.failure_destination
+        tells = (
+            row["invocation_type"] == "Event"
+            and destination is not None
+            and destination != row["function_name"]
+        )
+        record = json.dumps(failure_record(row, state, payload))
+        values = [state, json.dumps(payload), tail, row["id"]]
+        database.run(_GIVE_UP, [*values, destination or "", record, tells])
+
+
+def failure_record(row: dict[str, Any], state: str, payload: Any) -> dict[str, Any]:
+    """The on-failure destination record of an event that was given up, in Lambda's shape.
+
+    Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
+    """
+    arn = f"arn:aws:lambda:local:000000000000:function:{row['function_name']}:{row['qualifier']}"
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    record: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": now,
+        "requestContext": {
+            "requestId": str(row["request_id"]),
+            "functionArn": arn,
+            "condition": "EventAgeExceeded" if state == "expired" else "RetriesExhausted",
+            "approximateInvokeCount": row["attempts"] - (1 if state == "expired" else 0),
+        },
+        "requestPayload": row["payload"],
+    }
+    if payload is not None:
+        record["responseContext"] = {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        }
+        record["responsePayload"] = payload
+    return record

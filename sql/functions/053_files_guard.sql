@@ -1,0 +1,55 @@
+create or replace function locaria.files_guard()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := locaria.clock();
+  v_from text;
+  v_to text;
+begin
+  select kind into v_from from locaria.statuses where status = old.status;
+  select kind into v_to from locaria.statuses where status = new.status;
+  if v_to is null then
+    raise exception using errcode = 'LC005',
+      message = format('files.status: "%s" is not a status', new.status),
+      hint = 'Statuses: ' || (select string_agg(status, ', ' order by status) from locaria.statuses);
+  end if;
+  if v_to = 'processing' or not exists (
+    select from locaria.status_transitions where from_kind = v_from and to_kind = v_to
+  ) then
+    raise exception using errcode = 'LC003',
+      message = format('file %s can''t go from %s to %s', old.id, old.status, new.status),
+      hint = case
+        when v_to = 'processing' then 'FARGATE_PROCESSING is set by a task that claims the file.'
+        else 'From ' || old.status || ' it can go to: ' || coalesce((
+          select string_agg(s.status, ', ' order by s.status)
+          from locaria.status_transitions t join locaria.statuses s on s.kind = t.to_kind
+          where t.from_kind = v_from and t.to_kind <> 'processing'
+        ), 'nowhere')
+      end;
+  end if;
+  new.last_update := v_now;
+  if old.claimed_by is not null then
+    -- Changed by hand while a run is alive: that run loses the file here and now.
+    new.claimed_by := null;
+    perform locaria.close_run(old.claimed_by, 'overridden', new.status, null,
+      format('status set to %s by %s', new.status, session_user), null);
+  end if;
+  if v_to = 'requested' then
+    new.finished := null;
+    new.attempts := 0;
+    new.last_error := null;
+    if new.run_after = old.run_after then
+      new.run_after := v_now;
+    end if;
+  else
+    new.finished := v_now;
+  end if;
+  return new;
+end
+$$;
+comment on function locaria.files_guard() is
+  'Before a change of files.status that is neither a claim nor the end of a run: holds the state machine (LC003, LC005), and takes the file from the run that works on it.';

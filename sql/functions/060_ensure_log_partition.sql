@@ -1,0 +1,22 @@
+create or replace function locaria.ensure_log_partition(p_day date)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text := 'log_messages_' || to_char(p_day, 'YYYYMMDD');
+begin
+  if to_regclass('locaria.' || v_name) is not null then
+    return false;
+  end if;
+  -- Made apart and attached, because ATTACH, unlike PARTITION OF, lets others go on writing messages.
+  execute format('create table locaria.%I (like locaria.log_messages including all)', v_name);
+  execute format('alter table locaria.log_messages attach partition locaria.%I for values from (%L) to (%L)',
+    v_name, p_day::text || ' 00:00:00+00', (p_day + 1)::text || ' 00:00:00+00');
+  return true;
+exception when duplicate_table then
+  return false;
+end
+$$;
+comment on function locaria.ensure_log_partition(date) is 'Makes the partition of log_messages for one day (UTC), if it is missing; true if it was.';

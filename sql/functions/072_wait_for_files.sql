@@ -1,0 +1,69 @@
+create or replace function locaria.wait_for_files(
+  p_task bigint,
+  p_xact text default null,
+  p_idle_for interval default null,
+  out what text,
+  out for_s double precision
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := locaria.clock();
+  v_task locaria.tasks;
+  v_container locaria.containers;
+  v_idle_for interval;
+  v_xact_status text;
+begin
+  for_s := 0;
+  select * into v_task from locaria.tasks where id = p_task;
+  if not found or v_task.stopped is not null then
+    what := 'leave';
+    return;
+  end if;
+  select * into v_container from locaria.containers where name = v_task.container;
+  v_idle_for := coalesce(p_idle_for, v_container.idle_timeout);
+  if p_xact is not null then
+    -- The Lambda was called before its caller's commit: ask Postgres what became of that transaction.
+    v_xact_status := pg_xact_status(p_xact::xid8);
+    if v_xact_status = 'in progress' then
+      what := 'wait';
+      for_s := 0.1;
+      return;
+    end if;
+  end if;
+  if locaria.has_claimable_file(v_container) then
+    what := 'claim';
+    return;
+  end if;
+  -- To become idle and to leave, both under the exclusive lock and with a look at the queue inside it: no commit
+  -- is under way that relied on this task. Only tried: a waiting request would hold up committers.
+  if v_task.idle_since is null or v_now - v_task.idle_since >= v_idle_for or v_xact_status = 'aborted' then
+    if not pg_try_advisory_xact_lock(4242001, hashtext(v_task.container)) then
+      what := 'wait';
+      for_s := 0.05;
+      return;
+    end if;
+    if locaria.has_claimable_file(v_container) then
+      what := 'claim';
+      return;
+    end if;
+    if v_xact_status = 'aborted' or v_idle_for <= '0' or v_now - v_task.idle_since >= v_idle_for then
+      update locaria.tasks set stopped = v_now, idle_since = null, exit_code = 0, last_status = 'STOPPED',
+        stopped_reason = case when v_xact_status = 'aborted' then 'the insert that asked for it was rolled back' else 'nothing more to do' end
+      where id = p_task;
+      what := 'leave';
+      return;
+    end if;
+    update locaria.tasks set idle_since = v_now, lease_until = v_now + v_container.lease where id = p_task;
+    v_task.idle_since := v_now;
+  end if;
+  what := 'wait';
+  -- A file that becomes due is not announced; two seconds bound how late an idle task sees it.
+  for_s := greatest(0.05, least(2, extract(epoch from v_idle_for - (v_now - v_task.idle_since))));
+end
+$$;
+comment on function locaria.wait_for_files(bigint, text, interval) is
+  'What a task does that found nothing to claim: claim (again, at once), wait (for_s seconds, or until NOTIFY locaria_files_<container>), leave (it is marked as stopped; exit 0). p_xact: LOCARIA_XACT while it has not claimed anything yet.';

@@ -1,0 +1,29 @@
+create or replace function locaria.finish_run(
+  p_run bigint,
+  p_message text default null,
+  p_result jsonb default null
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if cardinality(locaria.finish_runs(array[p_run])) = 0 then
+    -- Finished already, and the answer got lost: saying it again is right.
+    perform from locaria.runs where id = p_run and outcome = 'succeeded';
+    if not found then
+      perform locaria.require_run(p_run);
+    end if;
+    return;
+  end if;
+  if p_message is not null or p_result is not null then
+    update locaria.runs
+    set message = coalesce(left(p_message, 10000), message), result = coalesce(result, '{}') || coalesce(p_result, '{}')
+    where id = p_run;
+  end if;
+end
+$$;
+comment on function locaria.finish_run(bigint, text, jsonb) is
+  'Ends a run as succeeded. In one transaction with publish_staging, data and outcome become visible together. Twice is fine. Errors: LC001 lease lost, LC008 no such run.';

@@ -1,0 +1,48 @@
+create or replace function locaria.log_run(
+  p_run bigint,
+  p_messages jsonb
+)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := locaria.clock();
+  v_file bigint := locaria.require_run(p_run);
+  v_limit integer;
+  v_before integer;
+  v_count integer;
+  v_stored integer := 0;
+  v_message record;
+begin
+  if jsonb_typeof(p_messages) is distinct from 'array' then
+    raise exception using errcode = 'LC007', message = 'log_run: p_messages must be a JSON array of {"level", "message", "stage"}';
+  end if;
+  v_count := jsonb_array_length(p_messages);
+  select c.log_limit into v_limit from locaria.runs r join locaria.containers c on c.name = r.container where r.id = p_run;
+  insert into locaria.run_progress as p (run_id, heartbeat, lease_until, log_messages)
+  select p_run, v_now, r.lease_until, v_count from locaria.runs r where r.id = p_run
+  on conflict (run_id) do update set log_messages = p.log_messages + v_count
+  returning p.log_messages - v_count into v_before;
+  for v_message in
+    select coalesce(m ->> 'level', 'info') as level, m ->> 'stage' as stage, coalesce(m ->> 'message', '') as message
+    from jsonb_array_elements(p_messages) with ordinality as e (m, n)
+    where v_before + n <= v_limit
+    order by n
+  loop
+    perform locaria.add_log_message(v_file, p_run,
+      case when v_message.level in ('debug', 'info', 'warning', 'error') then v_message.level else 'info' end,
+      v_message.stage, v_message.message, v_now);
+    v_stored := v_stored + 1;
+  end loop;
+  if v_before <= v_limit and v_before + v_count > v_limit then
+    perform locaria.add_log_message(v_file, p_run, 'warning', null,
+      format('log_limit of %s messages reached: further messages of this run are not kept here', v_limit), v_now);
+  end if;
+  return v_stored;
+end
+$$;
+comment on function locaria.log_run(bigint, jsonb) is
+  'Adds messages, [{"level", "message", "stage"}], to the log of a run; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';

@@ -1,0 +1,23 @@
+create or replace function locaria.report_result(
+  p_run bigint,
+  p_result jsonb
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := locaria.clock();
+begin
+  perform locaria.require_run(p_run);
+  if jsonb_typeof(p_result) is distinct from 'object' then
+    raise exception using errcode = 'LC007', message = 'report_result: p_result must be a JSON object';
+  end if;
+  insert into locaria.run_progress as p (run_id, heartbeat, lease_until, result)
+  select p_run, v_now, r.lease_until, p_result from locaria.runs r where r.id = p_run
+  on conflict (run_id) do update set result = coalesce(p.result, '{}') || excluded.result;
+end
+$$;
+comment on function locaria.report_result(bigint, jsonb) is 'Merges an object into the result of a run. Errors: LC001, LC002, LC007, LC008.';

@@ -1,0 +1,41 @@
+create or replace function locaria.check_target(
+  p_schema text,
+  p_table text,
+  p_relation regclass,
+  p_mode text
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_mode is null or p_mode not in ('create', 'replace', 'append') then
+    raise exception using errcode = 'LC007', message = format('mode: "%s" is not one of create, replace, append', p_mode);
+  elsif p_schema in ('locaria', 'locaria_staging', 'aws_lambda', 'aws_commons', 'information_schema') or p_schema like 'pg\_%' or not coalesce(
+    (select parameter -> 'schemas' ? p_schema from locaria.parameters where parameter_name = 'publish_config'), p_schema = 'public'
+  ) then
+    raise exception using errcode = 'LC009',
+      message = format('table: loads may not publish into schema "%s"', p_schema),
+      hint = format('Allowed: %s (parameters.publish_config.schemas).', coalesce(
+        (select string_agg(x, ', ') from locaria.parameters, jsonb_array_elements_text(parameter -> 'schemas') as x where parameter_name = 'publish_config'), 'public'));
+  elsif to_regnamespace(quote_ident(p_schema)) is null then
+    raise exception using errcode = 'LC009',
+      message = format('table: there is no schema "%s"', p_schema), hint = format('create schema %I', p_schema);
+  elsif p_mode = 'create' and p_relation is not null then
+    raise exception using errcode = 'LC009',
+      message = format('table: "%s.%s" exists already', p_schema, p_table),
+      hint = 'Use mode replace or append, or another name.';
+  elsif p_mode = 'append' and p_relation is null then
+    raise exception using errcode = 'LC009',
+      message = format('table: there is no "%s.%s" to append to', p_schema, p_table), hint = 'Use mode create or replace.';
+  elsif p_mode = 'replace' and p_relation is not null and not exists (
+    select from locaria.published_tables where table_schema = p_schema and table_name = p_table
+  ) then
+    raise exception using errcode = 'LC009',
+      message = format('table: "%s.%s" was not loaded by Locaria and is not replaced', p_schema, p_table),
+      hint = 'Load under another name or append; or, if it is to be replaced, have the owner add it to locaria.published_tables.';
+  end if;
+end
+$$;
+comment on function locaria.check_target(text, text, regclass, text) is 'Refuses (LC009) a target whose publishing would harm: a schema that is not allowed, a table that is not ours.';

@@ -1,0 +1,74 @@
+create or replace function locaria.create_staging(
+  p_run bigint,
+  p_target text,
+  p_columns jsonb,
+  p_mode text default 'replace',
+  out staging text,
+  out adopted boolean,
+  out row_count bigint,
+  out checkpoint jsonb
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_file bigint := locaria.require_run(p_run);
+  v_target record;
+  v_relation regclass;
+  v_columns jsonb;
+  v_name text;
+  v_before record;
+begin
+  select * into strict v_target from locaria.parse_target(p_target);
+  v_relation := to_regclass(format('%I.%I', v_target.table_schema, v_target.table_name));
+  perform locaria.check_target(v_target.table_schema, v_target.table_name, v_relation, p_mode);
+  v_columns := locaria.check_columns(p_columns, case when p_mode = 'append' then v_relation end);
+  select 'run_' || p_run || coalesce('_' || nullif(count(*), 0), '') into v_name from locaria.staging_tables s where s.run_id = p_run;
+  adopted := false;
+  row_count := 0;
+  staging := format('locaria_staging.%I', v_name);
+
+  -- What an earlier attempt has filled up to its checkpoint is taken over, unless somebody still holds it.
+  select s.staging_name, r.checkpoint into v_before
+  from locaria.staging_tables s
+  join locaria.runs r on r.id = s.run_id
+  where s.file_id = v_file and s.run_id <> p_run and r.ended is not null and r.checkpoint is not null
+    and s.target_schema = v_target.table_schema and s.target_table = v_target.table_name
+    and s.mode = p_mode and s.columns = v_columns
+    and r.id = (select max(x.id) from locaria.runs x where x.file_id = v_file and x.id < p_run)
+  order by s.run_id desc limit 1;
+  if found then
+    begin
+      execute format('lock table locaria_staging.%I in access exclusive mode nowait', v_before.staging_name);
+      execute format('alter table locaria_staging.%I rename to %I', v_before.staging_name, v_name);
+      execute format('select count(*) from locaria_staging.%I', v_name) into row_count;
+      adopted := true;
+      checkpoint := v_before.checkpoint;
+      update locaria.staging_tables set staging_name = v_name, run_id = p_run where staging_name = v_before.staging_name;
+    exception when lock_not_available or undefined_table then
+      row_count := 0;
+      adopted := false;
+      checkpoint := null;
+    end;
+  end if;
+  if not adopted then
+    if v_relation is not null and p_mode = 'replace' and locaria.has_columns(v_relation, v_columns) then
+      -- The same columns as before: indexes, constraints, defaults and comments of the table live on.
+      execute format('create table %s (like %s including all)', staging, v_relation);
+    else
+      execute format('create table %s (%s)', staging, (
+        select string_agg(format('%I %s', c ->> 'name', c ->> 'type'), ', ' order by n)
+        from jsonb_array_elements(v_columns) with ordinality as e (c, n)
+      ));
+    end if;
+    insert into locaria.staging_tables (run_id, staging_name, target_schema, target_table, mode, columns, file_id, created)
+    values (p_run, v_name, v_target.table_schema, v_target.table_name, p_mode, v_columns, v_file, locaria.clock());
+  end if;
+  execute format('grant select, insert on %s to %I', staging, session_user);
+end
+$$;
+comment on function locaria.create_staging(bigint, text, jsonb, text) is
+  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], mode create | replace | append; or takes over, with its checkpoint, what the attempt before has filled. Errors: LC001, LC007 (name, columns), LC009 (a target that must not be touched).';

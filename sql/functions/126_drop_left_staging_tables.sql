@@ -1,0 +1,37 @@
+create or replace function locaria.drop_left_staging_tables()
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+  v_count integer := 0;
+begin
+  for v_name in
+    select s.staging_name
+    from locaria.staging_tables s
+    join locaria.files f on f.id = s.file_id
+    join locaria.runs r on r.id = s.run_id
+    where r.ended is not null
+      -- A checkpoint is worth its staging table until the next attempt has taken it over or begun without it.
+      and (r.checkpoint is null or f.finished is not null
+        or exists (select from locaria.runs x where x.file_id = s.file_id and x.id > r.id and (x.ended is not null or x.started < locaria.clock() - interval '1 minute')))
+    limit 100
+  loop
+    begin
+      execute format('lock table locaria_staging.%I in access exclusive mode nowait', v_name);
+      execute format('drop table locaria_staging.%I', v_name);
+      delete from locaria.staging_tables where staging_name = v_name;
+      v_count := v_count + 1;
+    exception
+      when lock_not_available then
+        null; -- A dying task still holds it; the next tick comes.
+      when undefined_table then
+        delete from locaria.staging_tables where staging_name = v_name;
+    end;
+  end loop;
+  return v_count;
+end
+$$;
+comment on function locaria.drop_left_staging_tables() is 'Drops staging tables whose run has ended without publishing and that no retry goes on from.';

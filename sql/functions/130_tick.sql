@@ -1,0 +1,37 @@
+create or replace function locaria.tick()
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_step text;
+  v_count integer;
+  v_result jsonb := '{}';
+begin
+  if not pg_try_advisory_xact_lock(4242003, 0) then
+    return '{"skipped": "another tick is running"}';
+  end if;
+  perform set_config('lock_timeout', '1000', true);
+  -- Each step for itself: what goes wrong in one is told and does not keep the others from healing.
+  foreach v_step in array array[
+    'expire_runs', 'stop_overdue_runs', 'expire_tasks', 'retry_dispatches', 'dispatch_backlog', 'stop_tasks',
+    'drop_left_staging_tables', 'turn_log_partitions', 'forget_old_rows'
+  ] loop
+    begin
+      execute format('select locaria.%I()', v_step) into v_count;
+      if v_count > 0 then
+        v_result := v_result || jsonb_build_object(v_step, v_count);
+      end if;
+    exception when others then
+      raise warning 'tick: % failed: %', v_step, sqlerrm;
+      v_result := v_result || jsonb_build_object('errors', coalesce(v_result -> 'errors', '{}') || jsonb_build_object(v_step, sqlerrm));
+    end;
+  end loop;
+  update locaria.ticks set last_tick = locaria.clock(), last_result = case when v_result = '{}' then last_result else v_result end;
+  return v_result;
+end
+$$;
+comment on function locaria.tick() is
+  'Heals: ends runs without a heartbeat, over time or without progress; launches again what did not start; dispatches what is due; drops what was left. Idempotent; call it every few seconds to a minute (pg_cron, EventBridge, the local runtime). Returns what it did.';

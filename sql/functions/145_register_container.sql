@@ -1,0 +1,38 @@
+create or replace function locaria.register_container(
+  p_name text,
+  p_container jsonb
+)
+returns locaria.containers
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row locaria.containers;
+begin
+  if jsonb_typeof(p_container) is distinct from 'object' then
+    raise exception using errcode = 'LC007', message = format('container %s: its entry must be a JSON object', p_name);
+  end if;
+  insert into locaria.containers (name) values (p_name) on conflict (name) do nothing;
+  update locaria.containers c
+  set description = coalesce(p_container ->> 'description', c.description),
+    type = coalesce(p_container ->> 'type', c.type),
+    port = coalesce((p_container ->> 'port')::integer, c.port),
+    parameters = coalesce(p_container -> 'parameters', c.parameters),
+    max_tasks = coalesce((p_container -> 'limits' ->> 'max_tasks')::integer, c.max_tasks),
+    max_attempts = coalesce((p_container -> 'limits' ->> 'max_attempts')::integer, c.max_attempts),
+    lease = coalesce((p_container -> 'limits' ->> 'lease')::interval, c.lease),
+    timeout = coalesce((p_container -> 'limits' ->> 'timeout')::interval, c.timeout),
+    stall_timeout = coalesce((p_container -> 'limits' ->> 'stall_timeout')::interval, c.stall_timeout),
+    idle_timeout = coalesce((p_container -> 'limits' ->> 'idle_timeout')::interval, c.idle_timeout),
+    launch_timeout = coalesce((p_container -> 'limits' ->> 'launch_timeout')::interval, c.launch_timeout),
+    backoff = coalesce((p_container -> 'limits' ->> 'backoff')::interval, c.backoff),
+    reject_limit = coalesce((p_container -> 'limits' ->> 'reject_limit')::integer, c.reject_limit),
+    log_limit = coalesce((p_container -> 'limits' ->> 'log_limit')::integer, c.log_limit),
+    last_update = locaria.clock()
+  where c.name = p_name
+  returning * into v_row;
+  return v_row;
+end
+$$;
+comment on function locaria.register_container(text, jsonb) is 'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry does not name stay as they are.';

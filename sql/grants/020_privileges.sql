@@ -1,0 +1,57 @@
+-- Whoever is not named gets nothing: functions would be executable by everybody otherwise.
+revoke all on all functions in schema locaria from public;
+revoke all on all tables in schema locaria from public;
+
+-- Applications: insert files, read what becomes of them.
+grant usage on schema locaria to locaria_app;
+grant insert (container, status, priority, run_after, attributes) on locaria.files to locaria_app;
+grant select on locaria.files, locaria.status, locaria.running, locaria.queue, locaria.log, locaria.attempts, locaria.history,
+  locaria.rejects, locaria.containers, locaria.statuses, locaria.published_tables to locaria_app;
+
+-- Loaders: the reporter's functions, no table.
+grant usage on schema locaria, locaria_staging to locaria_loader;
+grant execute on function
+  locaria.schema_version(),
+  locaria.start_task(text, text, bigint, integer, jsonb),
+  locaria.claim_files(bigint, integer),
+  locaria.wait_for_files(bigint, text, interval),
+  locaria.leave_task(bigint, integer, text),
+  locaria.heartbeat(bigint, bigint[]),
+  locaria.report_progress(bigint, jsonb),
+  locaria.report_result(bigint, jsonb),
+  locaria.log_run(bigint, jsonb),
+  locaria.checkpoint_run(bigint, jsonb),
+  locaria.reject_rows(bigint, jsonb),
+  locaria.get_reject_limit(bigint),
+  locaria.create_staging(bigint, text, jsonb, text),
+  locaria.publish_staging(bigint, text, bigint),
+  locaria.finish_run(bigint, text, jsonb),
+  locaria.finish_runs(bigint[]),
+  locaria.fail_run(bigint, text, text, text, interval, integer),
+  locaria.release_run(bigint, text)
+to locaria_loader;
+
+-- Readers: everything, and nothing but reading.
+grant usage on schema locaria to locaria_reader;
+grant select on all tables in schema locaria to locaria_reader;
+-- Configuration may name what is not for every eye.
+revoke select on locaria.parameters from locaria_reader;
+
+-- Operators: read everything, and the control functions.
+grant usage on schema locaria to locaria_operator;
+grant select on all tables in schema locaria to locaria_operator;
+grant execute on function
+  locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
+  locaria.retry(bigint[], text), locaria.retry(bigint, text),
+  locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], smallint),
+  locaria.pause(text), locaria.resume(text),
+  locaria.tick(), locaria.record_task_event(jsonb)
+to locaria_operator;
+
+-- What the views above call on behalf of the reader, and what only tells.
+grant execute on function
+  locaria.clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
+  locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint)
+to locaria_app, locaria_reader, locaria_operator;
+
+grant execute on function locaria.clock() to locaria_loader;

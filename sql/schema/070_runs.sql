@@ -1,0 +1,46 @@
+create table locaria.runs (
+  id bigint generated always as identity,
+  file_id bigint not null,
+  container text not null,
+  task_id bigint not null,
+  attempt integer not null,
+  requested_status text not null,
+  started timestamptz not null,
+  lease_until timestamptz not null,
+  ended timestamptz,
+  outcome text,
+  end_status text,
+  error_kind text,
+  error text,
+  error_detail text,
+  exit_code integer,
+  message text,
+  stage text,
+  rows_done bigint,
+  rows_total bigint,
+  rows_rejected bigint,
+  bytes_done bigint,
+  bytes_total bigint,
+  checkpoint jsonb,
+  result jsonb,
+  constraint runs_pkey primary key (id),
+  constraint runs_outcome_is_known check (
+    outcome in ('succeeded', 'failed', 'cancelled', 'lost', 'released', 'timed_out', 'stalled', 'overridden')
+  ),
+  constraint runs_ended_has_outcome check ((ended is null) = (outcome is null)),
+  constraint runs_not_succeeded_has_error check (outcome is null or outcome in ('succeeded', 'overridden') or error is not null)
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+comment on table locaria.runs is 'One row per attempt of one task at one file. Alive: ended is null. Written at the claim and at the end; what moves in between is in run_progress.';
+comment on column locaria.runs.attempt is 'The how-manieth run of its file since it was last requested.';
+comment on column locaria.runs.requested_status is 'The status from which it was claimed, to which a retry goes back.';
+comment on column locaria.runs.lease_until is 'The lease given at the claim; heartbeats extend run_progress.lease_until.';
+comment on column locaria.runs.outcome is 'succeeded · failed (it said so) · cancelled · lost (no heartbeat, or its task stopped) · released (asked to stop: not counted) · timed_out · stalled · overridden (status changed by hand)';
+comment on column locaria.runs.end_status is 'The status that the file got when the run ended.';
+comment on column locaria.runs.error_kind is 'transient · data · config · fatal · internal · infrastructure · timeout · cancelled';
+comment on column locaria.runs.error is 'What went wrong, in words for the user.';
+comment on column locaria.runs.error_detail is 'The same for the author of the container: traceback, last lines of output.';
+comment on column locaria.runs.checkpoint is 'The last checkpoint, from which the next attempt goes on.';
+comment on column locaria.runs.result is 'What the container said of its work.';
+
+-- No index on what changes at the end of a run: that update stays HOT.
+create index runs_of_file on locaria.runs (file_id, id);

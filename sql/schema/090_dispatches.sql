@@ -1,0 +1,45 @@
+create table locaria.dispatches (
+  id bigint generated always as identity,
+  container text not null,
+  status text not null default 'pending',
+  reason text not null,
+  files bigint not null default 0,
+  asked integer not null default 0,
+  launch integer not null default 1,
+  created timestamptz not null default clock_timestamp(),
+  invoked timestamptz,
+  deadline timestamptz,
+  next_try timestamptz,
+  ended timestamptz,
+  failures integer not null default 0,
+  status_code integer,
+  error text,
+  xact xid8 not null default pg_current_xact_id(),
+  constraint dispatches_pkey primary key (id),
+  constraint dispatches_status_is_known check (status in ('pending', 'invoked', 'started', 'unneeded', 'failed')),
+  constraint dispatches_open_has_not_ended check ((status in ('pending', 'invoked')) = (ended is null))
+) with (fillfactor = 70);
+comment on table locaria.dispatches is 'The outbox: one row per invocation of the Lambda that starts tasks. A dispatch is only a hint; losing one loses nothing.';
+comment on column locaria.dispatches.status is 'pending (to be invoked, at next_try) → invoked (the Lambda was called; tasks are starting) → started (its tasks reported) | unneeded (others did the work) | failed (given up; see error)';
+comment on column locaria.dispatches.reason is 'insert · update · backlog (tick found files that nobody was going to take)';
+comment on column locaria.dispatches.files is 'How many files the statement asked for.';
+comment on column locaria.dispatches.asked is 'How many tasks were asked for.';
+comment on column locaria.dispatches.launch is 'Which launch this is; a launch that no task came of is repeated under a new clientToken.';
+comment on column locaria.dispatches.deadline is 'Until when its tasks must have reported.';
+comment on column locaria.dispatches.next_try is 'When tick() tries again.';
+comment on column locaria.dispatches.error is 'Why it has not worked yet.';
+comment on column locaria.dispatches.xact is 'The transaction that invoked; a task started before its commit waits for it.';
+
+create index dispatches_open on locaria.dispatches (container) where ended is null;
+create index dispatches_ended on locaria.dispatches (ended) where ended is not null;
+
+create table locaria.circuits (
+  function_arn text not null,
+  failures integer not null default 1,
+  opened timestamptz not null,
+  retry_at timestamptz not null,
+  error text not null,
+  constraint circuits_pkey primary key (function_arn)
+);
+comment on table locaria.circuits is
+  'Circuit breakers: while a row stands here, commits do not call that Lambda function; tick() tries it at retry_at and removes the row when it answers. A change of parameters removes it, too.';

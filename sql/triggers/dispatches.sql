@@ -1,0 +1,8 @@
+-- A constraint trigger can't be replaced in place.
+drop trigger if exists _900_decide on locaria.dispatches;
+create constraint trigger _900_decide
+after insert on locaria.dispatches
+deferrable initially deferred
+for each row
+execute function locaria.decide_dispatch();
+comment on trigger _900_decide on locaria.dispatches is 'At commit, when all rows of the transaction are there: is a task to be started? A transaction that is rolled back never comes here.';

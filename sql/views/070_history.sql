@@ -1,0 +1,11 @@
+create or replace view locaria.history as
+select t.file_id, t.at, t.from_status, t.to_status, t.run_id, t.by_user, t.reason
+from locaria.transitions t
+union all
+select r.file_id, r.started, r.requested_status, 'FARGATE_PROCESSING', r.id, null, format('claimed by task %s (attempt %s)', r.task_id, r.attempt)
+from locaria.runs r
+union all
+select r.file_id, r.ended, 'FARGATE_PROCESSING', r.end_status, r.id, null, r.outcome || coalesce(': ' || r.error, '')
+from locaria.runs r
+where r.ended is not null and r.outcome <> 'overridden';
+comment on view locaria.history is 'Every change of status of a file, in any order: those by hand or by control function from transitions, claims and ends of runs from runs. Stable: columns are only added.';

@@ -1,0 +1,138 @@
+"""A real Postgres for every test: one server a session, one migrated template, a clone per test."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from locaria.install import install
+from locaria.local.postgres import PostgresServer
+from locaria.local.standin import install_standin
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+OWNER = "locaria_owner"
+PASSWORD = "for tests only"
+TEMPLATE = "locaria_template"
+LOGINS = {
+    "app": "locaria_app",
+    "loader": "locaria_loader",
+    "reader": "locaria_reader",
+    "operator": "locaria_operator",
+}
+
+
+@dataclass
+class Database:
+    """A migrated database of a test's own."""
+
+    server: PostgresServer
+    name: str
+    connections: list[Connection] = field(default_factory=list)
+
+    @property
+    def dsn(self) -> str:
+        """As the owner, who is no superuser."""
+        return self.server.dsn_for(self.name, OWNER, PASSWORD)
+
+    @property
+    def superuser_dsn(self) -> str:
+        """As the superuser of the cluster."""
+        return self.server.dsn_for(self.name)
+
+    def dsn_of(self, role: str) -> str:
+        """As a login that is in one of the group roles: app, loader, reader, operator."""
+        return self.server.dsn_for(self.name, f"test_{role}", PASSWORD)
+
+    def connect(self, role: str | None = None, *, autocommit: bool = True) -> Connection:
+        """Open a connection as the owner or as a role; closed when the test ends."""
+        dsn = self.dsn if role is None else self.dsn_of(role)
+        connection = psycopg.connect(dsn, autocommit=autocommit, row_factory=dict_row)
+        self.connections.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close what connect() opened."""
+        for connection in self.connections:
+            connection.close()
+
+
+@pytest.fixture(scope="session")
+def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The PostgreSQL server of this test session: embedded, or LOCARIA_TEST_PG_BIN's."""
+    bin_dir = os.environ.get("LOCARIA_TEST_PG_BIN")
+    server = PostgresServer(
+        tmp_path_factory.mktemp("pg"), bin_dir=Path(bin_dir) if bin_dir else None, durable=False
+    )
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def template(pg_server: PostgresServer) -> str:
+    """A migrated database, from which each test gets its clone."""
+    with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
+        superuser.execute(
+            sql.SQL("create role {} login createrole password {}").format(
+                sql.Identifier(OWNER), PASSWORD
+            )
+        )
+        superuser.execute(f"create database {TEMPLATE} owner {OWNER}")
+    install_standin(pg_server.dsn_for(TEMPLATE), OWNER)
+    dsn = pg_server.dsn_for(TEMPLATE, OWNER, PASSWORD)
+    install(dsn)
+    with closing(psycopg.connect(dsn, autocommit=True)) as owner:
+        owner.execute("select locaria.turn_log_partitions()")
+        owner.execute(
+            "select locaria.register_container(n, '{}') from unnest(array['file_loader', 'file_download']) n"
+        )
+        owner.execute(
+            """
+            update locaria.parameters set parameter = '{"default": {
+              "arn": "arn:aws:lambda:local:000000000000:function:ecsRunTask", "region": "local", "mode": "Event",
+              "cluster": "locaria", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}}'
+            where parameter_name = 'fargate_config'
+            """
+        )
+    with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
+        for login, group in LOGINS.items():
+            superuser.execute(
+                sql.SQL("create role {} login password {} in role {}").format(
+                    sql.Identifier(f"test_{login}"), PASSWORD, sql.Identifier(group)
+                )
+            )
+    return TEMPLATE
+
+
+@pytest.fixture
+def db(
+    pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """A fresh clone of the template."""
+    name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
+    with closing(psycopg.connect(pg_server.dsn)) as connection:
+        info = connection.info
+        janitor = DatabaseJanitor(
+            user=info.user,
+            password=info.password,
+            host=info.host,
+            port=info.port,
+            version=connection.info.server_version // 10000,
+            dbname=name,
+            template_dbname=template,
+        )
+    janitor.init()
+    database = Database(pg_server, name)
+    try:
+        yield database
+    finally:
+        database.close()
+        janitor.drop()
