@@ -103,11 +103,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What finish() stores; `staging` is published in the same transaction."""
+    """What finish() stores; `staging`, with its `rows`, is published in the same transaction."""
 
     message: str | None = None
     result: Json | None = None
     staging: str | None = None
+    rows: int | None = None
 
 
 class Channel(Protocol):

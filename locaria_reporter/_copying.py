@@ -11,9 +11,10 @@ from ._session import Connection
 def copy_statement(block: Block) -> sql.Composed:
     """COPY … FROM STDIN for the block's table, columns and format."""
     # The staging name comes quoted from the database, the options from Staging.write().
-    return sql.SQL("copy {} ({}) from stdin{}").format(
+    names = sql.SQL(", ").join(map(sql.Identifier, block.columns))
+    return sql.SQL("copy {}{} from stdin{}").format(
         sql.SQL(block.staging),
-        sql.SQL(", ").join(map(sql.Identifier, block.columns)),
+        sql.SQL(" ({})").format(names) if block.columns else sql.SQL(""),
         sql.SQL(f" with ({block.options})" if block.options else ""),
     )
 

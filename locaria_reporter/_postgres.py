@@ -49,7 +49,6 @@ class PostgresChannel:
         self._session = Session(dsn, f"locaria {container}", pause=pause)
         self._listens: set[str] = set()
         self._hears = True
-        self._described = ""
 
     def start_task(self, container: str, info: Json) -> TaskStart:
         launch, dispatch = os.environ.get("LOCARIA_LAUNCH"), os.environ.get("LOCARIA_DISPATCH")
@@ -102,6 +101,8 @@ class PostgresChannel:
     def create_staging(
         self, run: int, target: str, columns: Sequence[Mapping[str, str]], mode: str
     ) -> StagingTable:
+        # Under this name the session's COPY shows up in the view `running`.
+        self.describe(f"locaria run={run}")
         row = self._session.call(
             "select * from locaria.create_staging(%s, %s::text, %s::jsonb, %s::text)",
             run,
@@ -109,7 +110,9 @@ class PostgresChannel:
             _jsonb([dict(column) for column in columns]),
             mode,
         )[0]
-        return StagingTable(row["staging"], row["adopted"], row["rows"], row["checkpoint"] or {})
+        return StagingTable(
+            row["staging"], row["adopted"], row["row_count"], row["checkpoint"] or {}
+        )
 
     def copy_block(self, run: int, block: Block, checkpoint: Json | None) -> tuple[int, bool]:
         statement = copy_statement(block)
@@ -144,7 +147,8 @@ class PostgresChannel:
 
         def work(connection: Connection) -> int:
             row = connection.execute(
-                "select locaria.publish_staging(%s, %s::text) as rows", [run, ending.staging]
+                "select locaria.publish_staging(%s, %s::text, %s) as rows",
+                [run, ending.staging, ending.rows],
             ).fetchone()
             _finish(connection, run, ending)
             return int(row["rows"]) if row else 0
@@ -217,9 +221,9 @@ class PostgresChannel:
         return self._hears
 
     def describe(self, text: str) -> None:
-        if text != self._described:
+        if text != self._session.name:
             self._session.call("select set_config('application_name', %s, false)", text[:63])
-            self._described = text
+            self._session.name = text
 
     def close(self) -> None:
         self._session.close()

@@ -88,6 +88,7 @@ class RecordingChannel:
         self._reject_limit = reject_limit
         self._cancel_after = cancel_after
         self._staged: dict[str, list[tuple[Any, ...]]] = {}
+        self._checkpoint = dict(checkpoint or {})
 
     def _note(self, name: str, arguments: Any = None) -> None:
         self.calls.append((name, arguments))
@@ -129,7 +130,7 @@ class RecordingChannel:
     ) -> StagingTable:
         self._note("create_staging", (target, columns, mode))
         self._staged[target] = []
-        return StagingTable(name=target)
+        return StagingTable(target, bool(self._checkpoint), 0, self._checkpoint)
 
     def copy_block(self, run: int, block: Block, checkpoint: Json | None) -> tuple[int, bool]:
         self._note("copy_block", block)

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
-from ._account import Account
 from ._channel import Block, ClaimedRun, Ending, Json
-from ._errors import CheckFailed, NotPublished
-from ._fetch import fetch
+from ._errors import CheckFailed, NotPublished, Retry
 from ._logging import LOADER_LOGGER, clip
-from ._reading import open_counted, track
+from ._reports import Reports
 from ._staging import Columns, Staging, column_list
 
 if TYPE_CHECKING:
     from ._task import Task
 
-T = TypeVar("T")
 
-_REJECTS_A_CALL = 200
-_LONGEST_ROW = 4_000
-
-
-class Run:
+class Run(Reports):
     """A claimed file; use it as a context manager.
 
     Entering means started, a normal exit means succeeded, an exception means failed (and is raised
@@ -39,27 +30,23 @@ class Run:
         id, file_id, attempt, max_attempts: of this run.
         attributes: the file's attributes, as its application inserted them.
         parameters: the container's defaults, overlaid with those of the file.
-        checkpoint: what an earlier attempt, or this one, saved; {} at first.
         log: a logging.Logger; what it gets from INFO up is kept with the run.
     """
 
     def __init__(self, task: Task, claimed: ClaimedRun) -> None:
-        self._task = task
-        self._channel = task.channel
-        self._account = Account(claimed.run_id, task.masker)
+        super().__init__(task, claimed)
         self._claimed = claimed
-        self.id = claimed.run_id
         self.file_id = claimed.file_id
         self.attempt = claimed.attempt
         self.max_attempts = claimed.max_attempts
         self.attributes: Json = claimed.attributes
         self.parameters: Json = claimed.parameters
-        self.checkpoint: Json = claimed.checkpoint
+        self._checkpoint: Json = claimed.checkpoint
+        self._inherited = bool(claimed.checkpoint)
+        self._relied = False
         self.log = logging.getLogger(LOADER_LOGGER)
-        self._rejects: list[Json] = []
         self._stagings: list[Staging] = []
         self._connection: psycopg.Connection[Any] | None = None
-        self._tracked = False
         self._within: Ending | None = None
 
     @property
@@ -72,148 +59,22 @@ class Run:
         """Whether the run has ended or shall end: cancelled, lease lost, given back."""
         return self._account.stop is not None
 
-    # Reading and progress
-
-    def stage(
-        self,
-        name: str,
-        weight: float | None = None,
-        total: int | None = None,
-        unit: str | None = None,
-    ) -> None:
-        """Enter a stage of the work.
-
-        Args:
-            name: what is being done: 'download', 'load'.
-            weight: its share of the whole, in tenths (or as a part of the sum, beyond ten).
-            total: how many `unit`s there are to do, if known.
-            unit: what is counted: 'rows', 'bytes', 'tiles'.
-        """
-        self._account.check()
-        self._account.progress.begin_stage(name, weight, total, unit)
-        self._tracked = False
-
-    def plan(self, **weights: float) -> None:
-        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`."""
-        self._account.progress.plan(weights)
-
-    def track(
-        self, items: Iterable[T], total: int | None = None, unit: str | None = None
-    ) -> Iterator[T]:
-        """The items, counted: `for row in run.track(rows, total=len(rows)): …`.
-
-        Args:
-            items: any iterable; its len() is the total where there is one and none is given.
-            total: how many there are; None is fine.
-            unit: 'rows' by default.
-        """
-        self._account.check()
-        self._tracked = True
-        return track(self._account, items, total, unit or self._account.progress.unit or "rows")
-
-    def progress(self, done: int, total: int | None = None, message: str | None = None) -> None:
-        """Say how far the stage is, for loaders that count themselves. Cheap: call it often."""
-        self._account.check()
-        self._tracked = True
-        progress = self._account.progress
-        progress.done = done
-        progress.total = progress.total if total is None else total
-        progress.message = message or progress.message
-
-    def say(self, message: str) -> None:
-        """One line for the file's status: what is being done right now."""
-        self._account.check()
-        self._account.progress.message = message
-
-    def count_bytes(self, done: int, total: int | None = None) -> None:
-        """Say how many bytes are done, for loaders that read by other means than run.open()."""
-        self._account.check()
-        self._account.progress.bytes_done = done
-        self._account.progress.bytes_total = total
-
-    def count_percent(self, percent: float) -> None:
-        """Say how far the stage is, where only a percentage is known: 0 to 100."""
-        total = self._account.progress.total
-        if total is None:
-            self._account.progress.unit = "%"
-        self.progress(round((100 if total is None else total) * percent / 100), total or 100)
-
-    def check(self) -> None:
-        """Raise Cancelled or LeaseLost if that has been ordered; long computations call it."""
-        self._account.check()
-
-    def open(
-        self,
-        path: str | os.PathLike[str],
-        mode: str = "r",
-        *,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-    ) -> IO[Any]:
-        """Open a file for reading; the bytes read are the progress. utf-8 unless said otherwise."""
-        self._account.check()
-        return open_counted(
-            path, self._account, mode, encoding=encoding, errors=errors, newline=newline
-        )
-
-    def fetch(
-        self,
-        url: str,
-        path: str | os.PathLike[str] | None = None,
-        *,
-        headers: Mapping[str, str] | None = None,
-        allow_private: bool | None = None,
-    ) -> Path:
-        """Download to a file, with progress in bytes; goes on where a connection broke.
-
-        Args:
-            url: http, https or file.
-            path: where to; by default a temporary file that goes when the run ends.
-            headers: sent with the request, not stored.
-            allow_private: allow loopback, private and link-local addresses (never do that for
-                an URL from a stranger: a task's own credentials are served at one). By default
-                the environment's LOCARIA_FETCH_PRIVATE=1 decides.
-
-        Raises:
-            Fatal: the address is refused, or the server says that there is no such thing.
-            Retry: the server failed, again and again.
-        """
-        target = Path(path) if path is not None else None
-        return fetch(url, target or self.temporary, self._account, headers or {}, allow_private)
-
     @property
-    def temporary(self) -> Path:
-        """A directory for this run's files; removed when the run ends."""
-        return self._task.temporary(self.id)
+    def checkpoint(self) -> Json:
+        """What an earlier attempt, or this one, saved; {} at first. Where to go on from."""
+        self._relied = self._relied or self._inherited
+        return self._checkpoint
 
     # What is kept with the run
 
     def save_checkpoint(self, checkpoint: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Remember how far this run came, for a later attempt: `run.save_checkpoint(page=7)`."""
         self._account.check()
+        for staging in self._stagings:
+            staging.flush()
         wanted = {**(checkpoint or {}), **more}
         self._heed(self._channel.save_checkpoint(self.id, wanted))
-        self.checkpoint = wanted
-
-    def reject(self, row: Any, reason: str, line: int | None = None) -> None:
-        """Keep a bad row with its reason and go on.
-
-        Raises:
-            TooManyRejects: beyond the limit of the file or container (`reject_limit`).
-        """
-        self._account.check()
-        mask = self._task.masker
-        text = row if isinstance(row, str) else repr(row)
-        self._rejects.append(
-            {
-                "line": line,
-                "reason": clip(mask.text(reason)),
-                "row": clip(mask.text(text), _LONGEST_ROW),
-            }
-        )
-        if len(self._rejects) >= _REJECTS_A_CALL:
-            self._send_rejects()
+        self._checkpoint, self._inherited = wanted, False
 
     # Data
 
@@ -233,10 +94,25 @@ class Run:
         wanted = column_list(columns)
         made = self._channel.create_staging(self.id, table, wanted, mode)
         if made.adopted:
-            self.checkpoint = made.checkpoint
+            # Said again under this run's name, or one more failure would forget it.
+            self._heed(self._channel.save_checkpoint(self.id, made.checkpoint))
+            self._checkpoint = made.checkpoint
+        elif self._inherited:
+            self._start_over()
         staging = Staging(self, made, wanted)
         self._stagings.append(staging)
         return staging
+
+    def _start_over(self) -> None:
+        """The rows up to the inherited checkpoint are gone, so it must not be gone on from."""
+        if self._relied:
+            raise Retry(
+                "the rows of the earlier attempt are gone, but its checkpoint was used: "
+                "starting over",
+                in_=0,
+            )
+        self.log.warning("the rows of the earlier attempt are gone: starting over")
+        self._checkpoint, self._inherited = {}, False
 
     def connection(self) -> psycopg.Connection[Any]:
         """A database connection for the loader's own statements (autocommit), for this run."""
@@ -317,6 +193,7 @@ class Run:
             message=clip(mask.text(message)) if message is not None else None,
             result=mask.value(facts) or None,
             staging=swap.name if swap is not None else None,
+            rows=swap.rows if swap is not None else None,
         )
 
     def _prepare_end(self) -> None:
@@ -326,18 +203,11 @@ class Run:
         self._account.flush(self._channel, final=True)
         self._account.check()
 
-    def _send_rejects(self) -> None:
-        if self._rejects:
-            rejects, self._rejects = self._rejects, []
-            self._channel.reject_rows(self.id, rejects)
-
     def _copy_block(self, block: Block, checkpoint: Json | None) -> int:
         self._account.check()
-        # The call is the fence, too: without a checkpoint of the block's own, the last one stays.
-        kept = checkpoint if checkpoint is not None else (self.checkpoint or None)
-        rows, cancelled = self._channel.copy_block(self.id, block, kept)
-        if checkpoint is not None:
-            self.checkpoint = checkpoint
+        # A block without a checkpoint unsets the last one: going on from there would double rows.
+        rows, cancelled = self._channel.copy_block(self.id, block, checkpoint)
+        self._checkpoint, self._inherited = checkpoint or {}, False
         self._heed(cancelled)
         return rows
 
@@ -357,10 +227,6 @@ class Run:
         if connection is not None and not connection.closed:
             with contextlib.suppress(psycopg.Error):
                 connection.cancel_safe(timeout=5)
-
-    def supervise(self, interrupt: Callable[[], None], grace: float) -> None:
-        """For programs that let another process do the work (see Task.supervise)."""
-        self._task.supervise(self._account, interrupt, grace)
 
     def _close(self) -> None:
         if self._account.stop != "closed":

@@ -80,7 +80,7 @@ class Session:
         pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._dsn = complete_dsn(dsn)
-        self._name = application_name
+        self.name = application_name
         self._pause = pause
         self._opened: list[Callable[[Connection], None]] = []
         self._connection: Connection | None = None
@@ -106,7 +106,7 @@ class Session:
         connection = psycopg.connect(
             self._dsn, autocommit=True, prepare_threshold=None, row_factory=dict_row
         )
-        wanted = {"application_name": self._name[:63], **self.settings}
+        wanted = {"application_name": self.name[:63], **self.settings}
         words = ", ".join("set_config(%s, %s, false)" for _ in wanted)
         try:
             connection.execute(f"select {words}", [w for pair in wanted.items() for w in pair])
