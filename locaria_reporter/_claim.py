@@ -91,7 +91,11 @@ def _start(container: str | None, channel: Channel | None, *, keep_going: bool) 
         info=_surroundings() if dsn else None,
     )
     atexit.register(task.close)
-    start = task.start()
+    try:
+        start = task.start()
+    except BaseException:
+        task.close()
+        raise
     if not start.accepted:
         _LOG.info("not needed: %s", start.reason)
         task.close()
