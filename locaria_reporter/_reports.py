@@ -49,7 +49,7 @@ class Reports:
             unit: what is counted: 'rows', 'bytes', 'tiles'.
         """
         self._account.check()
-        self._account.progress.begin_stage(name, weight, total, unit)
+        self._account.progress.begin_stage(self._task.masker.text(name), weight, total, unit)
         self._tracked = False
 
     def plan(self, **weights: float) -> None:

@@ -158,8 +158,9 @@ def test_blocks_without_a_checkpoint_are_never_gone_on_from(site: Site) -> None:
                 if attempt == 1:
                     run.save_checkpoint(downloaded=True)
                 table = run.staging("places", COLUMNS, mode="create")
-                assert not table.adopted and run.checkpoint == ({"downloaded": True}
-                                                                if attempt == 1 else {})
+                assert not table.adopted and run.checkpoint == (
+                    {"downloaded": True} if attempt == 1 else {}
+                )
                 table.write(b"1,a\n2,b\n")
                 if attempt == 1:
                     raise ConnectionError("cut")
@@ -222,8 +223,11 @@ def test_what_is_logged_is_stored_and_the_drop_is_said(site: Site) -> None:
         run.log.debug("not kept")
     lines = [
         r["message"]
-        for r in site.rows("select message from locaria.log where file_id = %s and level in"
-                           " ('info', 'warning') order by at, id", file_id)
+        for r in site.rows(
+            "select message from locaria.log where file_id = %s and level in"
+            " ('info', 'warning') order by at, id",
+            file_id,
+        )
     ]
     assert [line for line in lines if line.startswith("line")] == ["line 0", "line 1", "line 2"]
     assert any("log_limit of 3" in line for line in lines)
@@ -242,8 +246,8 @@ def test_progress_is_throttled_and_the_last_value_is_stored(site: Site) -> None:
     channel.beside = lambda: Counting(site.dsn, "file_loader")  # type: ignore[method-assign]
     ends = time.monotonic() + 5
     with pytest.raises(RuntimeError), lr.claim(channel=channel) as run:
-        run.stage("load", weight=8, total=10_000_000)
-        for number in run.track(range(10_000_000)):
+        run.stage("load", weight=8, total=10**10)
+        for number in run.track(range(10**10)):
             if number % 1000 == 0 and time.monotonic() > ends:
                 raise RuntimeError("stop here")
     assert 2 <= len(reports) <= 5
@@ -278,7 +282,9 @@ def test_the_session_shows_progress_without_a_write(site: Site) -> None:
         site.await_that(
             lambda: [
                 r
-                for r in site.rows("select live_note from locaria.running where file_id = %s", file_id)
+                for r in site.rows(
+                    "select live_note from locaria.running where file_id = %s", file_id
+                )
                 if r["live_note"] == note
             ]
         )
@@ -301,7 +307,6 @@ def test_no_secret_is_stored_anywhere(site: Site, monkeypatch: pytest.MonkeyPatc
     site.submit()
     with lr.claim(channel=site.channel()) as run:
         run.finish(message=dsn, result={"from": dsn, "list": [dsn]})
-    assert "canary" not in (leak := _everything(site)), leak
     for secret in (canary, "AKIAIOSFODNN7EXAMPLE"):
         assert secret not in _everything(site)
 
