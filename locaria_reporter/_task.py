@@ -200,13 +200,14 @@ class Task:
 
     def _meant(self, run: Run, error: BaseException) -> BaseException:
         """The error in our words: a statement that was interrupted is what it was ended for."""
-        if isinstance(error, SystemExit) and error.code in (0, None) and not run.closed:
-            if not isinstance(error, Outcome):
-                return exit_is_no_success(error)
+        if isinstance(error, Outcome) or run.closed:
+            return error
+        if isinstance(error, SystemExit) and error.code in (0, None):
+            return exit_is_no_success(error)
         if not isinstance(error, psycopg.Error):
             return error
         ours = from_sqlstate(error.sqlstate, error.diag.message_primary or str(error))
-        if ours is None and not run.closed:
+        if ours is None:
             # A zombie finds its staging table gone before it finds its lease gone.
             self._try(partial(self._ask, run))
             if run.stopped:

@@ -94,6 +94,14 @@ class Site:
             ).fetchone()
         return int(row[0]) if row else 0
 
+    def set_role(self, name: str, **settings: str) -> None:
+        """Session defaults of a login, in this database."""
+        with psycopg.connect(self.db.superuser_dsn, autocommit=True) as superuser:
+            for setting, value in settings.items():
+                superuser.execute(
+                    f"alter role test_{name} in database {self.db.name} set {setting} = {value}"
+                )
+
     def tick(self) -> None:
         self.owner.execute("select locaria.tick()")
 

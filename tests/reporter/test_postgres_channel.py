@@ -187,10 +187,12 @@ def test_raw_blocks_are_copied_with_their_options(site: Site) -> None:
 def test_rejected_rows_are_kept_and_limited(site: Site) -> None:
     site.configure(reject_limit=2)
     file_id = site.submit()
-    with pytest.raises(lr.TooManyRejects, match="3 rows rejected, 2 are allowed"):
-        with lr.claim(channel=site.channel()) as run:
-            for line in (4, 5, 6):
-                run.reject(["a", line], "no geometry", line=line)
+    with (
+        pytest.raises(lr.TooManyRejects, match="3 rows rejected, 2 are allowed"),
+        lr.claim(channel=site.channel()) as run,
+    ):
+        for line in (4, 5, 6):
+            run.reject(["a", line], "no geometry", line=line)
     assert site.file(file_id)["status"] == "ERROR"
     kept = site.rows("select line, reason from locaria.rejects order by line")
     assert [r["line"] for r in kept] == [4, 5, 6]
@@ -208,9 +210,11 @@ def test_a_load_with_few_rejected_rows_succeeds_and_counts_them_once(site: Site)
 
 def test_a_filled_staging_table_that_is_not_published_is_an_error(site: Site) -> None:
     file_id = site.submit()
-    with pytest.raises(lr.NotPublished, match=r"run.finish\(swap="):
-        with lr.claim(channel=site.channel()) as run:
-            run.staging("places", COLUMNS).copy_row(1, "a")
+    with (
+        pytest.raises(lr.NotPublished, match=r"run.finish\(swap="),
+        lr.claim(channel=site.channel()) as run,
+    ):
+        run.staging("places", COLUMNS).copy_row(1, "a")
     assert site.run(file_id)["outcome"] == "failed"
 
 

@@ -29,28 +29,52 @@ with lr.claim() as run:
     assert site.one("select count(*) as n from locaria.runs")["n"] == 1
 
 
-def test_a_database_restart_in_the_middle_ends_in_a_complete_load(site: Site) -> None:
-    file_id = site.submit()
-    process = site.start_python(f"""
-import os, time
+SLOW_LOAD = f"""
+import time
 with lr.claim() as run:
     table = run.staging("places", {COLUMNS}, mode="create")
-    for number in run.track(range(4000), total=4000):
+    for number in run.track(range(run.checkpoint.get("next", 0), 4000), total=4000):
         table.copy((number,), checkpoint={{"next": number + 1}})
         if number % 100 == 99:
             table.flush()
             time.sleep(0.1)
     run.finish(swap=table)
-""")
+"""
+
+
+def restart_in_the_middle(site: Site, file_id: int) -> "subprocess.Popen[str]":
+    process = site.start_python(SLOW_LOAD)
     site.await_that(lambda: site.progress(file_id).get("rows_done"))
     site.db.close()
     site.db.server.restart("immediate")
     site.owner = site.db.connect()
-    assert process.wait(timeout=60) == 0, output(process)
-    assert site.file(file_id)["status"] == "FARGATE_PROCESSED"
-    assert site.run(file_id)["attempt"] == 1
+    process.wait(timeout=60)
+    return process
+
+
+def every_row_is_there_once(site: Site) -> None:
     found = site.one("select count(*) as n, count(distinct id) as d from public.places")
     assert (found["n"], found["d"]) == (4000, 4000)
+
+
+def test_a_database_restart_in_the_middle_ends_in_a_complete_load(site: Site) -> None:
+    file_id = site.submit()
+    site.set_role("loader", synchronous_commit="on")
+    process = restart_in_the_middle(site, file_id)
+    assert process.returncode == 0, output(process)
+    assert site.file(file_id)["status"] == "FARGATE_PROCESSED"
+    assert site.run(file_id)["attempt"] == 1
+    every_row_is_there_once(site)
+
+
+def test_a_database_that_lost_committed_rows_is_noticed(site: Site) -> None:
+    file_id = site.submit()
+    site.set_role("loader", synchronous_commit="off")
+    process = restart_in_the_middle(site, file_id)
+    if process.returncode == 75:
+        assert "lost rows that it had committed" in site.run(file_id)["error"]
+        assert site.start_python(SLOW_LOAD).wait(timeout=60) == 0
+    every_row_is_there_once(site)
 
 
 def test_sigterm_gives_the_file_back_at_once_and_does_not_count(site: Site) -> None:
