@@ -141,18 +141,27 @@ def _judge(answer: http.client.HTTPResponse, url: str) -> None:
     raise Fatal(f"{url}: the server answered {answer.status} {answer.reason}", kind="data")
 
 
+def _check_address(host: str, address: str, allow_private: bool) -> None:
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_link_local:
+        # On ECS a task's own credentials are served at a link-local address: never.
+        raise Fatal(f"refused to fetch from {host}: {address} is link-local", kind="config")
+    if not allow_private and not ip.is_global:
+        raise Fatal(
+            f"refused to fetch from {host}: {address} is not a public address "
+            "(LOCARIA_FETCH_PRIVATE=1 allows it)",
+            kind="config",
+        )
+
+
 def _connect(parts: SplitResult, allow_private: bool) -> http.client.HTTPConnection:
     """A connection to an address that was checked: the name is resolved once only."""
     host = parts.hostname or ""
     port = parts.port or _PORTS[parts.scheme]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     address = str(found[0][4][0])
-    if not allow_private and not ipaddress.ip_address(address.split("%", maxsplit=1)[0]).is_global:
-        raise Fatal(
-            f"refused to fetch from {host}: {address} is not a public address "
-            "(LOCARIA_FETCH_PRIVATE=1 allows it)",
-            kind="config",
-        )
+    _check_address(host, address, allow_private)
     connection: http.client.HTTPConnection
     raw = socket.create_connection((address, port), timeout=_TIMEOUT)
     if parts.scheme == "https":

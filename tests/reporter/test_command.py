@@ -296,6 +296,13 @@ def test_inner_addresses_are_refused(server: str, tmp_path: Path) -> None:
     assert done.returncode == 65 and "not a public address" in done.stderr
 
 
+def test_a_redirect_to_the_credentials_of_the_task_is_refused_always(
+    server: str, tmp_path: Path
+) -> None:
+    done = fetch(f"{server}/elsewhere", tmp_path / "x", "--allow-private")
+    assert done.returncode == 65 and "link-local" in done.stderr
+
+
 def test_a_missing_document_is_fatal(server: str, tmp_path: Path) -> None:
     done = fetch(f"{server}/gone", tmp_path / "x", "--allow-private")
     assert done.returncode == 65 and "404" in done.stderr

@@ -1,6 +1,7 @@
 """Runs against the real SQL, in this process."""
 
 import contextlib
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -336,6 +337,28 @@ def test_a_cancel_reaches_a_tracking_loader_within_seconds(site: Site) -> None:
     assert time.monotonic() - began < 3
     file = site.file(file_id)
     assert file["status"] == "CANCELLED" and "wrong file" in file["last_error"]
+
+
+def test_a_cancel_reaches_a_loader_behind_a_deaf_pooler(site: Site) -> None:
+    class Deaf(lr.PostgresChannel):
+        @property
+        def hears(self) -> bool:
+            return False
+
+        def wait_for_cancel(self, wake: int, seconds: float) -> set[int]:
+            select.select([wake], [], [], max(0.0, seconds))
+            return set()
+
+    channel = Deaf(site.dsn, "file_loader")
+    channel.beside = lambda: Deaf(site.dsn, "file_loader")  # type: ignore[method-assign]
+    file_id = site.submit()
+    with pytest.raises(lr.Cancelled), lr.claim(channel=channel) as run:
+        site.owner.execute("select locaria.cancel(%s)", [file_id])
+        began = time.monotonic()
+        while True:
+            run.check()
+            time.sleep(0.05)
+    assert time.monotonic() - began < 5
 
 
 def test_a_cancel_interrupts_a_statement_of_the_loader(site: Site) -> None:
