@@ -86,7 +86,7 @@ from (
     d.next_try,
     b.error as circuit_error,
     b.retry_at as circuit_retry_at,
-    k.last_tick,
+    (select k.last_tick from locaria.ticks k) as last_tick,
     p.cancel_requested,
     greatest(p.lease_until, r.lease_until) as lease_until,
     case when s.kind = 'done' then 100 when s.kind = 'processing' then p.percent end as percent,
@@ -110,13 +110,17 @@ from (
     t.task_arn,
     f.attributes
   from locaria.files f
-  join locaria.statuses s on s.status = f.status
+  -- Lateral, each with a limit: these joins keep the order of files, so that "order by file_id desc limit 20"
+  -- reads 20 files and not all of them.
+  cross join lateral (select * from locaria.statuses s where s.status = f.status limit 1) as s
   left join lateral (
     select * from locaria.runs r where r.file_id = f.id order by r.id desc limit 1
   ) as r on true
-  left join locaria.run_progress p on p.run_id = f.claimed_by
-  left join locaria.tasks t on t.id = r.task_id
-  left join locaria.containers c on c.name = coalesce(f.container, s.container, r.container)
+  left join lateral (select * from locaria.run_progress p where p.run_id = f.claimed_by limit 1) as p on true
+  left join lateral (select t.task_arn from locaria.tasks t where t.id = r.task_id limit 1) as t on true
+  left join lateral (
+    select * from locaria.containers c where c.name = coalesce(f.container, s.container, r.container) limit 1
+  ) as c on true
   left join lateral (
     select count(*) as living, count(a.idle_since) as idle from locaria.tasks a
     where s.kind = 'requested' and a.container = c.name and a.stopped is null and a.started is not null
@@ -126,8 +130,10 @@ from (
     where s.kind = 'requested' and d.container = c.name and d.ended is null
     order by d.id desc limit 1
   ) as d on true
-  left join locaria.circuits b on s.kind = 'requested' and b.function_arn = locaria.get_dispatch_circuit(c.name)
-  cross join locaria.ticks k
+  left join lateral (
+    select b.error, b.retry_at from locaria.circuits b
+    where s.kind = 'requested' and b.function_arn = locaria.get_dispatch_circuit(c.name) limit 1
+  ) as b on true
 ) as x;
 comment on view locaria.status is
   'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent from locaria.status where file_id = 17.';
