@@ -3,7 +3,7 @@
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psycopg
 from alembic.config import Config
@@ -23,7 +23,7 @@ def connect_engine(dsn: str) -> Engine:
     )
 
 
-def alembic_config(dsn: str | None = None, output: io.TextIOBase | None = None) -> Config:
+def alembic_config(dsn: str | None = None, output: TextIO | None = None) -> Config:
     """Return the configuration of alembic/, for one database."""
     config = Config(str(ROOT / "alembic.ini"))
     if output is not None:

@@ -92,13 +92,15 @@ def template(pg_server: PostgresServer) -> str:
     with closing(psycopg.connect(dsn, autocommit=True)) as owner:
         owner.execute("select locaria.turn_log_partitions()")
         owner.execute(
-            "select locaria.register_container(n, '{}') from unnest(array['file_loader', 'file_download']) n"
+            "select locaria.register_container(name, '{}') "
+            "from unnest(array['file_loader', 'file_download']) as name"
         )
         owner.execute(
             """
             update locaria.parameters set parameter = '{"default": {
-              "arn": "arn:aws:lambda:local:000000000000:function:ecsRunTask", "region": "local", "mode": "Event",
-              "cluster": "locaria", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}}'
+              "arn": "arn:aws:lambda:local:000000000000:function:ecsRunTask",
+              "region": "local", "mode": "Event", "cluster": "locaria",
+              "subnets": ["subnet-1"], "security_groups": ["sg-1"]}}'
             where parameter_name = 'fargate_config'
             """
         )

@@ -34,6 +34,7 @@ begin
         'dispatch', v_dispatch.id,
         'launch', v_dispatch.launch,
         'xact', pg_current_xact_id()::text,
+        'origin', locaria.get_parameter('installation', 'origin'),
         'container', v_dispatch.container,
         'count', p_asked,
         'task', coalesce(v_config ->> 'task', v_dispatch.container),

@@ -7,7 +7,7 @@ as $$
 declare
   v_now timestamptz := locaria.clock();
   v_arn text := p_detail ->> 'taskArn';
-  v_started_by text[] := regexp_match(p_detail ->> 'startedBy', '^locaria-([0-9]+)-([0-9]+)$');
+  v_started_by text[] := regexp_match(p_detail ->> 'startedBy', '^locaria-([0-9]+)-([0-9]+)-?(.*)$');
   v_name text := p_detail -> 'overrides' -> 'containerOverrides' -> 0 ->> 'name';
   v_stopped boolean := p_detail ->> 'lastStatus' = 'STOPPED';
   v_container jsonb;
@@ -16,6 +16,12 @@ declare
 begin
   if v_arn is null then
     raise exception using errcode = 'LC007', message = 'record_task_event: detail.taskArn is missing';
+  end if;
+  -- The cluster may be shared with other databases and with other people's tasks.
+  if v_started_by[3] not in ('', coalesce(locaria.get_parameter('installation', 'origin'), '')) then
+    return 'ignored: a task of another database';
+  elsif v_started_by is null and not exists (select from locaria.tasks where task_arn = v_arn) then
+    return 'ignored: not a task of Locaria';
   end if;
   -- By name: a sidecar may stand first, and a task that never started has no containers at all.
   select c into v_container from jsonb_array_elements(coalesce(p_detail -> 'containers', '[]')) as c where c ->> 'name' = v_name limit 1;

@@ -16,7 +16,7 @@ begin
         coalesce(p_event -> 'responsePayload' ->> 'errorMessage', 'the Lambda function could not be run'),
         coalesce(p_event -> 'requestContext' ->> 'requestId', '?'),
         coalesce(p_event -> 'requestContext' ->> 'condition', 'no condition')),
-      coalesce(p_event -> 'responsePayload' ->> 'errorType', '') = 'PermanentLaunchError'
+      coalesce(p_event -> 'responsePayload' ->> 'errorType', '') in ('PermanentLaunchError', 'PayloadError')
     ), 'ignored: that launch is over');
   elsif p_event -> 'requestPayload' ->> 'action' = 'stop_task' then
     return 'ignored: a task that could not be stopped is fenced off anyway';

@@ -29,7 +29,7 @@ create table locaria.runs (
   ),
   constraint runs_ended_has_outcome check ((ended is null) = (outcome is null)),
   constraint runs_not_succeeded_has_error check (outcome is null or outcome in ('succeeded', 'overridden') or error is not null)
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
 comment on table locaria.runs is 'One row per attempt of one task at one file. Alive: ended is null. Written at the claim and at the end; what moves in between is in run_progress.';
 comment on column locaria.runs.attempt is 'The how-manieth run of its file since it was last requested.';
 comment on column locaria.runs.requested_status is 'The status from which it was claimed, to which a retry goes back.';
@@ -42,5 +42,5 @@ comment on column locaria.runs.error_detail is 'The same for the author of the c
 comment on column locaria.runs.checkpoint is 'The last checkpoint, from which the next attempt goes on.';
 comment on column locaria.runs.result is 'What the container said of its work.';
 
--- No index on what changes at the end of a run: that update stays HOT.
+-- No index on what changes at the end of a run, and room on its page: that update stays HOT.
 create index runs_of_file on locaria.runs (file_id, id);

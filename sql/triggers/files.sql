@@ -1,18 +1,11 @@
--- In the order in which they fire. The first two look only at changes of status that are not a claim or the end
--- of a run: those change claimed_by in the same update, and are written by functions that know the rules.
-create or replace trigger _100_guard
+-- Claims and ends of runs change status and claimed_by in the same update: no condition below holds for
+-- them, and none of them names a transition table, so that the hot path pays for no trigger.
+create or replace trigger _100_change_status
 before update on locaria.files
 for each row
 when (old.status is distinct from new.status and old.claimed_by is not distinct from new.claimed_by)
-execute function locaria.files_guard();
-comment on trigger _100_guard on locaria.files is 'Holds the state machine.';
-
-create or replace trigger _500_record
-after update on locaria.files
-for each row
-when (old.status is distinct from new.status and (new.claimed_by is null and old.claimed_by is null or new.claimed_by = old.claimed_by))
-execute function locaria.files_record();
-comment on trigger _500_record on locaria.files is 'Writes transitions.';
+execute function locaria.files_change_status();
+comment on trigger _100_change_status on locaria.files is 'Holds the state machine, and writes transitions.';
 
 create or replace trigger _900_dispatch_insert
 after insert on locaria.files
@@ -23,8 +16,10 @@ comment on trigger _900_dispatch_insert on locaria.files is 'Asks for tasks: one
 
 create or replace trigger _900_dispatch_update
 after update on locaria.files
-referencing old table as files_before new table as files_after
-for each statement
-when (coalesce(current_setting('locaria.hot_path', true), '') <> 'on')
-execute function locaria.files_update_trigger();
-comment on trigger _900_dispatch_update on locaria.files is 'Asks for tasks for files that are requested again. Claims and ends of runs pass by.';
+for each row
+when (
+  old.status = new.status and new.claimed_by is null and new.finished is null
+  and (new.run_after < old.run_after or new.container is distinct from old.container)
+)
+execute function locaria.files_request_again();
+comment on trigger _900_dispatch_update on locaria.files is 'Asks for a task for a waiting file that may run earlier or elsewhere.';

@@ -1,4 +1,4 @@
-create or replace function locaria.files_guard()
+create or replace function locaria.files_change_status()
 returns trigger
 language plpgsql
 volatile
@@ -9,9 +9,14 @@ declare
   v_now timestamptz := locaria.clock();
   v_from text;
   v_to text;
+  v_container text;
+  v_known boolean;
 begin
-  select kind into v_from from locaria.statuses where status = old.status;
-  select kind into v_to from locaria.statuses where status = new.status;
+  select a.kind, b.kind, coalesce(new.container, b.container), c.name is not null into v_from, v_to, v_container, v_known
+  from locaria.statuses a
+  left join locaria.statuses b on b.status = new.status
+  left join locaria.containers c on c.name = coalesce(new.container, b.container)
+  where a.status = old.status;
   if v_to is null then
     raise exception using errcode = 'LC005',
       message = format('files.status: "%s" is not a status', new.status),
@@ -32,6 +37,8 @@ begin
       end;
   end if;
   new.last_update := v_now;
+  insert into locaria.transitions (file_id, at, from_status, to_status, run_id, reason)
+  values (old.id, v_now, old.status, new.status, old.claimed_by, nullif(current_setting('locaria.reason', true), ''));
   if old.claimed_by is not null then
     -- Changed by hand while a run is alive: that run loses the file here and now.
     new.claimed_by := null;
@@ -39,6 +46,8 @@ begin
       format('status set to %s by %s', new.status, session_user), null);
   end if;
   if v_to = 'requested' then
+    perform locaria.check_requested(new.status, v_to, v_container, v_known);
+    perform locaria.request_dispatch(v_container, 'update', 1);
     new.finished := null;
     new.attempts := 0;
     new.last_error := null;
@@ -51,5 +60,5 @@ begin
   return new;
 end
 $$;
-comment on function locaria.files_guard() is
-  'Before a change of files.status that is neither a claim nor the end of a run: holds the state machine (LC003, LC005), and takes the file from the run that works on it.';
+comment on function locaria.files_change_status() is
+  'Before a change of files.status that is neither a claim nor the end of a run: holds the state machine (LC003, LC005), records the change in transitions, takes the file from the run that works on it, and asks for a task where it is requested again.';

@@ -1,0 +1,116 @@
+"""The Lambda function `taskEvents`: hands what happened to a task to the database.
+
+It takes three shapes, each as AWS sends it:
+
+- EventBridge's "ECS Task State Change" (a task started, stopped, ran out of memory, …),
+- the record of an asynchronous invocation that failed (Lambda's on-failure destination),
+- an SQS batch of either, of which the messages that failed are reported for another delivery.
+
+Every event becomes one call of one SQL function, `locaria.record_task_event(jsonb)`; what the
+event means is decided there. Events may come twice, late or in the wrong order: that is the SQL
+function's business, too. The connection is kept between invocations.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+from event_database import DatabaseUnavailable, EventDatabase, EventRefused
+
+log = logging.getLogger("locaria.task_events")
+if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    # In Lambda: bare JSON lines. Elsewhere the process that loads this module decides.
+    log.addHandler(logging.StreamHandler(sys.stdout))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+_database = EventDatabase()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Entry point of the Lambda function.
+
+    Args:
+        event: an EventBridge envelope, an on-failure record, or an SQS batch of them.
+        context: Lambda's context object, of which only the request id is used, in the log.
+
+    Returns:
+        For a batch `{"batchItemFailures": [{"itemIdentifier": id}, …]}`, which needs
+        `ReportBatchItemFailures` on the event source mapping; otherwise `{"recorded": 1}`.
+
+    Raises:
+        EventRefused: the event has none of the three shapes, or the SQL function refused it.
+        DatabaseUnavailable: no connection, or the database failed twice.
+    """
+    if isinstance(event, dict) and "Records" in event:
+        return _record_batch(event["Records"], context)
+    try:
+        _record(event)
+    except (EventRefused, DatabaseUnavailable) as error:
+        _say("failed", context, error_type=type(error).__name__, error=str(error))
+        raise
+    _say("recorded", context)
+    return {"recorded": 1}
+
+
+def _record_batch(messages: list[dict[str, Any]], context: object) -> dict[str, Any]:
+    """Record each message of an SQS batch. One bad message does not keep the others back."""
+    failed: list[str] = []
+    unavailable = False
+    for message in messages:
+        if not unavailable:
+            try:
+                _record(_body_of(message))
+                continue
+            except EventRefused as error:
+                _say("failed", context, message=message["messageId"], error=str(error))
+            except DatabaseUnavailable as error:
+                unavailable = True  # the other messages need not wait for the same timeout
+                _say("failed", context, message=message["messageId"], error=str(error))
+        failed.append(message["messageId"])
+    _say("batch", context, recorded=len(messages) - len(failed), failed=len(failed))
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+
+
+def _body_of(message: dict[str, Any]) -> object:
+    if message.get("eventSource") != "aws:sqs":
+        raise EventRefused("Records are taken from SQS only")
+    try:
+        return json.loads(message["body"])
+    except ValueError as error:
+        raise EventRefused(f"the body of the message is not JSON: {error}") from None
+
+
+def _record(event: object) -> None:
+    if not is_task_event(event):
+        raise EventRefused(
+            "neither an ECS Task State Change of EventBridge nor an on-failure record of Lambda: "
+            f"{_shape_of(event)}"
+        )
+    _database.record(event)
+
+
+def is_task_event(event: object) -> bool:
+    """Whether the event has one of the two shapes that the database understands."""
+    if not isinstance(event, dict):
+        return False
+    if event.get("source") == "aws.ecs" and event.get("detail-type") == "ECS Task State Change":
+        return isinstance(event.get("detail"), dict)
+    return isinstance(event.get("requestContext"), dict) and "requestPayload" in event
+
+
+def _shape_of(event: object) -> str:
+    """The names of an unknown event's keys, never its values: they go to the log."""
+    if isinstance(event, dict):
+        return f"an object with the keys {', '.join(sorted(map(str, event))[:20])}"
+    return f"a {type(event).__name__}"
+
+
+def _say(what: str, context: object, **more: object) -> None:
+    """Log one line of JSON."""
+    line = {"event": what, "request_id": getattr(context, "aws_request_id", None)}
+    log.info(json.dumps(line | more))
