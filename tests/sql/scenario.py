@@ -12,12 +12,20 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from psycopg.types.datetime import TimestamptzLoader
 
 from tests.conftest import Connection, Database
 
 Row = dict[str, Any]
 FUNCTION = "ecsRunTask"
 ARN = "arn:aws:ecs:local:000000000000:task/locaria/"
+
+
+class _InfiniteTimes(TimestamptzLoader):
+    """Python has no infinity: the last moment that it knows stands for it."""
+
+    def load(self, data: Any) -> datetime:
+        return datetime.max if bytes(data) == b"infinity" else super().load(data)
 
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
@@ -73,6 +81,7 @@ class Scenario:
         return self._enter(self.db.connect(role, autocommit=autocommit))
 
     def _enter(self, connection: Connection) -> Connection:
+        connection.adapters.register_loader("timestamptz", _InfiniteTimes)
         if self._now is not None:
             self._set_clock(connection)
         return connection
