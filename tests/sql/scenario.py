@@ -28,12 +28,14 @@ class _InfiniteTimes(TimestamptzLoader):
         return datetime.max if bytes(data) == b"infinity" else super().load(data)
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def wait_until(
+    condition: Callable[[], Any], what: str, seconds: float = 20, pause: float = 0.002
+) -> Any:
     """Return the first truthy value of a condition; fail when it does not come in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
-        time.sleep(0.01)
+        time.sleep(pause)
     return value
 
 
