@@ -22,6 +22,10 @@ begin
   elsif to_regnamespace(quote_ident(p_schema)) is null then
     raise exception using errcode = 'LC009',
       message = format('table: there is no schema "%s"', p_schema), hint = format('create schema %I', p_schema);
+  elsif p_mode <> 'append' and not has_schema_privilege(current_user, p_schema, 'create') then
+    raise exception using errcode = 'LC009',
+      message = format('table: Locaria''s owner %s may not create tables in schema "%s"', current_user, p_schema),
+      hint = format('grant create on schema %I to %I', p_schema, current_user);
   elsif p_mode = 'create' and p_relation is not null then
     raise exception using errcode = 'LC009',
       message = format('table: "%s.%s" exists already', p_schema, p_table),

