@@ -20,6 +20,7 @@ from ._errors import Fatal, Retry
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 _REDIRECTS = 5
+_LONGEST_NAME = 80
 _ATTEMPTS = 5
 _PORTS = {"http": 80, "https": 443}
 
@@ -41,11 +42,17 @@ def fetch(
     if allow_private is None:
         allow_private = os.environ.get("LOCARIA_FETCH_PRIVATE") == "1"
     if target.is_dir():
-        target = target / (Path(unquote(parts.path)).name or "download")
+        target = target / _file_name(parts.path)
     download = _Download(url, dict(headers), account, allow_private)
     with target.open("wb") as file:
         download.into(file)
     return target
+
+
+def _file_name(url_path: str) -> str:
+    """A safe name for what is fetched: the last part of the URL's path."""
+    name = Path(unquote(url_path)).name.replace("\0", "")[-_LONGEST_NAME:]
+    return name if name.strip(".") else "download"
 
 
 def _local(parts: SplitResult) -> Path:
@@ -75,6 +82,8 @@ class _Download:
             try:
                 self._transfer(file)
                 return
+            except http.client.InvalidURL as error:
+                raise Fatal(f"cannot fetch {self._url!r}: {error}", kind="data") from error
             except (_PassingError, OSError, http.client.HTTPException) as error:
                 self._account.check()
                 if attempt == _ATTEMPTS:

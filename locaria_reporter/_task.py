@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import platform
@@ -78,6 +79,7 @@ class Task:
     def start(self) -> TaskStart:
         """Register with the database and begin to listen for signals."""
         self._logs.install()
+        atexit.register(self.close)
         self._start = self.channel.start_task(
             self.container,
             {
@@ -198,6 +200,12 @@ class Task:
             if not self._keep_going:
                 self.close()
 
+    def drop(self, run: Run) -> None:
+        """A run that was cancelled, or lost, before its turn in the batch came."""
+        outcome = run._account.outcome()
+        self._fail(run, outcome)
+        run._close()
+
     def _meant(self, run: Run, error: BaseException) -> BaseException:
         """The error in our words: a statement that was interrupted is what it was ended for."""
         if isinstance(error, Outcome) or run.closed:
@@ -257,6 +265,7 @@ class Task:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self.close)
         if isinstance(sys.exception(), Terminated):
             self.exit_code = EXIT_TERMINATED
         self._try(self.finish_deferred)

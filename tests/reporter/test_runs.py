@@ -292,3 +292,18 @@ def test_tracking_an_item_costs_less_than_a_microsecond() -> None:
         for _ in run.track(range(1_000_000)):
             pass
         assert time.perf_counter() - began < 1.0
+
+
+def test_a_run_cancelled_before_its_turn_is_not_worked_on() -> None:
+    channel = RecordingChannel(files=[{"n": n} for n in range(3)])
+    seen: list[int] = []
+    for run in claims(channel=channel, batch=3):
+        with run:
+            seen.append(run.parameters["n"])
+            if run.parameters["n"] == 0:
+                for account in list(run._task._open.values()):
+                    if account.id == 2:
+                        account._account.order("cancel", "not needed")
+    assert seen == [0, 2]
+    assert channel.failure is not None and channel.failure.kind == "cancelled"
+    assert ("finish_runs", [1, 3]) in channel.calls

@@ -7,6 +7,7 @@ import pytest
 from locaria_reporter._command.environment import database_variables, parameter_variables
 from locaria_reporter._command.gdal import GdalProgress
 from locaria_reporter._command.lines import parse_line
+from locaria_reporter._fetch import _file_name
 from locaria_reporter._masking import Masker
 from locaria_reporter._progress import Progress
 
@@ -104,6 +105,14 @@ def test_secret_variables_are_masked_by_value() -> None:
 )
 def test_lines_are_requests(line: str, request_: object) -> None:
     assert parse_line(line) == request_
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/a/b.csv", "b.csv"), ("/", "download"), ("/a/..", "download"), ("/%2e%2e%2fx", "x")],
+)
+def test_a_download_gets_a_safe_name(path: str, name: str) -> None:
+    assert _file_name(path) == name
 
 
 @pytest.mark.parametrize(
