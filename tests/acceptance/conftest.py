@@ -114,7 +114,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         bin_dir=BIN_DIR,
         durable=False,
         containers_dir=write_containers(folder / "containers"),
-        task_environment={"LOCARIA_BLOCK_BYTES": "65536"},
+        task_environment={"LOCARIA_BLOCK_BYTES": "2048"},
         rules=DeliveryRules(retry_delays_s=(0.2, 0.4), failure_destination="taskEvents"),
         tick_every_s=0.2,
     )
