@@ -104,9 +104,12 @@ begin
     before.checkpoint, before.id, v_container.lease, v_container.timeout, v_container.stall_timeout
   from claimed c
   left join lateral (
-    select r.id, r.checkpoint from locaria.runs r
-    where c.attempts > 1 and r.file_id = c.file_id and r.id < c.run_id
-    order by r.id desc limit 1
+    -- Runs since the file was last requested by hand, released ones too; the newest checkpoint among them, because
+    -- a run may end before its own first.
+    select max(r.id) as id, (array_agg(r.checkpoint order by r.id desc) filter (where r.checkpoint is not null))[1] as checkpoint
+    from locaria.runs r
+    where r.file_id = c.file_id and r.id < c.run_id
+      and not exists (select from locaria.transitions t where t.file_id = r.file_id and t.at >= r.ended)
   ) as before on true
   order by c.run_id;
   perform set_config('locaria.hot_path', '', true);

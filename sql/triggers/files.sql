@@ -1,16 +1,23 @@
--- In the order in which they fire. The first two look only at changes of status that are not a claim or the end
--- of a run: those change claimed_by in the same update, and are written by functions that know the rules.
+-- In the order in which they fire. The first two leave out claims and ends of runs: those change claimed_by in the
+-- same update, and are written by functions that know the rules and say locaria.hot_path. A change by hand is looked
+-- at even when it changes claimed_by, too; a session that says hot_path by itself gains nothing by it.
 create or replace trigger _100_guard
 before update on locaria.files
 for each row
-when (old.status is distinct from new.status and old.claimed_by is not distinct from new.claimed_by)
+when (
+  old.status is distinct from new.status
+  and (old.claimed_by is not distinct from new.claimed_by or coalesce(current_setting('locaria.hot_path', true), '') <> 'on')
+)
 execute function locaria.files_guard();
 comment on trigger _100_guard on locaria.files is 'Holds the state machine.';
 
 create or replace trigger _500_record
 after update on locaria.files
 for each row
-when (old.status is distinct from new.status and (new.claimed_by is null and old.claimed_by is null or new.claimed_by = old.claimed_by))
+when (
+  old.status is distinct from new.status
+  and (old.claimed_by is not distinct from new.claimed_by or coalesce(current_setting('locaria.hot_path', true), '') <> 'on')
+)
 execute function locaria.files_record();
 comment on trigger _500_record on locaria.files is 'Writes transitions.';
 
