@@ -113,7 +113,7 @@ def test_a_loader_has_its_functions_and_its_own_staging_tables_only(scene: Scena
     ).fetchall()
     for name in [*(row["name"] for row in relations), others, "public.site"]:
         for statement in (f"select from {name}", f"delete from {name}", f"insert into {name} default values", f"truncate {name}"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.WrongObjectType)):
                 scene.loader.execute(statement.encode())
     for statement in (
         f"update {staging} set a = 'y'",
