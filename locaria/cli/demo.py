@@ -34,7 +34,7 @@ FIRST_ROWS = "select * from public.airports order by id limit 5"
 COUNT = "select count(*) as count from public.airports"
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="See it work: load the world's airports.")
 @json_option
 def demo(as_json: bool) -> None:
     """See it work: load the world's airports on this machine, from nothing.

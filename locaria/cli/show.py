@@ -26,7 +26,7 @@ REJECTS_SHOWN = 10
 REJECTS_IN_JSON = 1000
 
 
-@click.command()
+@click.command(short_help="Show one file in full, with its timeline.")
 @file_argument
 @json_option
 @dsn_option
@@ -57,7 +57,7 @@ def show(file_id: int, as_json: bool, dsn: str | None) -> None:
     show_timeline(timeline)
 
 
-@click.command()
+@click.command(short_help="Say why a file is not done.")
 @file_argument
 @json_option
 @dsn_option

@@ -34,7 +34,7 @@ order by phase = 'running' desc, queued_at, file_id
 QUEUE = "select container, due, running, tasks_living, max_tasks, paused from locaria.queue"
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Show the progress of all active files, live.")
 @click.option("--forever", is_flag=True, help="Go on when nothing is active; Ctrl-C ends it.")
 @json_option
 @dsn_option
