@@ -50,7 +50,7 @@ def demo(as_json: bool) -> None:
     began = time.monotonic()
     dsn, started = ensure_local(quiet=as_json)
     path = unpack_airports(state_dir() / "airports.csv")
-    attributes = {"path": str(path), "table": TABLE, "mode": "replace"}
+    attributes = {"path": str(path), "table": TABLE}
     with Session(dsn, "demo") as session:
         if not as_json:
             announce(attributes)
@@ -150,7 +150,6 @@ def show_outcome(session: Session, file_id: int, code: ExitCode) -> None:
     """Print the row's status, its timeline and the first rows of the table."""
     out()
     show_status(session.row(STATUS_OF_FILES, [[file_id]]))
-    out()
     show_timeline(session.rows(TIMELINE, [file_id]))
     if code == ExitCode.DONE:
         out()

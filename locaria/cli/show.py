@@ -167,9 +167,10 @@ def show_rejects(rows: list[Row], total: int | None) -> None:
 def show_timeline(rows: list[Row]) -> None:
     """Print everything that happened, in order."""
     out()
+    days = {row["at"].astimezone().date() for row in rows}
+    style = "%H:%M:%S.%f" if len(days) == 1 else "%Y-%m-%d %H:%M:%S.%f"
     cells = (
-        (row["at"].astimezone().strftime("%H:%M:%S.%f")[:-3], row["what"], row["detail"])
-        for row in rows
+        (row["at"].astimezone().strftime(style)[:-3], row["what"], row["detail"]) for row in rows
     )
-    day = rows[0]["at"].astimezone().strftime("%Y-%m-%d") if rows else ""
-    out(table(("at", "what", "detail"), cells, f"Timeline, from {day}" if day else "Timeline"))
+    title = f"Timeline, {days.pop()}" if len(days) == 1 else "Timeline"
+    out(table(("at", "what", "detail"), cells, title))
