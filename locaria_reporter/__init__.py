@@ -1,0 +1,96 @@
+"""Locaria's reporter: all that a loader needs, in one `with`.
+
+    import locaria_reporter as lr
+
+    with lr.claim() as run:
+        with run.open(run.parameters["path"]) as lines, run.staging(
+            "places", {"id": "bigint", "name": "text"}, mode="replace"
+        ) as table:
+            for row in run.track(csv.reader(lines)):
+                table.copy(row)
+            run.finish(swap=table)
+
+Names are loaded when they are first used: `locaria-report` starts without a database driver.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._channel import Channel
+    from ._claim import claim, claims
+    from ._errors import (
+        Cancelled,
+        CheckFailed,
+        Fatal,
+        LeaseLost,
+        NotFinished,
+        NothingToClaim,
+        NotPublished,
+        Outcome,
+        OutsideLocaria,
+        Refused,
+        ReporterError,
+        Retry,
+        RunClosed,
+        Terminated,
+        TooManyRejects,
+        Unavailable,
+    )
+    from ._postgres import PostgresChannel
+    from ._recording import RecordingChannel
+    from ._run import Run
+    from ._staging import Staging
+    from ._terminal import TerminalChannel
+
+__all__ = [
+    "Cancelled",
+    "Channel",
+    "CheckFailed",
+    "Fatal",
+    "LeaseLost",
+    "NotFinished",
+    "NotPublished",
+    "NothingToClaim",
+    "Outcome",
+    "OutsideLocaria",
+    "PostgresChannel",
+    "RecordingChannel",
+    "Refused",
+    "ReporterError",
+    "Retry",
+    "Run",
+    "RunClosed",
+    "Staging",
+    "TerminalChannel",
+    "Terminated",
+    "TooManyRejects",
+    "Unavailable",
+    "claim",
+    "claims",
+]
+
+_HOMES = {
+    "Channel": "_channel",
+    "PostgresChannel": "_postgres",
+    "RecordingChannel": "_recording",
+    "Run": "_run",
+    "Staging": "_staging",
+    "TerminalChannel": "_terminal",
+    "claim": "_claim",
+    "claims": "_claim",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f".{_HOMES.get(name, '_errors')}", __name__)
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

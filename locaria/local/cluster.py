@@ -211,8 +211,15 @@ def forget_abandoned(system_dir: Path) -> None:
         place = note.with_suffix("")
         if said["durable"] or Path(said["data_dir"]).exists() or _is_running(place):
             continue
-        shutil.rmtree(place, ignore_errors=True)
-        note.unlink(missing_ok=True)
+        remove(place)
+
+
+def remove(cluster_dir: Path) -> None:
+    """Delete a cluster, what a failed initdb left of it, and the note of whose it is."""
+    shutil.rmtree(cluster_dir, ignore_errors=True)
+    shutil.rmtree(cluster_dir.with_name(f"{cluster_dir.name}.new"), ignore_errors=True)
+    if cluster_dir.name.startswith("data-"):
+        cluster_dir.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _is_running(cluster_dir: Path) -> bool:

@@ -135,7 +135,7 @@ class PostgresServer:
     def destroy(self) -> None:
         """Stop the server and delete its data, also where it is kept outside `data_dir`."""
         self.stop("immediate")
-        shutil.rmtree(self._cluster_dir.resolve(), ignore_errors=True)
+        cluster.remove(self._cluster_dir.resolve())
         shutil.rmtree(cluster.socket_dir(self.data_dir), ignore_errors=True)
         shutil.rmtree(self.data_dir, ignore_errors=True)
 

@@ -50,7 +50,7 @@ to locaria_operator;
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
-  locaria.clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
+  locaria.clock(), locaria.statement_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
   locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint)
 to locaria_app, locaria_reader, locaria_operator;
 

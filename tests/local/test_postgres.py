@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,14 +91,16 @@ def test_stopping_twice_is_fine(server: PostgresServer) -> None:
 
 
 def test_what_initdb_said_is_in_the_error(tmp_path: Path) -> None:
-    bin_dir = tmp_path / "bin"
-    bin_dir.mkdir()
+    bin_dir = Path(tempfile.mkdtemp())
+    bin_dir.chmod(0o755)
     for name, text in (("postgres", "echo postgres 18.1"), ("initdb", "echo no room; exit 1")):
         (bin_dir / name).write_text(f"#!/bin/sh\n{text}\n")
         (bin_dir / name).chmod(0o755)
     server = PostgresServer(tmp_path / "pg", bin_dir=bin_dir)
     with pytest.raises(PostgresError, match=r"(?s)initdb of .* failed:.*no room"):
         server.start()
+    server.destroy()
+    shutil.rmtree(bin_dir)
 
 
 def test_what_the_server_said_is_in_the_error(server: PostgresServer) -> None:
@@ -117,20 +121,19 @@ def run_as_nobody(data_dir: Path) -> None:
 
 
 @as_root
-def test_an_ordinary_user_runs_it_as_himself(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_ordinary_user_runs_it_as_himself() -> None:
     programs = PostgresServer("/nowhere", bin_dir=BIN_DIR)._binaries
     nobody = system_user._look_up("nobody")
     if nobody is None or not system_user.can_reach(nobody, programs.program("postgres")):
         pytest.skip("an ordinary user can't reach the server programs here")
-    made = subprocess.run(["mktemp", "-d"], capture_output=True, text=True, check=True)
-    home = Path(made.stdout.strip())
+    home = Path(tempfile.mkdtemp())
     os.chown(home, 65534, 65534)
     child = multiprocessing.get_context("fork").Process(target=run_as_nobody, args=(home / "pg",))
     child.start()
     child.join()
     assert child.exitcode == 0
     assert (home / "pg" / "cluster" / "PG_VERSION").stat().st_uid == 65534
-    subprocess.run(["rm", "-rf", home], check=True)
+    shutil.rmtree(home)
 
 
 @as_root

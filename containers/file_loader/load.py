@@ -1,0 +1,246 @@
+"""Blocks of rows into the staging table; of a block with bad rows, all but those."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from blocks import Block
+from infer import TEXT
+from locaria_reporter import Run, Staging
+from psycopg import sql
+from rows import Row, read_rows
+from source import Source, not_text
+from survey import Survey
+
+_PIECE = 256 << 10
+_AFTER_A_BAD_ROW = 64
+_SHOWN_VALUES = 100
+# Data exceptions, broken constraints, a row larger than a page: the row is bad, not the load.
+_OF_A_ROW = ("22", "23", "54")
+_ENCODING = "22021"
+_LINE = re.compile(r"COPY .*?, \D*(\d+)")
+
+
+@dataclass
+class Trouble:
+    """What was wrong with values, by column: whether a type was inferred too narrowly."""
+
+    rejected: int = 0
+    last: str = ""
+    by_column: Counter[str] = field(default_factory=Counter)
+    values: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+class Load:
+    """Fills one staging table, going on where an earlier attempt ended if that was adopted.
+
+    Args:
+        run: to report to.
+        source: where the rows come from, for messages.
+        survey: what is known of them.
+        staging: the table.
+        null: how NULL is written.
+    """
+
+    def __init__(
+        self, run: Run, source: Source, survey: Survey, staging: Staging, null: str
+    ) -> None:
+        self._run = run
+        self._source = source
+        self._survey = survey
+        self._staging = staging
+        self._names = list(survey.columns)
+        self._csv = _csv_options(survey, null)
+        self._text = _text_options(survey, null)
+        # Only what was reached with this staging table counts.
+        reached = run.checkpoint if staging.adopted else {}
+        self._before = int(reached.get("rejected", 0))
+        self.offset = int(reached.get("offset", survey.offset))
+        self.line = int(reached.get("line", survey.line))
+        self.trouble = Trouble()
+
+    @property
+    def rejected(self) -> int:
+        """Rows set aside so far, those of earlier attempts included."""
+        return self._before + self.trouble.rejected
+
+    def add(self, block: Block) -> None:
+        """Load a block; its bad rows are set aside."""
+        if block.unclosed:
+            row = Row(block.data, block.line, 1, len(block.data))
+            self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
+            return
+        end = (block.offset + len(block.data), block.line + block.data.count(self._newline))
+        try:
+            if not _ends_copy(block.data):
+                self._write(block.data, end)
+                return
+        except psycopg.Error as error:
+            if not _concerns_a_row(error):
+                raise
+            self._check_encoding(block, error)
+        self._salvage(block)
+
+    @property
+    def _newline(self) -> bytes:
+        return self._survey.dialect.newline_byte
+
+    def _write(self, data: bytes, end: tuple[int, int]) -> None:
+        # Without quotes and backslashes, CSV and COPY's own text format are the same; that is
+        # parsed faster.
+        plain = self._text if not self._has_marks(data) else self._csv
+        self._staging.write(
+            data,
+            {
+                "offset": end[0],
+                "line": end[1],
+                "rejected": self.rejected,
+                "source": self._source.fingerprint,
+                "types": self._survey.learned,
+            },
+            options=plain,
+        )
+
+    def _has_marks(self, data: bytes) -> bool:
+        quote = self._survey.dialect.quote_byte
+        return b"\\" in data or bool(quote and quote in data)
+
+    def _salvage(self, block: Block) -> None:
+        waiting: list[Row] = []
+        size = 0
+        for row in read_rows(block.data, self._survey.dialect, len(self._names), block.line):
+            if row.flaw is not None:
+                self._reject(row, row.flaw)
+                continue
+            waiting.append(row)
+            size += len(row.data)
+            if size >= _PIECE:
+                self._add_rows(waiting, block.offset)
+                waiting, size = [], 0
+        self._add_rows(waiting, block.offset)
+
+    def _add_rows(self, rows: Sequence[Row], offset: int) -> None:
+        """Load rows, as many at once as go; those that are refused alone are bad."""
+        at, step = 0, len(rows)
+        while at < len(rows):
+            some = rows[at : at + step]
+            last = some[-1]
+            try:
+                data = self._newline.join([row.data for row in some]) + self._newline
+                self._write(data, (offset + last.end, last.line + last.lines))
+            except psycopg.Error as error:
+                if not _concerns_a_row(error):
+                    raise
+                if len(some) > 1:
+                    # Up to the bad row first; or, where that is not known, half.
+                    step = _rows_before(error, some) or (1 if _line_of(error) else len(some) // 2)
+                    continue
+                self._refused(some[0], error)
+                step = _AFTER_A_BAD_ROW
+            else:
+                step *= 2
+            at += len(some)
+
+    def _refused(self, row: Row, error: psycopg.Error) -> None:
+        reason = error.diag.message_primary or str(error)
+        column = self._column_of(error)
+        if column is not None:
+            reason = f'column "{column}": {reason}'
+            self._remember(column, row)
+        self._reject(row, reason)
+
+    def _remember(self, column: str, row: Row) -> None:
+        trouble = self.trouble
+        trouble.by_column[column] += 1
+        text = row.data.decode("utf-8", "replace")
+        fields = next(self._survey.dialect.parse(text), [])
+        index = self._names.index(column)
+        if len(trouble.values[column]) < _SHOWN_VALUES and index < len(fields):
+            trouble.values[column].append(fields[index])
+
+    def _reject(self, row: Row, reason: str) -> None:
+        self.trouble.rejected += 1
+        self.trouble.last = f"line {row.line:,}: {reason}"
+        self._run.reject(row.data.decode("utf-8", "replace"), reason, line=row.line)
+
+    def _column_of(self, error: psycopg.Error) -> str | None:
+        context = error.diag.context or ""
+        named = [n for n in self._names if f" {n}: " in context or context.endswith(f" {n}")]
+        return max(named, key=len, default=None)
+
+    def _check_encoding(self, block: Block, error: psycopg.Error) -> None:
+        if error.sqlstate != _ENCODING:
+            return
+        try:
+            block.data.decode("utf-8")
+        except UnicodeDecodeError as where:
+            raise not_text(
+                self._source,
+                block.data[where.start],
+                self._source.bom + block.offset + where.start,
+                block.line + block.data.count(self._newline, 0, where.start),
+            ) from None
+
+
+def _csv_options(survey: Survey, null: str) -> str:
+    dialect = survey.dialect
+    # A file that quotes nothing gets a quote that is in no text.
+    quote = dialect.quote or "\x01"
+    options = [
+        "format csv",
+        f"delimiter {_literal(dialect.delimiter)}",
+        f"quote {_literal(quote)}",
+        f"escape {_literal(quote)}",
+        f"null {_literal(null)}",
+        "encoding 'UTF8'",
+    ]
+    # "" in a column of numbers is NULL as well.
+    no_text = [name for name, kind in survey.columns.items() if kind != TEXT]
+    if no_text:
+        names = ", ".join(sql.Identifier(name).as_string(None) for name in no_text)
+        options.append(f"force_null ({names})")
+    return ", ".join(options)
+
+
+def _text_options(survey: Survey, null: str) -> str:
+    delimiter = _literal(survey.dialect.delimiter)
+    return f"format text, delimiter {delimiter}, null {_literal(null)}, encoding 'UTF8'"
+
+
+def _literal(text: str) -> str:
+    return sql.Literal(text).as_string(None)
+
+
+def _ends_copy(data: bytes) -> bool:
+    r"""Whether a line of just `\.` is in there: before PostgreSQL 18 it silently ends a COPY."""
+    return b"\\." in data and re.search(rb"(?:^|[\r\n])\\\.(?:[\r\n]|$)", data) is not None
+
+
+def _why_unclosed(line: bytes, quote: bytes) -> str:
+    if quote and quote in line:
+        return "a quote is not closed"
+    return f"the row does not end within {len(line):,} bytes"
+
+
+def _concerns_a_row(error: psycopg.Error) -> bool:
+    return (error.sqlstate or "").startswith(_OF_A_ROW)
+
+
+def _line_of(error: psycopg.Error) -> int | None:
+    """Line of the data at which COPY stopped: the last one of the bad row."""
+    match = _LINE.search(error.diag.context or "")
+    return int(match[1]) if match else None
+
+
+def _rows_before(error: psycopg.Error, rows: Sequence[Row]) -> int:
+    """How many whole rows are before the one that COPY stopped at; 0 when not known."""
+    line = _line_of(error) or 0
+    for index, row in enumerate(rows):
+        line -= row.lines
+        if line <= 0:
+            return index
+    return 0

@@ -1,0 +1,108 @@
+"""What the loader's thread and the reporting thread share about one run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ._channel import Channel, Json
+from ._errors import Cancelled, LeaseLost, Outcome, RunClosed, Terminated
+from ._masking import Masker
+from ._progress import Progress
+
+WRITE_EVERY = 2.0
+_LOG_BUFFER = 2000
+_LOG_BATCH = 500
+
+
+class Account:
+    """Progress and messages of one run, waiting to be written, and orders that came back.
+
+    `stop` is None, or says why the loader has to end: 'cancel', 'lost', 'released', 'closed'.
+    """
+
+    def __init__(self, run_id: int, masker: Masker) -> None:
+        self.run_id = run_id
+        self.progress = Progress()
+        self.stop: str | None = None
+        self.reason: str | None = None
+        self.shielded = False
+        self.interrupt: Callable[[], None] | None = None
+        self._masker = masker
+        self._messages: deque[Json] = deque()
+        self._dropped = 0
+        self._written: Json = {}
+        self._written_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def order(self, stop: str, reason: str | None = None) -> None:
+        """Tell the loader to end; the first order stands, except that a lost lease beats all."""
+        if self.stop is None or (stop == "lost" and self.stop == "cancel"):
+            self.reason = reason
+            self.stop = stop
+            if stop in ("cancel", "lost") and self.interrupt is not None:
+                self.interrupt()
+
+    def outcome(self) -> Outcome | RunClosed:
+        """The exception that the order means."""
+        if self.stop == "cancel":
+            return Cancelled(self.reason or "")
+        if self.stop == "lost":
+            return LeaseLost(self.reason or "")
+        if self.stop == "released":
+            return Terminated(self.reason or "")
+        return RunClosed(
+            f"run {self.run_id} has ended: report before finish(), or inside the with block"
+        )
+
+    def check(self) -> None:
+        """Raise what has been ordered."""
+        if self.stop is not None:
+            raise self.outcome()
+
+    def add_message(self, message: Json) -> None:
+        """Queue a log message; beyond the buffer the newest are dropped, and that is said."""
+        if len(self._messages) >= _LOG_BUFFER:
+            self._dropped += 1
+        else:
+            self._messages.append(message)
+
+    def due(self) -> bool:
+        """Whether a write is allowed by now."""
+        return time.monotonic() - self._written_at >= WRITE_EVERY
+
+    def flush(self, channel: Channel, *, final: bool = False) -> None:
+        """Write what changed: the last progress, and the messages.
+
+        Args:
+            channel: of the calling thread.
+            final: write now; else only when WRITE_EVERY seconds have passed.
+        """
+        if not final and not self.due():
+            return
+        with self._lock:
+            self._flush_messages(channel)
+            if not self.progress.reported:
+                return
+            snapshot = self._masker.value(self.progress.snapshot())
+            if snapshot == self._written:
+                return
+            self._written_at = time.monotonic()
+            if channel.report_progress(self.run_id, snapshot):
+                self.order("cancel")
+            self._written = snapshot
+
+    def _flush_messages(self, channel: Channel) -> None:
+        if self._dropped:
+            count, self._dropped = self._dropped, 0
+            self._messages.append(
+                {"level": "warning", "message": f"{count} log messages were dropped: too many"}
+            )
+        while self._messages:
+            batch = list(self._messages)[:_LOG_BATCH]
+            self._written_at = time.monotonic()
+            channel.log_run(self.run_id, batch)
+            for _ in batch:
+                self._messages.popleft()

@@ -1,0 +1,137 @@
+"""Where a loader begins: `with claim() as run` and `for run in claims()`."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from importlib import metadata
+
+from ._channel import Channel, Json
+from ._errors import NothingToClaim, OutsideLocaria
+from ._masking import Masker
+from ._postgres import PostgresChannel
+from ._run import Run
+from ._task import Task
+from ._terminal import TerminalChannel
+
+_LOG = logging.getLogger("locaria_reporter")
+_SHORTEST_WAIT = 0.05
+
+
+def claim(container: str | None = None, *, channel: Channel | None = None) -> Run:
+    """Claim one file: `with claim() as run: …`.
+
+    Inside a container of Locaria (LOCARIA_DSN is set) that is a row of `files`; outside, the same
+    script runs once, with parameters from the command line (see TerminalChannel).
+
+    Args:
+        container: whose files; LOCARIA_CONTAINER by default.
+        channel: for tests: a RecordingChannel.
+
+    Raises:
+        NothingToClaim: a SystemExit with code 0: no file waits, the process may go.
+    """
+    task = _start(container, channel, keep_going=False)
+    runs = _next(task, count=1, idle=0.0)
+    if not runs:
+        task.close()
+        raise NothingToClaim
+    return runs[0]
+
+
+def claims(
+    container: str | None = None,
+    *,
+    idle: float | None = None,
+    batch: int = 1,
+    channel: Channel | None = None,
+) -> Iterator[Run]:
+    """Claim files until there are no more: `for run in claims(): with run: load(run)`.
+
+    An exception inside `with run:` ends that file (by its type: Retry, Fatal, any other), is
+    logged, and the loop goes on with the next; LeaseLost and a signal end the loop.
+
+    Args:
+        container: whose files; LOCARIA_CONTAINER by default.
+        idle: seconds to wait for more before leaving; the container's idle_timeout by default.
+        batch: how many to claim at once. Files of a batch that end without finish() being given
+            anything are finished together, when the batch is done: fast for many small files, but
+            a crash repeats those of its batch.
+        channel: for tests: a RecordingChannel.
+    """
+    task = _start(container, channel, keep_going=True)
+    task.batch = batch
+    try:
+        while runs := _next(task, batch, idle):
+            for run in runs:
+                if not run.stopped:
+                    yield run
+            task.finish_deferred()
+    finally:
+        task.close()
+
+
+def _start(container: str | None, channel: Channel | None, *, keep_going: bool) -> Task:
+    dsn = os.environ.get("LOCARIA_DSN")
+    name = container or os.environ.get("LOCARIA_CONTAINER")
+    if channel is None and dsn:
+        if not name:
+            raise OutsideLocaria("set LOCARIA_CONTAINER to the container's name (LOCARIA_DSN is)")
+        channel = PostgresChannel(dsn, name)
+    task = Task(
+        channel or TerminalChannel(),
+        name or "loader",
+        Masker(dsn),
+        keep_going=keep_going,
+        info=_surroundings() if dsn else None,
+    )
+    atexit.register(task.close)
+    try:
+        start = task.start()
+    except BaseException:
+        task.close()
+        raise
+    if not start.accepted:
+        _LOG.info("not needed: %s", start.reason)
+        task.close()
+        raise NothingToClaim(start.reason or "")
+    return task
+
+
+def _next(task: Task, count: int, idle: float | None) -> list[Run]:
+    """Files, or none when the task shall leave: the database says whether to wait."""
+    while not (runs := task.claim(count)):
+        xact = None if task.claimed_any else os.environ.get("LOCARIA_XACT")
+        wait = task.channel.wait_for_files(task.task_id, xact, idle)
+        if wait.what == "leave":
+            return []
+        if wait.what == "wait":
+            task.channel.wait_for_work(max(wait.seconds, _SHORTEST_WAIT))
+    return runs
+
+
+def _surroundings() -> Json:
+    """What is known of this process: versions, image, and on ECS its task ARN."""
+    info: Json = {"reporter_version": _version()}
+    endpoint = os.environ.get("ECS_CONTAINER_METADATA_URI_V4")
+    if endpoint:
+        try:
+            with urllib.request.urlopen(f"{endpoint}/task", timeout=2) as answer:  # noqa: S310
+                info["task_arn"] = json.load(answer).get("TaskARN")
+        except (OSError, ValueError, urllib.error.URLError) as error:
+            _LOG.warning("the task's metadata endpoint did not answer: %s", error)
+    if image := os.environ.get("LOCARIA_IMAGE"):
+        info["image"] = image
+    return info
+
+
+def _version() -> str:
+    try:
+        return metadata.version("locaria-reporter")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,105 @@
+"""Secrets never leave the process: masked by value (everything that it holds) and by pattern."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+MASK = "****"
+_SHORTEST_SECRET = 4
+
+_SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)", re.IGNORECASE
+)
+_NOT_SECRET_NAME = re.compile(r"(_FILE|_PATH|_URI|_URL|_ARN|_NAME|_ID)$", re.IGNORECASE)
+
+# Each pattern keeps what makes the text readable (group 1) and hides the rest.
+_PATTERNS: tuple[re.Pattern[str], ...] = (
+    re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE),
+    re.compile(
+        r"(\b(?:password|passwd|pgpassword|passfile|secret|token|api_?key|"
+        r"aws_secret_access_key|aws_session_token)\s*[=:]\s*)"
+        r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;&'\"]+)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(\"(?:password|secret|token|api_?key)\"\s*:\s*)\"(?:[^\"\\]|\\.)*\"", re.I),
+    re.compile(r"\b((?:AKIA|ASIA))[A-Z0-9]{16}\b"),
+    re.compile(
+        r"(\bX-Amz-(?:Signature|Credential|Security-Token)=)[^\s&'\"]+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(\bAuthorization\s*:\s*\w+\s+)\S+", re.IGNORECASE),
+    re.compile(r"(\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
+)
+
+
+def secrets_of_dsn(dsn: str | None) -> set[str]:
+    """The password in a libpq URL or keyword string, as written and as decoded."""
+    if not dsn:
+        return set()
+    found = set(re.findall(r"://[^\s:/@]*:([^\s@]+)@", dsn))
+    found |= set(re.findall(r"password\s*=\s*'((?:[^'\\]|\\.)*)'", dsn))
+    found |= set(re.findall(r"password\s*=\s*([^\s'&]+)", dsn))
+    return {text for word in found for text in (word, unquote(word), word.replace("\\", ""))}
+
+
+def secrets_of_environment(environment: Mapping[str, str]) -> set[str]:
+    """Values of variables whose name says that they are secret, and passwords in DSNs and URLs."""
+    found: set[str] = set()
+    for name, value in environment.items():
+        if _SECRET_NAME.search(name) and not _NOT_SECRET_NAME.search(name):
+            found.add(value)
+        if "://" in value or "password" in value:
+            found |= secrets_of_dsn(value)
+    return found
+
+
+class Masker:
+    """Removes secrets from text before it is stored or printed.
+
+    Args:
+        dsn: a connection string whose password must never be seen.
+        environment: where other secrets are looked for; os.environ by default.
+        more: further secret values.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        more: Iterable[str] = (),
+    ) -> None:
+        values = secrets_of_dsn(dsn) | set(more)
+        values |= secrets_of_environment(os.environ if environment is None else environment)
+        forms = {
+            form
+            for value in values
+            if len(value) >= _SHORTEST_SECRET
+            for form in (value, quote(value), quote(value, safe=""), quote_plus(value))
+        }
+        # Longest first: a secret may contain another one.
+        ordered = sorted(forms, key=len, reverse=True)
+        self._values = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def text(self, text: str) -> str:
+        """`text` without secrets, NUL bytes (Postgres has no text with them) and surrogates."""
+        if self._values is not None:
+            text = self._values.sub(MASK, text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\1{MASK}", text)
+        if "\x00" in text:
+            text = text.replace("\x00", "\ufffd")
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+    def value(self, value: Any) -> Any:
+        """The same through strings, mappings and lists; other things stay as they are."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value

@@ -1,0 +1,175 @@
+"""What a loader says while it works: stages, counts, messages, bad rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from ._account import Account
+from ._channel import ClaimedRun, Json
+from ._fetch import fetch
+from ._logging import clip
+from ._reading import open_counted, track
+
+if TYPE_CHECKING:
+    from ._task import Task
+
+T = TypeVar("T")
+
+_REJECTS_A_CALL = 200
+_LONGEST_ROW = 4_000
+
+
+class Reports:
+    """The half of a Run that only reports."""
+
+    def __init__(self, task: Task, claimed: ClaimedRun) -> None:
+        self._task = task
+        self._channel = task.channel
+        self._account = Account(claimed.run_id, task.masker)
+        self._rejects: list[Json] = []
+        self._tracked = False
+        self.id = claimed.run_id
+
+    def stage(
+        self,
+        name: str,
+        weight: float | None = None,
+        total: int | None = None,
+        unit: str | None = None,
+    ) -> None:
+        """Enter a stage of the work.
+
+        Args:
+            name: what is being done: 'download', 'load'.
+            weight: its share of the whole, in tenths (or as a part of the sum, beyond ten).
+            total: how many `unit`s there are to do, if known.
+            unit: what is counted: 'rows', 'bytes', 'tiles'.
+        """
+        self._account.check()
+        self._account.progress.begin_stage(self._task.masker.text(name), weight, total, unit)
+        self._tracked = False
+
+    def plan(self, **weights: float) -> None:
+        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`."""
+        self._account.progress.plan(weights)
+
+    def track(
+        self, items: Iterable[T], total: int | None = None, unit: str | None = None
+    ) -> Iterator[T]:
+        """The items, counted: `for row in run.track(rows, total=len(rows)): …`.
+
+        Args:
+            items: any iterable; its len() is the total where there is one and none is given.
+            total: how many there are; None is fine.
+            unit: 'rows' by default.
+        """
+        self._account.check()
+        self._tracked = True
+        return track(self._account, items, total, unit or self._account.progress.unit or "rows")
+
+    def progress(self, done: int, total: int | None = None, message: str | None = None) -> None:
+        """Say how far the stage is, for loaders that count themselves. Cheap: call it often."""
+        self._account.check()
+        self._tracked = True
+        progress = self._account.progress
+        progress.done = done
+        progress.total = progress.total if total is None else total
+        progress.message = message or progress.message
+
+    def say(self, message: str) -> None:
+        """One line for the file's status: what is being done right now."""
+        self._account.check()
+        self._account.progress.message = message
+
+    def count_bytes(self, done: int, total: int | None = None) -> None:
+        """Say how many bytes are done, for loaders that read by other means than run.open()."""
+        self._account.check()
+        self._account.progress.bytes_done = done
+        self._account.progress.bytes_total = total
+
+    def count_percent(self, percent: float) -> None:
+        """Say how far the stage is, where only a percentage is known: 0 to 100."""
+        total = self._account.progress.total
+        if total is None:
+            self._account.progress.unit = "%"
+        self.progress(round((100 if total is None else total) * percent / 100), total or 100)
+
+    def check(self) -> None:
+        """Raise Cancelled or LeaseLost if that has been ordered; long computations call it."""
+        self._account.check()
+
+    def open(
+        self,
+        path: str | os.PathLike[str],
+        mode: str = "r",
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """Open a file for reading; the bytes read are the progress. utf-8 unless said otherwise."""
+        self._account.check()
+        return open_counted(
+            path, self._account, mode, encoding=encoding, errors=errors, newline=newline
+        )
+
+    def fetch(
+        self,
+        url: str,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        allow_private: bool | None = None,
+    ) -> Path:
+        """Download to a file, with progress in bytes; goes on where a connection broke.
+
+        Args:
+            url: http, https or file.
+            path: where to; by default a temporary file that goes when the run ends.
+            headers: sent with the request, not stored.
+            allow_private: allow loopback and private addresses, for URLs from people you trust.
+                By default the environment's LOCARIA_FETCH_PRIVATE=1 decides. Link-local ones are
+                always refused: a task's own credentials are served there.
+
+        Raises:
+            Fatal: the address is refused, or the server says that there is no such thing.
+            Retry: the server failed, again and again.
+        """
+        target = Path(path) if path is not None else None
+        return fetch(url, target or self.temporary, self._account, headers or {}, allow_private)
+
+    @property
+    def temporary(self) -> Path:
+        """A directory for this run's files; removed when the run ends."""
+        return self._task.temporary(self.id)
+
+    def reject(self, row: Any, reason: str, line: int | None = None) -> None:
+        """Keep a bad row with its reason and go on.
+
+        Raises:
+            TooManyRejects: beyond the limit of the file or container (`reject_limit`).
+        """
+        self._account.check()
+        mask = self._task.masker
+        text = row if isinstance(row, str) else repr(row)
+        self._rejects.append(
+            {
+                "line": line,
+                "reason": clip(mask.text(reason)),
+                "row": clip(mask.text(text), _LONGEST_ROW),
+            }
+        )
+        if len(self._rejects) >= _REJECTS_A_CALL:
+            self._send_rejects()
+
+    def _send_rejects(self) -> None:
+        if self._rejects:
+            rejects, self._rejects = self._rejects, []
+            self._channel.reject_rows(self.id, rejects)
+
+    def supervise(self, interrupt: Callable[[], None], grace: float) -> None:
+        """For programs that let another process do the work (see Task.supervise)."""
+        self._task.supervise(self._account, interrupt, grace)

@@ -1,0 +1,248 @@
+"""One attempt at one file: what a loader sees of Locaria."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+
+from ._channel import Block, ClaimedRun, Ending, Json
+from ._errors import CheckFailed, NotPublished, Retry
+from ._logging import LOADER_LOGGER, clip
+from ._reports import Reports
+from ._staging import Columns, Staging, column_list
+
+if TYPE_CHECKING:
+    from ._task import Task
+
+
+class Run(Reports):
+    """A claimed file; use it as a context manager.
+
+    Entering means started, a normal exit means succeeded, an exception means failed (and is raised
+    again). Every method may raise Cancelled or LeaseLost; let them pass.
+
+    Attributes:
+        id, file_id, attempt, max_attempts: of this run.
+        attributes: the file's attributes, as its application inserted them.
+        parameters: the container's defaults, overlaid with those of the file.
+        log: a logging.Logger; what it gets from INFO up is kept with the run.
+    """
+
+    def __init__(self, task: Task, claimed: ClaimedRun) -> None:
+        super().__init__(task, claimed)
+        self._claimed = claimed
+        self.file_id = claimed.file_id
+        self.attempt = claimed.attempt
+        self.max_attempts = claimed.max_attempts
+        self.attributes: Json = claimed.attributes
+        self.parameters: Json = claimed.parameters
+        self._checkpoint: Json = claimed.checkpoint
+        self._inherited = bool(claimed.checkpoint)
+        self._relied = False
+        self.log = logging.getLogger(LOADER_LOGGER)
+        self._stagings: list[Staging] = []
+        self._connection: psycopg.Connection[Any] | None = None
+        self._within: Ending | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._account.stop == "closed"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run has ended or shall end: cancelled, lease lost, given back."""
+        return self._account.stop is not None
+
+    @property
+    def checkpoint(self) -> Json:
+        """What an earlier attempt, or this one, saved; {} at first. Where to go on from."""
+        self._relied = self._relied or self._inherited
+        return self._checkpoint
+
+    # What is kept with the run
+
+    def save_checkpoint(self, checkpoint: Mapping[str, Any] | None = None, **more: Any) -> None:
+        """Remember how far this run came, for a later attempt: `run.save_checkpoint(page=7)`."""
+        self._account.check()
+        for staging in self._stagings:
+            staging.flush()
+        wanted = {**(checkpoint or {}), **more}
+        self._heed(self._channel.save_checkpoint(self.id, wanted))
+        self._checkpoint, self._inherited = wanted, False
+
+    # Data
+
+    def staging(self, table: str, columns: Columns | None = None, mode: str = "create") -> Staging:
+        """A table to fill in many short transactions, published by `run.finish(swap=…)`.
+
+        Args:
+            table: the target, 'table' or 'schema.table', taken literally.
+            columns: {"id": "bigint", "name": "text"}, or a list of pairs.
+            mode: 'create' (the target must not exist), 'replace' or 'append'.
+
+        Returns:
+            the staging table; `.adopted` when it holds an earlier attempt's rows, which are those
+            up to `run.checkpoint`.
+        """
+        self._account.check()
+        wanted = column_list(columns)
+        made = self._channel.create_staging(self.id, table, wanted, mode)
+        if made.adopted:
+            # Said again under this run's name, or one more failure would forget it.
+            self._heed(self._channel.save_checkpoint(self.id, made.checkpoint))
+            self._checkpoint = made.checkpoint
+        elif self._inherited:
+            self._start_over()
+        staging = Staging(self, made, wanted)
+        self._stagings.append(staging)
+        return staging
+
+    def _start_over(self) -> None:
+        """The rows up to the inherited checkpoint are gone, so it must not be gone on from."""
+        if self._relied:
+            raise Retry(
+                "the rows of the earlier attempt are gone, but its checkpoint was used: "
+                "starting over",
+                in_=0,
+            )
+        self.log.warning("the rows of the earlier attempt are gone: starting over")
+        self._checkpoint, self._inherited = {}, False
+
+    def connection(self) -> psycopg.Connection[Any]:
+        """A database connection for the loader's own statements (autocommit), for this run."""
+        self._account.check()
+        if self._connection is None or self._connection.closed:
+            self._connection = self._channel.connect(self.id, self._claimed.lease)
+            self._account.interrupt = self._interrupt
+        return self._connection
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[Any]]:
+        """For loads of seconds: the block's statements and the outcome are one transaction.
+
+        Call `run.finish(message=…)` inside to add words; leaving the block commits all of it.
+        """
+        connection = self.connection()
+        xact: str | None = None
+        self._within = Ending()
+        try:
+            with connection.transaction():
+                yield connection
+                self._prepare_end()
+                xact = self._channel.finish_within(self.id, connection, self._within)
+        except psycopg.OperationalError:
+            # The commit got no answer: only the server knows whether it happened.
+            if xact is None or not self._channel.was_committed(xact):
+                raise
+        finally:
+            self._within = None
+        self._close()
+
+    # The end
+
+    def finish(
+        self,
+        swap: Staging | None = None,
+        message: str | None = None,
+        result: Mapping[str, Any] | None = None,
+        checks: Mapping[str, bool] | None = None,
+    ) -> None:
+        """Succeed; with `swap`, publish the staging table in the same short transaction.
+
+        Args:
+            swap: the staging table to publish.
+            message: one line for the file's status.
+            result: kept with the run (JSON).
+            checks: name → passed; one that is false fails the run, and nothing is published.
+
+        Raises:
+            CheckFailed: a check was false.
+            NotPublished: there is a staging table and `swap` was not given.
+        """
+        if self.closed:
+            return
+        self._account.check()
+        failed = [name for name, passed in (checks or {}).items() if not passed]
+        if failed:
+            raise CheckFailed(f"check failed: {', '.join(failed)}")
+        facts = {**(result or {}), **({"checks": dict(checks)} if checks else {})}
+        if self._within is not None:
+            self._within = self._ending(message, facts, None)
+            return
+        if swap is None and self._stagings:
+            raise NotPublished(
+                f"{self._stagings[-1].name} was never published: call run.finish(swap=…), "
+                "inside the with block"
+            )
+        if swap is not None:
+            swap.flush()
+            facts.setdefault("rows", swap.rows)
+        self._prepare_end()
+        self._task.finish(self, self._ending(message, facts, swap))
+        self._close()
+
+    def _ending(self, message: str | None, facts: Json, swap: Staging | None) -> Ending:
+        mask = self._task.masker
+        return Ending(
+            message=clip(mask.text(message)) if message is not None else None,
+            result=mask.value(facts) or None,
+            staging=swap.name if swap is not None else None,
+            rows=swap.rows if swap is not None else None,
+        )
+
+    def _prepare_end(self) -> None:
+        self._account.check()
+        self._send_rejects()
+        self._account.progress.finish()
+        self._account.flush(self._channel, final=True)
+        self._account.check()
+
+    def _copy_block(self, block: Block, checkpoint: Json | None) -> int:
+        self._account.check()
+        # A block without a checkpoint unsets the last one: going on from there would double rows.
+        rows, cancelled = self._channel.copy_block(self.id, block, checkpoint)
+        self._checkpoint, self._inherited = checkpoint or {}, False
+        self._heed(cancelled)
+        return rows
+
+    def _count_copied(self, rows: int) -> None:
+        if not self._tracked:
+            self._account.progress.done = rows
+            self._account.progress.unit = self._account.progress.unit or "rows"
+
+    def _heed(self, cancelled: bool) -> None:
+        if cancelled:
+            self._account.order("cancel")
+            self._account.check()
+
+    def _interrupt(self) -> None:
+        """From the heart's thread: end the statement that the loader waits for."""
+        connection = self._connection
+        if connection is not None and not connection.closed:
+            with contextlib.suppress(psycopg.Error):
+                connection.cancel_safe(timeout=5)
+
+    def _close(self) -> None:
+        self._account.stop = "closed"
+        self._task.forget(self._account, self.id)
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+
+    def __enter__(self) -> Self:
+        self._task.began(self._account)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        return self._task.ended(self, error)

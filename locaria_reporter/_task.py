@@ -1,0 +1,288 @@
+"""This process as Locaria sees it: it claims files, keeps their leases and ends their runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import psycopg
+
+from ._account import Account
+from ._channel import Channel, ClaimedRun, Ending, Json, TaskStart
+from ._errors import (
+    EXIT_DONE,
+    EXIT_TERMINATED,
+    LeaseLost,
+    Outcome,
+    ReporterError,
+    Terminated,
+    Unavailable,
+    from_sqlstate,
+)
+from ._heartbeat import Heart
+from ._logging import Logs
+from ._masking import Masker
+from ._outcome import describe, exit_is_no_success, failure_of, is_termination
+from ._run import Run
+from ._signals import Signals
+
+_LOG = logging.getLogger("locaria_reporter")
+_REPORTING = (Outcome, ReporterError, psycopg.Error)
+
+
+class Task:
+    """Owns the channel, the heart, the signals and the log handler of one process.
+
+    Args:
+        channel: where everything is said.
+        container: the container's name.
+        masker: removes secrets.
+        keep_going: a failed file does not end the task (claims(), not claim()).
+        info: what is known of the surroundings (task ARN, …).
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        container: str,
+        masker: Masker,
+        *,
+        keep_going: bool,
+        info: Json | None = None,
+    ) -> None:
+        self.channel = channel
+        self.container = container
+        self.masker = masker
+        self.exit_code = EXIT_DONE
+        self._keep_going = keep_going
+        self._info = info or {}
+        self._signals = Signals()
+        self._logs = Logs(masker)
+        self._heart: Heart | None = None
+        self._start: TaskStart | None = None
+        self._temporary: dict[int, Path] = {}
+        self._open: dict[int, Run] = {}
+        self._deferred: dict[int, Run] = {}
+        self._closed = False
+        self.batch = 1
+        self.claimed_any = False
+
+    def start(self) -> TaskStart:
+        """Register with the database and begin to listen for signals."""
+        self._logs.install()
+        self._start = self.channel.start_task(
+            self.container,
+            {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "python": platform.python_version(),
+                **self._info,
+            },
+        )
+        if self._start.accepted:
+            self._heart = Heart(
+                self.channel.beside(), self._start.task_id, self._start.heartbeat_every
+            )
+            self._signals.install(self._heart.wake_write)
+            self._heart.start()
+        return self._start
+
+    @property
+    def task_id(self) -> int:
+        """The task's id."""
+        assert self._start is not None, "start() comes first"
+        return self._start.task_id
+
+    def claim(self, count: int) -> list[Run]:
+        """Up to `count` files, whose leases are kept from now on."""
+        # A signal between the claim's commit and the registration would leave files behind.
+        with self._signals.shield():
+            runs = [self._adopt(row) for row in self.channel.claim_files(self.task_id, count)]
+            self.claimed_any = self.claimed_any or bool(runs)
+        return runs
+
+    def _adopt(self, claimed: ClaimedRun) -> Run:
+        run = self._open[claimed.run_id] = Run(self, claimed)
+        if self._heart is not None:
+            self._heart.watch(run._account)
+        return run
+
+    def supervise(self, account: Account, interrupt: Callable[[], None], grace: float) -> None:
+        """The work is done by another process: nothing is given back while it may be alive.
+
+        Args:
+            account: of the run.
+            interrupt: called when the run shall end.
+            grace: seconds between asking that process to end and killing it.
+        """
+        account.shielded = True
+        account.interrupt = interrupt
+        if self._heart is not None:
+            self._heart.exit_grace = grace + 10.0
+
+    def began(self, account: Account) -> None:
+        """The run's block was entered: its log messages begin."""
+        self._logs.handler.account = account
+
+    def forget(self, account: Account, run_id: int) -> None:
+        """The run has ended."""
+        if self._logs.handler.account is account:
+            self._logs.handler.account = None
+        self._open.pop(run_id, None)
+        if self._heart is not None and run_id not in self._deferred:
+            self._heart.forget(account)
+        directory = self._temporary.pop(run_id, None)
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def temporary(self, run_id: int) -> Path:
+        """The run's directory for files."""
+        if run_id not in self._temporary:
+            self._temporary[run_id] = Path(tempfile.mkdtemp(prefix=f"locaria-{run_id}-"))
+        return self._temporary[run_id]
+
+    # How runs end
+
+    def finish(self, run: Run, ending: Ending) -> None:
+        """Finish now; in a batch, a run without anything to say is finished with the others."""
+        account = run._account
+        if self.batch > 1 and ending == Ending():
+            self._deferred[run.id] = run
+            return
+        account.shielded = True
+        try:
+            with self._signals.shield():
+                self.channel.finish_run(run.id, ending)
+                account.stop = "closed"
+        finally:
+            account.shielded = False
+
+    def finish_deferred(self) -> None:
+        """Finish the runs of a batch that were done, together."""
+        if not self._deferred:
+            return
+        with self._signals.shield():
+            finished = self.channel.finish_runs(list(self._deferred))
+            runs, self._deferred = self._deferred, {}
+        for run in runs.values():
+            self.forget(run._account, run.id)
+            if run.id not in finished:
+                _LOG.warning("run %s was done, but its lease had been lost", run.id)
+
+    def ended(self, run: Run, error: BaseException | None) -> bool:
+        """The run's block was left: report how; True when the error is dealt with."""
+        in_flight = error
+        try:
+            error = _finish_quietly(run) if error is None else error
+            error = None if error is None else self._meant(run, error)
+            if error is None:
+                return False
+            self.exit_code = error.exit_code if isinstance(error, Outcome) else 1
+            self._fail(run, error)
+            if self._keep_going and _concerns_the_file(error):
+                self.exit_code = EXIT_DONE
+                return True
+            if error is not in_flight:
+                raise error
+            return False
+        finally:
+            run._close()
+            if not self._keep_going:
+                self.close()
+
+    def _meant(self, run: Run, error: BaseException) -> BaseException:
+        """The error in our words: a statement that was interrupted is what it was ended for."""
+        if isinstance(error, Outcome) or run.closed:
+            return error
+        if isinstance(error, SystemExit) and error.code in (0, None):
+            return exit_is_no_success(error)
+        if not isinstance(error, psycopg.Error):
+            return error
+        ours = from_sqlstate(error.sqlstate, error.diag.message_primary or str(error))
+        if ours is None:
+            # A zombie finds its staging table gone before it finds its lease gone.
+            self._try(partial(self._ask, run))
+            if run.stopped:
+                ours = run._account.outcome()
+        if ours is None:
+            return error
+        ours.__cause__ = error
+        return ours
+
+    def _ask(self, run: Run) -> None:
+        for state in self.channel.heartbeat(self.task_id, [run.id]):
+            if state.state in ("cancel", "lost"):
+                run._account.order(state.state, state.reason)
+
+    def _fail(self, run: Run, error: BaseException) -> None:
+        """Report the end of a run; trouble with that never hides the loader's own exception."""
+        account = run._account
+        if run.closed:
+            _LOG.error("after run %s had succeeded: %s", run.id, describe(error))
+            return
+        if account.stop == "released":
+            return
+        unnamed = not isinstance(error, Outcome)
+        _LOG.error("run %s: %s", run.id, describe(error), exc_info=error if unnamed else None)
+        if isinstance(error, LeaseLost):
+            return
+        account.shielded = True
+        with self._signals.shield():
+            for step in (run._send_rejects, lambda: account.flush(self.channel, final=True)):
+                self._try(step)
+            if is_termination(error):
+                self._try(lambda: self.channel.release_run(run.id, describe(error)))
+            else:
+                failure = failure_of(error, self.masker)
+                self._try(lambda: self.channel.fail_run(run.id, failure))
+
+    def _try(self, report: Callable[[], object]) -> None:
+        try:
+            report()
+        except _REPORTING as trouble:
+            _LOG.error("this could not be reported: %s", describe(trouble))
+
+    # The end of the task
+
+    def close(self) -> None:
+        """Finish or give back what is open, say goodbye, put everything back; twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        if isinstance(sys.exception(), Terminated):
+            self.exit_code = EXIT_TERMINATED
+        self._try(self.finish_deferred)
+        for run in list(self._open.values()):
+            if run._account.stop is None:
+                self._try(partial(self.channel.release_run, run.id, "the task left it unfinished"))
+            run._close()
+        if self._start is not None and self._start.accepted:
+            self._try(lambda: self.channel.leave_task(self.task_id, self.exit_code, None))
+        self._signals.restore()
+        if self._heart is not None:
+            self._heart.stop()
+        self.channel.close()
+        self._logs.restore()
+
+
+def _finish_quietly(run: Run) -> BaseException | None:
+    try:
+        run.finish()
+    except BaseException as error:  # noqa: BLE001 - handed on: it is the run's outcome
+        return error
+    return None
+
+
+def _concerns_the_file(error: BaseException) -> bool:
+    """Whether the next file may be taken after this error."""
+    if isinstance(error, Outcome):
+        return not isinstance(error, LeaseLost | Terminated | Unavailable)
+    return isinstance(error, Exception)
