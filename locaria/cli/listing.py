@@ -18,7 +18,7 @@ PHASES = {
     "queued": WAITING,
     "dispatched": WAITING,
     "starting": WAITING,
-    "scheduled": f"{WAITING} and run_after > locaria.clock()",
+    "scheduled": f"{WAITING} and run_after > locaria.statement_clock()",
     "retrying": f"{WAITING} and attempts > 0",
     "held": f"{WAITING} and run_after = 'infinity'",
     "running": "claimed_by is not null",

@@ -25,7 +25,7 @@ where s.file_id = any (array(
   union all
   (select id from locaria.files
    where claimed_by is null and finished is null
-     and (run_after <= locaria.clock() or attempts > 0 and run_after < 'infinity')
+     and (run_after <= locaria.statement_clock() or attempts > 0 and run_after < 'infinity')
    order by coalesce(container, status), priority desc, run_after, id limit %(waiting)s)
   union all
   select unnest(%(seen)s::bigint[])
