@@ -14,7 +14,7 @@ import pytest
 from locaria.cli.errors import EXIT_CODES
 from locaria.local.binaries import find_binaries
 from tests.cli.conftest import Command, load, working
-from tests.conftest import Database
+from tests.conftest import OWNER, Database
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(sql|sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -64,7 +64,8 @@ def test_the_examples_run(
     db: Database, tools: Path, tmp_path: Path, document: str, role: str | None
 ) -> None:
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
-        superuser.execute(f"grant create on database {db.name} to locaria_owner")
+        superuser.execute(f"grant create on database {db.name} to {OWNER}")
+        superuser.execute(f"grant usage, create on schema public to {OWNER}")
     (tmp_path / "stations.csv").write_text("id,name\n1,Kings Cross\n")
     (tmp_path / "dockers.json").write_text(DOCKERS)
     environment = Command(db.dsn if role is None else db.dsn_of(role), tmp_path).environment
@@ -105,7 +106,7 @@ def run(
 def test_the_table_of_exit_codes_is_the_one_of_the_command() -> None:
     text = (ROOT / "docs/applications.md").read_text()
     for code, meaning in EXIT_CODES.items():
-        assert f"| {code.value} | {meaning.replace('`health`', '`health`')} |" in text
+        assert f"| {code.value} | {meaning} |" in text
 
 
 def test_every_error_code_that_the_sql_raises_is_documented() -> None:
