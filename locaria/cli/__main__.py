@@ -2,4 +2,4 @@
 
 from locaria.cli import main
 
-main()
+main(prog_name="locaria")

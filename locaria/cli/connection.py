@@ -69,17 +69,23 @@ def describe(dsn: str) -> str:
     try:
         parts = conninfo_to_dict(dsn)
     except psycopg.ProgrammingError as error:
-        raise CommandError(
-            "the connection string (--dsn or LOCARIA_DSN) can't be read",
-            "Write postgresql://user@host:5432/database or host=… dbname=…; "
-            "in a URL, write @ : / in a password as %40 %3A %2F.",
-            ExitCode.UNREACHABLE,
-        ) from error
+        raise _unreadable() from error
+    port = str(parts.get("port") or "")
+    if not port.replace(",", "").isdecimal() and port:
+        raise _unreadable()  # user:password without a host: what stands there is the password
     host = str(parts.get("host") or "the local socket").rpartition("@")[2]
-    port = parts.get("port")
     words = f"database {parts.get('dbname') or parts.get('user') or 'of your login'} at {host}"
     words += f":{port}" if port else ""
     return words + (f" as {parts['user']}" if parts.get("user") else "")
+
+
+def _unreadable() -> CommandError:
+    return CommandError(
+        "the connection string (--dsn or LOCARIA_DSN) can't be read",
+        "Write postgresql://user@host:5432/database or host=… dbname=…; "
+        "in a URL, write @ : / in a password as %40 %3A %2F.",
+        ExitCode.UNREACHABLE,
+    )
 
 
 class Session:

@@ -24,7 +24,7 @@ order by c.file_id
 """
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Cancel files, waiting or running.")
 @files_argument
 @reason_option
 @json_option
@@ -42,7 +42,7 @@ def cancel(file_ids: tuple[int, ...], reason: str | None, as_json: bool, dsn: st
     control("cancel", CANCEL, ended, file_ids=file_ids, reason=reason, as_json=as_json, dsn=dsn)
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Run files again.")
 @files_argument
 @reason_option
 @json_option

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import click
 import psycopg
+from psycopg import errors as pg
 
 from locaria.cli.connection import Session, describe, find_dsn
 from locaria.cli.errors import CommandError, ExitCode, translate
 from locaria.cli.options import dsn_option, json_option
 from locaria.cli.render import facts, out, print_json, say
 
+OWNER_HINT = (
+    "Run it as the owner of Locaria, who needs CREATE on the database and, for the first time, "
+    "CREATEROLE: grant create on database <database> to <owner>"
+)
 VERSION = """
 select
   locaria.schema_version() as schema_version,
@@ -49,15 +54,22 @@ def upgrade(dsn: str | None) -> None:
     Session(target, "db upgrade").close()
     try:
         install(target)
-    except psycopg.Error as error:
-        raise translate(error, place) from error
-    except DBAPIError as error:
-        if not isinstance(error.orig, psycopg.Error):
-            raise
-        raise translate(error.orig, place) from error
+    except (psycopg.Error, DBAPIError) as error:
+        raise explain_failure(error, place) from error
     with Session(target, "db upgrade") as session:
         found = session.row(VERSION)
     say(f"{place}: Locaria is at revision {found['revision']}.")
+
+
+def explain_failure(error: Exception, place: str) -> Exception:
+    """Turn an error of an installation into words; what is no error of the database stays."""
+    cause = getattr(error, "orig", error)
+    if not isinstance(cause, psycopg.Error):
+        return error
+    if isinstance(cause, pg.InsufficientPrivilege):
+        message = cause.diag.message_primary or str(cause)
+        return CommandError(f"{message} ({place})", cause.diag.message_hint or OWNER_HINT)
+    return translate(cause, place)
 
 
 @db.command("sql")

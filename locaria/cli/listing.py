@@ -13,12 +13,16 @@ from locaria.cli.progress import count_words, name_of
 from locaria.cli.render import duration, moment, out, plain, print_json, say, styled_phase, table
 
 # Where the files of a phase stand, in terms of the indexes of files. The view then decides exactly.
+# An array, so that the view is worked out for these files only; as many as --limit may ask for.
+AMONG = """
+file_id = any (array(select id from locaria.files where {} order by id desc limit 100000))
+"""
 WAITING = "claimed_by is null and finished is null"
 PHASES = {
     "queued": WAITING,
     "dispatched": WAITING,
     "starting": WAITING,
-    "scheduled": f"{WAITING} and run_after > locaria.clock()",
+    "scheduled": f"{WAITING} and run_after > locaria.statement_clock()",
     "retrying": f"{WAITING} and attempts > 0",
     "held": f"{WAITING} and run_after = 'infinity'",
     "running": "claimed_by is not null",
@@ -76,14 +80,17 @@ def build_query(
 ) -> tuple[sql.Composed, dict[str, Any]]:
     """The query for some filters, and its values."""
     filters: list[sql.Composable] = []
-    if status is not None:
-        filters.append(sql.SQL("state = %(status)s"))
+    narrow: list[sql.Composable] = []
     if container is not None:
         filters.append(sql.SQL("container = %(container)s"))
+    if status is not None:
+        filters.append(sql.SQL("state = %(status)s"))
+        narrow.append(sql.SQL("status = %(status)s"))
     if phase is not None:
         filters.append(sql.SQL("phase = %(phase)s"))
-        among = sql.SQL("file_id in (select id from locaria.files where ")
-        filters.append(among + sql.SQL(PHASES[phase]) + sql.SQL(")"))
+        narrow.append(sql.SQL(PHASES[phase]))
+    if narrow:
+        filters.append(sql.SQL(AMONG).format(sql.SQL(" and ").join(narrow)))
     where = sql.SQL(" where ") + sql.SQL(" and ").join(filters) if filters else sql.SQL("")
     query = (
         sql.SQL("select * from locaria.status")

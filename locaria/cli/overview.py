@@ -15,7 +15,7 @@ HEALTH = (
 )
 
 
-@click.command()
+@click.command(short_help="Show what waits and runs, per container.")
 @json_option
 @dsn_option
 def queue(as_json: bool, dsn: str | None) -> None:
@@ -58,7 +58,7 @@ def queue(as_json: bool, dsn: str | None) -> None:
     )
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Check the installation.")
 @json_option
 @dsn_option
 def health(as_json: bool, dsn: str | None) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from typing import Protocol
 
 from rich.console import Group
@@ -20,6 +22,14 @@ from locaria.cli.render import console, duration, number, plain, print_json_line
 AT_REST = frozenset({"done", "failed", "cancelled", "deleted"})
 POLL_S = 0.3
 STATUS_OF_FILES = "select * from locaria.status where file_id = any(%s::bigint[]) order by file_id"
+# The session of a run tells its percent oftener than it writes it: see the view running.
+LIVE_STATUS_OF_FILES = """
+select s.*, r.live_note
+from locaria.status s left join locaria.running r on r.run_id = s.run_id
+where s.file_id = any(%s::bigint[])
+order by s.file_id
+"""
+LIVE_PERCENT = re.compile(r"locaria run=\d+ (\d+)%")
 LINE_EVERY_S = 10.0
 
 
@@ -49,9 +59,18 @@ def follow_files(session: Session, file_ids: list[int], display: Display) -> lis
     """Follow files until all are at rest; survives a restart of the database."""
 
     def read() -> list[Row]:
-        return session.watch_rows(STATUS_OF_FILES, [file_ids], on_loss=display.say)
+        return live(session.watch_rows(LIVE_STATUS_OF_FILES, [file_ids], on_loss=display.say))
 
     return follow(read, display, all_at_rest)
+
+
+def live(rows: list[Row]) -> list[Row]:
+    """Rows that have live_note as rows of the view status, with the newest percent there is."""
+    for row in rows:
+        note = LIVE_PERCENT.match(row.pop("live_note") or "")
+        if note and row["phase"] == "running" and row["percent"] is not None:
+            row["percent"] = max(row["percent"], Decimal(note[1]))
+    return rows
 
 
 def all_at_rest(rows: list[Row]) -> bool:
@@ -161,9 +180,10 @@ def bar_of(row: Row) -> ProgressBar | Text:
     if row["phase"] == "running":
         percent = row["percent"]
         total = None if percent is None else 100.0
-        return ProgressBar(total=total, completed=float(percent or 0), width=28)
+        done = float(percent or 0)
+        return ProgressBar(total=total, completed=done, width=28, complete_style="cyan")
     if row["phase"] == "done":
-        return ProgressBar(total=100, completed=100, width=28)
+        return ProgressBar(total=100, completed=100, width=28, finished_style="green")
     return Text("")
 
 

@@ -26,7 +26,7 @@ REJECTS_SHOWN = 10
 REJECTS_IN_JSON = 1000
 
 
-@click.command()
+@click.command(short_help="Show one file in full, with its timeline.")
 @file_argument
 @json_option
 @dsn_option
@@ -57,7 +57,7 @@ def show(file_id: int, as_json: bool, dsn: str | None) -> None:
     show_timeline(timeline)
 
 
-@click.command()
+@click.command(short_help="Say why a file is not done.")
 @file_argument
 @json_option
 @dsn_option
@@ -167,9 +167,10 @@ def show_rejects(rows: list[Row], total: int | None) -> None:
 def show_timeline(rows: list[Row]) -> None:
     """Print everything that happened, in order."""
     out()
+    days = {row["at"].astimezone().date() for row in rows}
+    style = "%H:%M:%S.%f" if len(days) == 1 else "%Y-%m-%d %H:%M:%S.%f"
     cells = (
-        (row["at"].astimezone().strftime("%H:%M:%S.%f")[:-3], row["what"], row["detail"])
-        for row in rows
+        (row["at"].astimezone().strftime(style)[:-3], row["what"], row["detail"]) for row in rows
     )
-    day = rows[0]["at"].astimezone().strftime("%Y-%m-%d") if rows else ""
-    out(table(("at", "what", "detail"), cells, f"Timeline, from {day}" if day else "Timeline"))
+    title = f"Timeline, {days.pop()}" if len(days) == 1 else "Timeline"
+    out(table(("at", "what", "detail"), cells, title))

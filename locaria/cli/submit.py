@@ -115,7 +115,7 @@ def build_attributes(
     return [source_attribute(source) | common for source in sources]
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Have files loaded, and wait for it.")
 @click.argument("sources", metavar="PATH|URL...", nargs=-1, required=True)
 @click.option("--container", "-c", metavar="NAME", help="Who works on it. Default: file_loader.")
 @click.option("--table", "-t", metavar="TABLE", help="Target: table, or schema.table.")

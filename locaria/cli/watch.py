@@ -9,7 +9,7 @@ import click
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.errors import EXIT_CODE_HELP
 from locaria.cli.options import dsn_option, json_option
-from locaria.cli.progress import AT_REST, Display, follow, open_display
+from locaria.cli.progress import AT_REST, Display, follow, live, open_display
 from locaria.cli.render import console, plain, say
 
 MOST_RUNNING = 200
@@ -18,23 +18,24 @@ ENDED_SHOWN = 8
 QUEUE_EVERY_S = 3.0
 # By the partial indexes of files: costs the same whether ten files are finished or ten million.
 ACTIVE = """
-select * from locaria.status
-where file_id = any (array(
+select s.*, r.live_note
+from locaria.status s left join locaria.running r on r.run_id = s.run_id
+where s.file_id = any (array(
   (select id from locaria.files where claimed_by is not null order by claimed_by limit %(running)s)
   union all
   (select id from locaria.files
    where claimed_by is null and finished is null
-     and (run_after <= locaria.clock() or attempts > 0 and run_after < 'infinity')
+     and (run_after <= locaria.statement_clock() or attempts > 0 and run_after < 'infinity')
    order by coalesce(container, status), priority desc, run_after, id limit %(waiting)s)
   union all
   select unnest(%(seen)s::bigint[])
 ))
-order by phase = 'running' desc, queued_at, file_id
+order by s.phase = 'running' desc, s.queued_at, s.file_id
 """
 QUEUE = "select container, due, running, tasks_living, max_tasks, paused from locaria.queue"
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Show the progress of all active files, live.")
 @click.option("--forever", is_flag=True, help="Go on when nothing is active; Ctrl-C ends it.")
 @json_option
 @dsn_option
@@ -82,6 +83,7 @@ class Dashboard:
             {"running": MOST_RUNNING, "waiting": MOST_WAITING, "seen": self.known},
             on_loss=self._display.say,
         )
+        rows = live(rows)
         ended = [row for row in rows if row["phase"] in AT_REST]
         ended.sort(key=lambda row: (row["finished_at"], row["file_id"]))
         active = [row for row in rows if row["phase"] not in AT_REST]
