@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from detect import Dialect
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 6 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Block:
         data: the rows as they stand in the file (in UTF-8).
         offset: of the first byte, in the decoded stream.
         line: of the first row, 1 is the file's first.
+        lines: how many there are.
+        plain: there is no quote and no backslash.
         position: how many bytes of the file itself have been read, for progress.
         unclosed: a single line, whose quote is not closed within a whole block.
     """
@@ -31,19 +33,13 @@ class Block:
     data: bytes
     offset: int
     line: int
+    lines: int
     position: int
+    plain: bool
     unclosed: bool = False
 
 
-def cut_blocks(
-    read: Callable[[int], bytes],
-    position: Callable[[], int],
-    dialect: Dialect,
-    *,
-    offset: int = 0,
-    line: int = 1,
-    size: int = BLOCK_BYTES,
-) -> Iterator[Block]:
+class Blocks(Iterator[Block]):
     """The stream in blocks of whole rows, each of about `size` bytes, in order.
 
     A row may be as long as a block; where a quote is not closed within that, its first line is
@@ -56,24 +52,52 @@ def cut_blocks(
         offset, line: where in the stream `read` begins.
         size: bytes of a block.
     """
-    newline, quote = dialect.newline_byte, dialect.quote_byte
-    rest = b""
-    ended = False
-    while not ended or rest:
-        full = len(rest) > size
-        chunk = b"" if ended or full else read(size)
-        ended = ended or (not chunk and not full)
-        data = rest + chunk if rest else chunk
-        end = _last_row_end(data, newline, quote, ended)
-        unclosed = end == 0 and (ended or len(data) > size) and bool(data)
-        if unclosed:
-            end = data.find(newline) + 1 or len(data)
-        if end:
-            block = data if end == len(data) else data[:end]
-            yield Block(block, offset, line, position(), unclosed)
-            offset += end
-            line += block.count(newline)
-        rest = data[end:]
+
+    def __init__(
+        self,
+        read: Callable[[int], bytes],
+        position: Callable[[], int],
+        dialect: Dialect,
+        *,
+        offset: int = 0,
+        line: int = 1,
+        size: int = BLOCK_BYTES,
+    ) -> None:
+        self._read = read
+        self._position = position
+        self._newline, self._quote = dialect.newline_byte, dialect.quote_byte
+        self._offset, self._line, self._size = offset, line, size
+        self._rest = b""
+        self._ended = False
+
+    def __next__(self) -> Block:
+        # Nothing large stays behind in this frame or in an attribute: memory is counted in blocks.
+        while True:
+            data = self._more()
+            if not data:
+                raise StopIteration
+            end = _last_row_end(data, self._newline, self._quote, self._ended)
+            unclosed = end == 0 and (self._ended or len(data) > self._size)
+            if unclosed:
+                end = data.find(self._newline) + 1 or len(data)
+            self._rest = data[end:]
+            if end:
+                return self._made(data if end == len(data) else data[:end], unclosed)
+
+    def _more(self) -> bytes:
+        if self._ended or len(self._rest) > self._size:
+            return self._rest
+        chunk = self._read(self._size)
+        self._ended = not chunk
+        return self._rest + chunk if self._rest else chunk
+
+    def _made(self, data: bytes, unclosed: bool) -> Block:
+        lines = data.count(self._newline)
+        plain = b"\\" not in data and not (self._quote and self._quote in data)
+        block = Block(data, self._offset, self._line, lines, self._position(), plain, unclosed)
+        self._offset += len(data)
+        self._line += lines
+        return block
 
 
 def _last_row_end(data: bytes, newline: bytes, quote: bytes, ended: bool) -> int:
@@ -99,8 +123,9 @@ def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
     def work() -> None:
         last: BaseException | None = None
         try:
-            for block in blocks:
+            while (block := next(blocks, None)) is not None:
                 ready.put(block)
+                del block
                 if left.is_set():
                     return
         except BaseException as error:  # noqa: BLE001 - handed over: raised in the caller's thread

@@ -45,12 +45,11 @@ class Dialect:
 
     def parse(self, text: str) -> Iterator[list[str]]:
         """The rows of `text`, blank lines left out."""
-        quoting = csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE
         reader = csv.reader(
             io.StringIO(text, newline=""),
             delimiter=self.delimiter,
             quotechar=self.quote or None,
-            quoting=quoting,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
         )
         return (row for row in reader if row)
 

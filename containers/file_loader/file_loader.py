@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from dataclasses import dataclass, field
 
-import locaria_reporter as lr
-from blocks import BLOCK_BYTES, ahead, cut_blocks
+from beside import Beside, beside
+from blocks import BLOCK_BYTES, Blocks, ahead
 from infer import widen
 from load import Load
 from names import table_name
 from options import Options
 from source import Source, find, recognise
 from survey import Survey, survey
+
+import locaria_reporter as lr
+
+
+@dataclass
+class Job:
+    """A file to load: what is asked for, and what it was found to be."""
+
+    run: lr.Run
+    options: Options
+    table: str
+    source: Source
+    survey: Survey
+    began: float = field(default_factory=time.monotonic)
 
 
 def load_file(run: lr.Run) -> None:
@@ -32,119 +46,122 @@ def load_file(run: lr.Run) -> None:
         raise lr.Fatal(f"no table name can be made of {name!r}: give attribute table", kind="data")
     run.stage("inspect")
     source = recognise(path, name, options.encoding)
-    learned = run.checkpoint.get("types", {})
-    found = survey(source, options, learned)
+    found = survey(source, options, run.checkpoint.get("types", {}))
     if found.empty and not options.allow_empty:
         raise lr.Fatal(
             f"{name} has a header and no rows; attribute allow_empty = true makes an empty table",
             kind="data",
         )
-    staging, load = _prepare(run, source, found, options, table)
+    job = Job(run, options, table, source, found, began)
+    staging = prepare(job)
+    load = Load(run, source, found, staging, options.null)
     try:
-        _copy(run, source, found, load)
-        _finish(run, staging, load, found, source, table, began)
+        copy(job, staging, load)
+        publish(job, staging, load)
     except lr.TooManyRejects as error:
-        _begin_again_or_fail(run, load, found, error)
+        begin_again_or_fail(job, load, error)
 
 
-def _prepare(
-    run: lr.Run, source: Source, found: Survey, options: Options, table: str
-) -> tuple[lr.Staging, Load]:
-    """The staging table, and a Load that goes on where an earlier attempt ended."""
+def prepare(job: Job) -> lr.Staging:
+    """The staging table; an earlier attempt's, if that was about the same file."""
+    run, source = job.run, job.source
     run.log.info(
-        "%s: %s bytes, %s columns, %r between fields", source.name, f"{source.size:,}",
-        len(found.columns), found.dialect.delimiter,
+        "%s: %s bytes, %s columns, %r between fields",
+        source.name,
+        f"{source.size:,}",
+        len(job.survey.columns),
+        job.survey.dialect.delimiter,
     )
     if run.checkpoint:
-        # Ours from now on; an attempt whose rows are gone begins again, with what was learned.
-        run.save_checkpoint(types=run.checkpoint.get("types", {}))
-    staging = _staging(run, found, options, table)
+        # Ours from now on: an attempt whose rows are gone begins again, with what was learned.
+        run.save_checkpoint(types=job.survey.learned)
+    staging = _staging(job)
     if staging.adopted and run.checkpoint.get("source") != source.fingerprint:
-        run.log.warning("%s has changed since the last attempt: loading it from its beginning", source.name)
-        run.save_checkpoint(types=run.checkpoint.get("types", {}))
-        staging = _staging(run, found, options, table)
-    return staging, Load(run, source, found, staging, options.null)
+        run.log.warning("%s has changed since the last attempt: beginning again", source.name)
+        run.save_checkpoint(types=job.survey.learned)
+        staging = _staging(job)
+    return staging
 
 
-def _staging(run: lr.Run, found: Survey, options: Options, table: str) -> lr.Staging:
+def _staging(job: Job) -> lr.Staging:
     try:
-        return run.staging(table, found.columns, mode=options.mode)
+        return job.run.staging(job.table, job.survey.columns, mode=job.options.mode)
     except lr.Refused as error:
         raise lr.Fatal(str(error), kind="data") from None
 
 
-def _copy(run: lr.Run, source: Source, found: Survey, load: Load) -> None:
+def copy(job: Job, staging: lr.Staging, load: Load) -> None:
+    """All rows into the staging table."""
+    run, source = job.run, job.source
     run.stage("load", unit="rows")
     run.count_bytes(0, source.size)
-    if load.line != found.line:
+    if load.line != job.survey.line:
         run.log.info("going on from line %s, which an earlier attempt reached", f"{load.line:,}")
     stream = source.open(load.offset)
+    second = beside(run, staging, source.size)
     try:
-        blocks = cut_blocks(
+        blocks = Blocks(
             stream.read,
             stream.position,
-            found.dialect,
+            job.survey.dialect,
             offset=load.offset,
             line=load.line,
             size=int(os.environ.get("LOCARIA_BLOCK_BYTES", BLOCK_BYTES)),
         )
-        for block in ahead(blocks):
-            load.add(block)
-            run.count_bytes(block.position, source.size)
+        waiting = ahead(blocks)
+        for block in waiting:
+            other = next(waiting, None) if second else None
+            if second and other:
+                load.add_both(block, other, second)
+            else:
+                load.add(block)
+            run.count_bytes((other or block).position, source.size)
     finally:
+        _close(second)
         stream.close()
 
 
-def _finish(
-    run: lr.Run,
-    staging: lr.Staging,
-    load: Load,
-    found: Survey,
-    source: Source,
-    table: str,
-    began: float,
-) -> None:
-    if not staging.rows and not found.empty:
+def _close(second: Beside | None) -> None:
+    if second is not None:
+        second.close()
+
+
+def publish(job: Job, staging: lr.Staging, load: Load) -> None:
+    """The staging table becomes the target; the run has succeeded."""
+    run, source, rows = job.run, job.source, staging.rows
+    if not rows and not job.survey.empty:
         raise lr.Fatal(f"no row could be loaded; {load.trouble.last}", kind="data")
-    run.stage("publish")
-    seconds = time.monotonic() - began
-    words = f"{staging.rows:,} rows into {table}"
+    run.stage("publish", total=rows, unit="rows")
+    run.progress(rows)
+    run.count_bytes(source.size, source.size)
+    words = f"{rows:,} rows into {job.table}"
     if load.rejected:
         words += f", {load.rejected:,} rejected"
-    result: dict[str, Any] = {
-        "table": table,
-        "rows": staging.rows,
+    result = {
+        "table": job.table,
+        "rows": rows,
         "rejected": load.rejected,
         "bytes": source.size,
-        "columns": dict(found.columns),
-        "seconds": round(seconds, 3),
+        "columns": [{"name": name, "type": kind} for name, kind in job.survey.columns.items()],
+        "seconds": round(time.monotonic() - job.began, 3),
     }
     run.finish(swap=staging, message=words, result=result)
 
 
-def _begin_again_or_fail(
-    run: lr.Run, load: Load, found: Survey, error: lr.TooManyRejects
-) -> None:
+def begin_again_or_fail(job: Job, load: Load, error: lr.TooManyRejects) -> None:
     """Too many bad rows: because a type was inferred too narrowly, or because they are bad."""
-    trouble = load.trouble
+    run, trouble = job.run, load.trouble
     blamed = [
         name
         for name, count in trouble.by_column.items()
-        if name in found.guessed and count * 10 >= trouble.rejected
+        if name in job.survey.guessed and count * 10 >= trouble.rejected
     ]
-    if blamed and run.attempt < run.max_attempts:
-        learned = dict(run.checkpoint.get("types", {}))
-        for name in blamed:
-            learned[name] = widen(found.columns[name], trouble.values[name])
-        run.save_checkpoint(types=learned)
-        raise lr.Retry(
-            f"{error.message}; loading again with {_types(learned, blamed)}: {trouble.last}", in_=0
-        ) from None
-    raise lr.Fatal(f"{error.message}; the last one: {trouble.last}", kind="data") from None
-
-
-def _types(types: dict[str, str], names: list[str]) -> str:
-    return ", ".join(f'"{name}" as {types[name]}' for name in names)
+    if not blamed or run.attempt >= run.max_attempts:
+        raise lr.Fatal(f"{error.message}; the last one: {trouble.last}", kind="data") from None
+    wider = {name: widen(job.survey.columns[name], trouble.values[name]) for name in blamed}
+    run.save_checkpoint(types={**job.survey.learned, **wider})
+    words = ", ".join(f'"{name}" as {kind}' for name, kind in wider.items())
+    raise lr.Retry(f"{error.message} ({trouble.last}); loading again with {words}", in_=0) from None
 
 
 def main() -> None:

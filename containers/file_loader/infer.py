@@ -7,7 +7,7 @@ changed by it: 007 and +49 are text, a lone 1E5 is a code, dates must be ISO (ot
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 
 INTEGER, BIGINT, NUMERIC, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ, TEXT = (
@@ -23,7 +23,7 @@ INTEGER, BIGINT, NUMERIC, BOOLEAN, DATE, TIMESTAMP, TIMESTAMPTZ, TEXT = (
 _YES_NO = "yes or no"
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,8})")
-_BIGINT = re.compile(r"-?[1-9][0-9]{0,17}")
+_BIGINT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NUMERIC = re.compile(
     r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]{1,3})?|[eE][-+][0-9]{1,3})?"
     r"|-?\.[0-9]+"
@@ -32,6 +32,14 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]{1,6})?"
     r"( ?(?:Z|[-+][0-9]{2}(?::?[0-9]{2})?))?"
+)
+_NUMBERS = ((_INTEGER, INTEGER), (_BIGINT, BIGINT), (_NUMERIC, NUMERIC))
+_WORDS = {"true": BOOLEAN, "false": BOOLEAN, "yes": _YES_NO, "no": _YES_NO}
+# Many values at once, one a line: far faster than one by one.
+_MANY = (
+    (re.compile(rf"(?:{_INTEGER.pattern}\n)++"), INTEGER),
+    (re.compile(rf"(?:{_BIGINT.pattern}\n)++"), BIGINT),
+    (re.compile(rf"(?:(?:{_NUMERIC.pattern})\n)++"), NUMERIC),
 )
 # What holds both; anything that is not here is text.
 _JOINED = {
@@ -46,29 +54,29 @@ _JOINED = {
 def classify(value: str) -> str:
     """The narrowest type that holds one value (which is not NULL)."""
     value = value.strip(" ")
-    if _INTEGER.fullmatch(value):
-        return INTEGER
-    if _BIGINT.fullmatch(value):
-        return BIGINT
-    if _NUMERIC.fullmatch(value):
-        return NUMERIC
-    word = value.lower()
-    if word in ("true", "false"):
-        return BOOLEAN
-    if word in ("yes", "no"):
-        return _YES_NO
+    for pattern, kind in _NUMBERS:
+        if pattern.fullmatch(value):
+            return kind
+    return _WORDS.get(value.lower()) or _moment(value)
+
+
+def _moment(value: str) -> str:
     if _DATE.fullmatch(value):
         return DATE if _is_valid(date.fromisoformat, value) else TEXT
-    if match := _TIMESTAMP.fullmatch(value):
-        if not _is_valid(datetime.fromisoformat, f"{match[1]} {match[2]}"):
-            return TEXT
-        return TIMESTAMPTZ if match[3] else TIMESTAMP
-    return TEXT
+    match = _TIMESTAMP.fullmatch(value)
+    if match is None or not _is_valid(datetime.fromisoformat, f"{match[1]} {match[2]}"):
+        return TEXT
+    return TIMESTAMPTZ if match[3] else TIMESTAMP
 
 
 def infer(values: Iterable[str], null: str = "") -> str:
     """The type of a column with these values; text when all are NULL."""
     distinct = set(values) - {null}
+    lines = "\n".join(distinct) + "\n"
+    if distinct and lines.count("\n") == len(distinct):
+        for pattern, kind in _MANY:
+            if pattern.fullmatch(lines):
+                return kind
     found: str | None = None
     for value in distinct:
         found = join(found, classify(value))
@@ -102,9 +110,9 @@ def infer_all(rows: Sequence[Sequence[str]], count: int, null: str = "") -> list
     return [infer(values, null) for values in columns]
 
 
-def _is_valid(parse: object, value: str) -> bool:
+def _is_valid(parse: Callable[[str], object], value: str) -> bool:
     try:
-        parse(value)  # type: ignore[operator]
+        parse(value)
     except ValueError:
         return False
     return True

@@ -6,15 +6,18 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
+from beside import Beside
 from blocks import Block
 from infer import TEXT
-from locaria_reporter import Run, Staging
 from psycopg import sql
 from rows import Row, read_rows
 from source import Source, not_text
 from survey import Survey
+
+from locaria_reporter import Run, Staging
 
 _PIECE = 256 << 10
 _AFTER_A_BAD_ROW = 64
@@ -74,10 +77,9 @@ class Load:
             row = Row(block.data, block.line, 1, len(block.data))
             self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
             return
-        end = (block.offset + len(block.data), block.line + block.data.count(self._newline))
         try:
-            if not _ends_copy(block.data):
-                self._write(block.data, end)
+            if not _ends_copy(block):
+                self._write(block.data, self._options_for(block.plain), *_end_of(block))
                 return
         except psycopg.Error as error:
             if not _concerns_a_row(error):
@@ -85,29 +87,52 @@ class Load:
             self._check_encoding(block, error)
         self._salvage(block)
 
+    def add_both(self, first: Block, second: Block, beside: Beside) -> None:
+        """Load two blocks at the same time; what does not go well is done again one by one."""
+        if any(block.unclosed or _ends_copy(block) for block in (first, second)):
+            self.add(first)
+            self.add(second)
+            return
+        beside.start(second.data, self._options_for(second.plain))
+        try:
+            self._write(first.data, self._options_for(first.plain), *_end_of(first))
+        except psycopg.Error:
+            beside.abandon()
+            self.add(first)
+            self.add(second)
+            return
+        except BaseException:
+            beside.abandon()
+            raise
+        try:
+            beside.commit(self._checkpoint(*_end_of(second)))
+        except psycopg.Error as error:
+            beside.abandon()
+            self._run.check()
+            if (error.sqlstate or "").startswith("LC"):
+                raise
+            self.add(second)
+
     @property
     def _newline(self) -> bytes:
         return self._survey.dialect.newline_byte
 
-    def _write(self, data: bytes, end: tuple[int, int]) -> None:
+    def _write(self, data: bytes, options: str, offset: int, line: int) -> None:
+        self._staging.write(data, self._checkpoint(offset, line), options=options)
+
+    def _checkpoint(self, offset: int, line: int) -> dict[str, Any]:
+        return {
+            "offset": offset,
+            "line": line,
+            "rejected": self.rejected,
+            "source": self._source.fingerprint,
+            "types": self._survey.learned,
+        }
+
+    def _options_for(self, plain: bool) -> str:
         # Without quotes and backslashes, CSV and COPY's own text format are the same; that is
         # parsed faster.
-        plain = self._text if not self._has_marks(data) else self._csv
-        self._staging.write(
-            data,
-            {
-                "offset": end[0],
-                "line": end[1],
-                "rejected": self.rejected,
-                "source": self._source.fingerprint,
-                "types": self._survey.learned,
-            },
-            options=plain,
-        )
-
-    def _has_marks(self, data: bytes) -> bool:
-        quote = self._survey.dialect.quote_byte
-        return b"\\" in data or bool(quote and quote in data)
+        return self._text if plain else self._csv
 
     def _salvage(self, block: Block) -> None:
         waiting: list[Row] = []
@@ -131,7 +156,7 @@ class Load:
             last = some[-1]
             try:
                 data = self._newline.join([row.data for row in some]) + self._newline
-                self._write(data, (offset + last.end, last.line + last.lines))
+                self._write(data, self._csv, offset + last.end, last.line + last.lines)
             except psycopg.Error as error:
                 if not _concerns_a_row(error):
                     raise
@@ -215,9 +240,16 @@ def _literal(text: str) -> str:
     return sql.Literal(text).as_string(None)
 
 
-def _ends_copy(data: bytes) -> bool:
+def _end_of(block: Block) -> tuple[int, int]:
+    """Offset and line of what comes after it."""
+    return block.offset + len(block.data), block.line + block.lines
+
+
+def _ends_copy(block: Block) -> bool:
     r"""Whether a line of just `\.` is in there: before PostgreSQL 18 it silently ends a COPY."""
-    return b"\\." in data and re.search(rb"(?:^|[\r\n])\\\.(?:[\r\n]|$)", data) is not None
+    if block.plain or b"\\." not in block.data:
+        return False
+    return re.search(rb"(?:^|[\r\n])\\\.(?:[\r\n]|$)", block.data) is not None
 
 
 def _why_unclosed(line: bytes, quote: bytes) -> str:

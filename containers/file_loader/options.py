@@ -155,7 +155,7 @@ def _encoding(given: Mapping[str, Any]) -> str | None:
 
 
 def _columns(given: Mapping[str, Any]) -> tuple[tuple[str, ...] | None, dict[str, str]]:
-    """Names and types out of `columns` ([name | {"name", "type"}, …]) and `types` ({name: type})."""
+    """Out of `columns` ([name or {"name", "type"}, …]) and `types` ({name: type})."""
     types = given.get("types", {})
     if not isinstance(types, dict) or not all(isinstance(t, str) for t in types.values()):
         raise wrong("types", types, 'an object like {"id": "bigint"}')

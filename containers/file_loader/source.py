@@ -134,9 +134,9 @@ class Stream:
             text = decoder.decode(data, final)
         except UnicodeDecodeError as error:
             whole = error.object
-            line = self._lines + whole[: error.start].decode(
-                self._source.encoding, "ignore"
-            ).count("\n")
+            line = self._lines + whole[: error.start].decode(self._source.encoding, "ignore").count(
+                "\n"
+            )
             raise not_text(
                 self._source, whole[error.start], self._decoded - pending + error.start, line
             ) from None

@@ -9,10 +9,11 @@ from itertools import islice
 
 from detect import Dialect, detect, has_header
 from infer import TEXT, infer_all
-from locaria_reporter import Fatal
 from names import LONGEST_NAME, column_names
 from options import Options, wrong
 from source import Source, not_text
+
+from locaria_reporter import Fatal
 
 MOST_COLUMNS = 1600
 _HEAD = 1 << 20

@@ -35,6 +35,8 @@ class Loader:
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        with psycopg.connect(self.db.superuser_dsn, autocommit=True) as superuser:
+            superuser.execute("grant create on schema public to locaria_owner")
         owner = self.db.connect()
         owner.execute(
             "select locaria.register_container('file_loader', %s::jsonb)",
