@@ -72,9 +72,7 @@ class Scenario:
     @cached_property
     def root(self) -> Connection:
         """The superuser, who is Lambda and its faults."""
-        connection = psycopg.connect(
-            self.db.superuser_dsn, autocommit=True, row_factory=dict_row
-        )
+        connection = psycopg.connect(self.db.superuser_dsn, autocommit=True, row_factory=dict_row)
         self.db.connections.append(connection)
         return self._enter(connection)
 
@@ -109,7 +107,9 @@ class Scenario:
 
     # -- applications --------------------------------------------------------------------------
 
-    def insert_files(self, count: int = 1, connection: Connection | None = None, **columns: Any) -> list[int]:
+    def insert_files(
+        self, count: int = 1, connection: Connection | None = None, **columns: Any
+    ) -> list[int]:
         """Insert files in one statement; returns their ids in order."""
         if isinstance(columns.get("attributes"), dict):
             columns["attributes"] = json.dumps(columns["attributes"])
@@ -220,9 +220,7 @@ class Scenario:
     def control(self, function: str, *arguments: Any) -> list[Row]:
         """Call a control function as the operator; returns its rows."""
         marks = ", ".join("%s" for _ in arguments)
-        return list(
-            self.operator.execute(f"select * from locaria.{function}({marks})", arguments)
-        )
+        return list(self.operator.execute(f"select * from locaria.{function}({marks})", arguments))
 
     # -- Lambda --------------------------------------------------------------------------------
 
@@ -273,13 +271,16 @@ class Scenario:
 
     def log(self, file: int) -> list[str]:
         """What the runs of a file said."""
-        rows = self.owner.execute("select * from locaria.log where file_id = %s order by id", [file])
+        rows = self.owner.execute(
+            "select * from locaria.log where file_id = %s order by id", [file]
+        )
         return [f"{row['level']}: {row['message']}" for row in rows]
 
     def history(self, file: int) -> list[tuple[str, str]]:
         """Every change of status, in order."""
         rows = self.owner.execute(
-            "select * from locaria.history where file_id = %s order by at, to_status <> 'FARGATE_PROCESSING'", [file]
+            "select * from locaria.history where file_id = %s order by at, to_status <> 'FARGATE_PROCESSING'",
+            [file],
         )
         return [(row["from_status"], row["to_status"]) for row in rows]
 
@@ -373,8 +374,15 @@ def task_event(
 ) -> Row:
     """An event in the shape in which EventBridge sends it (AWS: ecs_task_events)."""
     if containers is None:
-        main: Row = {"containerArn": f"{arn}/c", "lastStatus": status, "name": container, "taskArn": arn,
-                     "networkInterfaces": [], "cpu": "256", "memory": "512"}
+        main: Row = {
+            "containerArn": f"{arn}/c",
+            "lastStatus": status,
+            "name": container,
+            "taskArn": arn,
+            "networkInterfaces": [],
+            "cpu": "256",
+            "memory": "512",
+        }
         if exit_code is not None:
             main["exitCode"] = exit_code
         if reason is not None:
@@ -382,15 +390,32 @@ def task_event(
         containers = [main]
     started_by = {} if dispatch is None else {"startedBy": f"locaria-{dispatch}-{launch}"}
     return {
-        "version": "0", "id": "9bcdac79-b31f-4d3d-9410-fbd727c29fab", "detail-type": "ECS Task State Change",
-        "source": "aws.ecs", "account": "000000000000", "time": "2030-01-01T00:00:00Z", "region": "local",
+        "version": "0",
+        "id": "9bcdac79-b31f-4d3d-9410-fbd727c29fab",
+        "detail-type": "ECS Task State Change",
+        "source": "aws.ecs",
+        "account": "000000000000",
+        "time": "2030-01-01T00:00:00Z",
+        "region": "local",
         "resources": [arn],
         "detail": {
-            "attachments": [], "attributes": [], "availabilityZone": "local-a", "clusterArn": "arn:aws:ecs:local:000000000000:cluster/locaria",
-            "connectivity": "CONNECTED", "containers": containers, "cpu": "256", "memory": "512",
-            "createdAt": "2030-01-01T00:00:00Z", "desiredStatus": status, "launchType": "FARGATE", "lastStatus": status,
+            "attachments": [],
+            "attributes": [],
+            "availabilityZone": "local-a",
+            "clusterArn": "arn:aws:ecs:local:000000000000:cluster/locaria",
+            "connectivity": "CONNECTED",
+            "containers": containers,
+            "cpu": "256",
+            "memory": "512",
+            "createdAt": "2030-01-01T00:00:00Z",
+            "desiredStatus": status,
+            "launchType": "FARGATE",
+            "lastStatus": status,
             "overrides": {"containerOverrides": [{"name": container, "environment": []}]},
-            "taskArn": arn, "taskDefinitionArn": "arn:aws:ecs:local:000000000000:task-definition/file_loader:1",
-            "version": version, **started_by, **detail,
+            "taskArn": arn,
+            "taskDefinitionArn": "arn:aws:ecs:local:000000000000:task-definition/file_loader:1",
+            "version": version,
+            **started_by,
+            **detail,
         },
     }

@@ -37,8 +37,12 @@ def test_a_failing_lambda_fails_no_insert_and_is_called_once(
     scene.fault(None)
     scene.insert_files(3)
     scene.insert_file(status="DOWNLOAD_REQUESTED")
-    assert len(scene.invocations()) == accepted, "the circuit is open: commits leave the call to tick()"
-    assert said in scene.view(file)["why"] and "tick() tries again in 2 s" in scene.view(file)["why"]
+    assert len(scene.invocations()) == accepted, (
+        "the circuit is open: commits leave the call to tick()"
+    )
+    assert (
+        said in scene.view(file)["why"] and "tick() tries again in 2 s" in scene.view(file)["why"]
+    )
     assert len(scene.dispatches()) == 2, "one pending dispatch per container is enough"
 
     scene.tick(seconds=1)
@@ -103,7 +107,9 @@ def test_a_change_of_parameters_is_tried_with_the_next_tick(scene: Scenario) -> 
     assert len(scene.invocations()) == 1
 
 
-def test_a_parameter_that_is_replaced_by_delete_and_insert_is_tried_at_once_too(scene: Scenario) -> None:
+def test_a_parameter_that_is_replaced_by_delete_and_insert_is_tried_at_once_too(
+    scene: Scenario,
+) -> None:
     scene.fault("denied")
     scene.set_parameter("dispatch_config", retry_first_s=10000, retry_most_s=100000)
     scene.insert_file()
@@ -121,20 +127,52 @@ def test_a_parameter_that_is_replaced_by_delete_and_insert_is_tried_at_once_too(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("update locaria.parameters set parameter = '{}' where parameter_name = 'fargate_config'", "no configuration for"),
-        ("delete from locaria.parameters where parameter_name = 'fargate_config'", "no configuration for"),
-        ("update locaria.parameters set parameter = '{\"default\": {}}' where parameter_name = 'fargate_config'", 'no "arn"'),
-        ("update locaria.parameters set parameter = '{\"default\": \"x\"}' where parameter_name = 'fargate_config'", ""),
-        ("update locaria.parameters set parameter = '{\"file_loader\": [1]}' where parameter_name = 'fargate_config'", ""),
-        ("update locaria.parameters set parameter = '{\"default\": {\"arn\": \"no_such\"}}' where parameter_name = 'fargate_config'", "Function not found"),
+        (
+            "update locaria.parameters set parameter = '{}' where parameter_name = 'fargate_config'",
+            "no configuration for",
+        ),
+        (
+            "delete from locaria.parameters where parameter_name = 'fargate_config'",
+            "no configuration for",
+        ),
+        (
+            "update locaria.parameters set parameter = '{\"default\": {}}' where parameter_name = 'fargate_config'",
+            'no "arn"',
+        ),
+        (
+            "update locaria.parameters set parameter = '{\"default\": \"x\"}' where parameter_name = 'fargate_config'",
+            "",
+        ),
+        (
+            "update locaria.parameters set parameter = '{\"file_loader\": [1]}' where parameter_name = 'fargate_config'",
+            "",
+        ),
+        (
+            'update locaria.parameters set parameter = \'{"default": {"arn": "no_such"}}\' where parameter_name = \'fargate_config\'',
+            "Function not found",
+        ),
         ("delete from locaria.parameters where parameter_name <> 'x'", ""),
-        ("update locaria.parameters set parameter = '{\"connect_timeout_ms\": \"soon\", \"retry_first_s\": \"later\"}' where parameter_name = 'dispatch_config'", ""),
-        ("update locaria.parameters set parameter = '{\"connect_timeout_ms\": -5}' where parameter_name = 'dispatch_config'", ""),
-        ("update locaria.parameters set parameter = '{\"retry_first_s\": \"later\", \"retry_most_s\": null}' where parameter_name = 'dispatch_config'", ""),
-        ("update locaria.parameters set parameter = '{\"retry_first_s\": 1e300, \"retry_most_s\": 1e300}' where parameter_name = 'dispatch_config'", ""),
+        (
+            'update locaria.parameters set parameter = \'{"connect_timeout_ms": "soon", "retry_first_s": "later"}\' where parameter_name = \'dispatch_config\'',
+            "",
+        ),
+        (
+            "update locaria.parameters set parameter = '{\"connect_timeout_ms\": -5}' where parameter_name = 'dispatch_config'",
+            "",
+        ),
+        (
+            'update locaria.parameters set parameter = \'{"retry_first_s": "later", "retry_most_s": null}\' where parameter_name = \'dispatch_config\'',
+            "",
+        ),
+        (
+            "update locaria.parameters set parameter = '{\"retry_first_s\": 1e300, \"retry_most_s\": 1e300}' where parameter_name = 'dispatch_config'",
+            "",
+        ),
     ],
 )
-def test_no_configuration_however_wrong_fails_an_insert(scene: Scenario, change: str, said: str) -> None:
+def test_no_configuration_however_wrong_fails_an_insert(
+    scene: Scenario, change: str, said: str
+) -> None:
     scene.owner.execute(change)
     scene.fault("throttled")
     file = scene.insert_file()
@@ -191,7 +229,12 @@ def interface(scene: Scenario, request: str) -> dict[str, object]:
 
 def test_the_interface_returns_what_lambda_said(scene: Scenario) -> None:
     reply = interface(scene, '{"function": "file_loader", "parameters": {"action": "ping"}}')
-    assert reply == {"status_code": 202, "payload": None, "executed_version": None, "log_result": None}
+    assert reply == {
+        "status_code": 202,
+        "payload": None,
+        "executed_version": None,
+        "log_result": None,
+    }
     assert scene.invocations("ping") == [{"action": "ping"}]
 
 
@@ -219,9 +262,18 @@ def test_the_interface_says_what_is_missing(scene: Scenario) -> None:
 def test_which_function_is_called_comes_from_parameters_alone(scene: Scenario) -> None:
     """A request can't bring an ARN, and neither can a row."""
     with refused("LC006"):
-        interface(scene, '{"function": "evil", "config": "lambda_config", "arn": "arn:aws:lambda:local:1:function:evil"}')
+        interface(
+            scene,
+            '{"function": "evil", "config": "lambda_config", "arn": "arn:aws:lambda:local:1:function:evil"}',
+        )
     scene.insert_file(
-        attributes={"arn": "arn:evil", "function": "evil", "task": "evil", "cluster": "evil", "parameters": {"task": "evil"}}
+        attributes={
+            "arn": "arn:evil",
+            "function": "evil",
+            "task": "evil",
+            "cluster": "evil",
+            "parameters": {"task": "evil"},
+        }
     )
     (payload,) = scene.invocations()
     assert "evil" not in str(payload)

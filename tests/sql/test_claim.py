@@ -20,9 +20,13 @@ def test_two_tasks_never_hold_one_file(scene: Scenario) -> None:
 
     def work(n: int) -> None:
         while True:
-            rows = sessions[n].execute(
-                "select file_id, run_id from locaria.claim_files(%s, %s)", [ids[n], 7 * n + 1]
-            ).fetchall()
+            rows = (
+                sessions[n]
+                .execute(
+                    "select file_id, run_id from locaria.claim_files(%s, %s)", [ids[n], 7 * n + 1]
+                )
+                .fetchall()
+            )
             if not rows:
                 return
             with lock:
@@ -71,8 +75,14 @@ def test_priority_goes_before_age_and_age_before_id(scene: Scenario) -> None:
     times = {"old": start.replace(year=2020), "new": start.replace(year=2021)}
     wanted = []
     for priority, age, container in [
-        (-5, "old", None), (0, "new", None), (9, "new", "file_loader"), (0, "old", "file_loader"),
-        (9, "old", None), (32767, "new", "file_loader"), (-32768, "old", None), (0, "old", None),
+        (-5, "old", None),
+        (0, "new", None),
+        (9, "new", "file_loader"),
+        (0, "old", "file_loader"),
+        (9, "old", None),
+        (32767, "new", "file_loader"),
+        (-32768, "old", None),
+        (0, "old", None),
     ]:
         columns = {} if container is None else {"container": container}
         file = scene.insert_file(priority=priority, run_after=times[age], **columns)
@@ -123,7 +133,9 @@ def test_each_container_gets_its_own_files_by_name_or_by_status(scene: Scenario)
 
 
 def test_a_claim_hands_over_parameters_and_limits(scene: Scenario) -> None:
-    scene.set_limits(parameters='{"delimiter": ",", "header": true}', timeout="1 hour", max_attempts=7)
+    scene.set_limits(
+        parameters='{"delimiter": ",", "header": true}', timeout="1 hour", max_attempts=7
+    )
     scene.insert_file(attributes={"path": "a.csv", "parameters": {"delimiter": ";"}})
     run = scene.claim_one()
     assert run["parameters"] == {"delimiter": ";", "header": True}
@@ -155,7 +167,9 @@ def test_max_tasks_is_never_exceeded_by_tasks_that_start_together(scene: Scenari
     accepted: list[bool] = []
     threads = Threads()
     for session in sessions:
-        threads.start(lambda s: accepted.append(scene.report_task(connection=s)["accepted"]), session)
+        threads.start(
+            lambda s: accepted.append(scene.report_task(connection=s)["accepted"]), session
+        )
     threads.join()
     assert Counter(accepted) == {True: 3, False: 9}
     refusal = scene.report_task()

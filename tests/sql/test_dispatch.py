@@ -167,7 +167,12 @@ def test_an_update_to_a_requested_status_dispatches_once(scene: Scenario) -> Non
 def test_updates_that_ask_for_nothing_dispatch_nothing(scene: Scenario) -> None:
     scene.insert_files(1000)
     scene.set_limits(max_tasks=1000)
-    for change in ("attributes = '{\"a\": 1}'", "priority = 3", "run_after = run_after + '1 second'", "status = status"):
+    for change in (
+        "attributes = '{\"a\": 1}'",
+        "priority = 3",
+        "run_after = run_after + '1 second'",
+        "status = status",
+    ):
         scene.owner.execute(f"update locaria.files set {change}")
     assert len(scene.dispatches()) == 1
     assert len(scene.invocations()) == 1
@@ -178,7 +183,9 @@ def test_bringing_run_after_forward_or_changing_the_container_dispatches(scene: 
     assert scene.invocations() == []
     scene.owner.execute("update locaria.files set run_after = now() where id = %s", [file])
     assert [p["container"] for p in scene.invocations()] == ["file_loader"]
-    scene.owner.execute("update locaria.files set container = 'file_download' where id = %s", [file])
+    scene.owner.execute(
+        "update locaria.files set container = 'file_download' where id = %s", [file]
+    )
     assert [p["container"] for p in scene.invocations()] == ["file_loader", "file_download"]
 
 
@@ -202,10 +209,14 @@ def test_claim_and_finish_fire_no_trigger_function(scene: Scenario) -> None:
         row["funcname"]
         for row in call("select funcname from pg_stat_user_functions where schemaname = 'locaria'")
     }
-    assert {"claim_files", "finish_runs", "fail_run", "release_run"} <= called, "the proof sees calls"
+    assert {"claim_files", "finish_runs", "fail_run", "release_run"} <= called, (
+        "the proof sees calls"
+    )
     triggers = {
         row["proname"]
-        for row in call("select p.proname from pg_proc p where prorettype = 'trigger'::regtype and pronamespace = 'locaria'::regnamespace")
+        for row in call(
+            "select p.proname from pg_proc p where prorettype = 'trigger'::regtype and pronamespace = 'locaria'::regnamespace"
+        )
     }
     assert called & triggers == set()
     assert len(scene.dispatches()) == before
@@ -221,7 +232,9 @@ def test_a_restore_in_replica_mode_dispatches_nothing(scene: Scenario) -> None:
     assert scene.dispatches()[0]["reason"] == "backlog"
 
 
-def test_an_insert_in_repeatable_read_that_relied_on_a_task_long_gone_is_healed(scene: Scenario) -> None:
+def test_an_insert_in_repeatable_read_that_relied_on_a_task_long_gone_is_healed(
+    scene: Scenario,
+) -> None:
     task = scene.start_task()
     assert scene.wait(task) == "wait"
     app = scene.session("app", autocommit=False)
@@ -244,7 +257,9 @@ def test_inserts_work_in_every_isolation_level(scene: Scenario, isolation: str) 
     assert len(scene.dispatches()) == 2
 
 
-def test_set_constraints_immediate_decides_early_and_later_files_are_healed(scene: Scenario) -> None:
+def test_set_constraints_immediate_decides_early_and_later_files_are_healed(
+    scene: Scenario,
+) -> None:
     app = scene.session("app", autocommit=False)
     app.execute("set constraints all immediate")
     scene.insert_file(connection=app)
@@ -281,7 +296,9 @@ def test_a_task_started_before_the_commit_waits_and_then_loads(scene: Scenario) 
     task = scene.start_task(dispatch=payload["dispatch"], launch=1)
     for _ in range(3):
         assert scene.claim(task) == []
-        assert scene.wait(task, payload["xact"], idle="0") == "wait", "its INSERT is not committed yet"
+        assert scene.wait(task, payload["xact"], idle="0") == "wait", (
+            "its INSERT is not committed yet"
+        )
     app.commit()
     assert scene.wait(task, payload["xact"], idle="0") == "claim"
     assert len(scene.claim(task)) == 1
@@ -310,7 +327,9 @@ def test_a_task_whose_insert_was_rolled_back_takes_what_else_is_there(scene: Sce
     assert scene.claim(task)[0]["file_id"] == file
 
 
-def test_a_task_of_a_committed_insert_that_others_have_worked_off_stays_idle(scene: Scenario) -> None:
+def test_a_task_of_a_committed_insert_that_others_have_worked_off_stays_idle(
+    scene: Scenario,
+) -> None:
     scene.insert_file()
     xact = scene.invocations()[0]["xact"]
     scene.finish(scene.claim_one()["run_id"])
@@ -369,7 +388,9 @@ def test_a_duplicated_dispatch_does_no_harm(scene: Scenario) -> None:
     file = scene.insert_file()
     first, second = scene.invocations()
     assert first == second
-    tasks = [scene.start_task(arn=f"arn:{n}", dispatch=first["dispatch"], launch=1) for n in range(2)]
+    tasks = [
+        scene.start_task(arn=f"arn:{n}", dispatch=first["dispatch"], launch=1) for n in range(2)
+    ]
     assert [len(scene.claim(task)) for task in tasks] == [1, 0]
     assert scene.wait(tasks[1], first["xact"], idle="0") == "leave"
     assert scene.status_of(file) == "FARGATE_PROCESSING"
@@ -385,7 +406,9 @@ def test_a_task_that_runs_but_never_reports_is_stopped_and_replaced(scene: Scena
     assert [p["task_arn"] for p in scene.invocations("stop_task")] == ["arn:aws:ecs:hangs"]
 
 
-def test_after_max_launches_the_dispatch_fails_the_circuit_opens_and_no_attempt_is_used(scene: Scenario) -> None:
+def test_after_max_launches_the_dispatch_fails_the_circuit_opens_and_no_attempt_is_used(
+    scene: Scenario,
+) -> None:
     scene.at(seconds=0)
     file = scene.insert_file()
     scene.set_limits(max_launches=3)
@@ -418,7 +441,11 @@ def test_bad_rows_are_refused_at_the_insert(scene: Scenario) -> None:
     with refused("LC005", "NONSENSE", "REGISTERED"):
         scene.insert_file(status="NONSENSE")
     for status in ("FARGATE_PROCESSING", "FARGATE_PROCESSED", "ERROR", "DELETED"):
-        with refused("LC003", status, "REGISTERED") if status != "FARGATE_PROCESSING" else pytest.raises(psycopg.Error):
+        with (
+            refused("LC003", status, "REGISTERED")
+            if status != "FARGATE_PROCESSING"
+            else pytest.raises(psycopg.Error)
+        ):
             scene.insert_file(status=status)
     for attributes in ("[]", "1", "null", '"x"'):
         with pytest.raises(psycopg.errors.CheckViolation) as caught:

@@ -64,7 +64,8 @@ class Fleet:
                     session.execute("select locaria.finish_runs(%s)", [runs])
                     continue
                 told = session.execute(
-                    "select what, for_s from locaria.wait_for_files(%s, %s, %s)", [task[0], xact, self.idle]
+                    "select what, for_s from locaria.wait_for_files(%s, %s, %s)",
+                    [task[0], xact, self.idle],
                 ).fetchone()
                 assert told is not None
                 if told[0] == "leave":
@@ -95,7 +96,9 @@ def run_experiment(scene: Scenario, max_tasks: int, idle: str) -> Fleet:
     def write(session: psycopg.Connection[dict[str, object]], n: int) -> None:
         for i in range(EACH):
             if i % 3:  # At the worst moment: nothing is left to do, a task is about to leave.
-                wait_until(lambda: nothing_waits(session) or fleet.stop.is_set(), "files are taken", 20)
+                wait_until(
+                    lambda: nothing_waits(session) or fleet.stop.is_set(), "files are taken", 20
+                )
             scene.insert_files(1 + (i + n) % 3, session)
 
     for n in range(WRITERS):
@@ -141,11 +144,15 @@ def test_a_committer_that_comes_while_a_task_leaves_sees_it_gone(scene: Scenario
     """The other order: the task decides first, and the committer waits for that decision only."""
     task = scene.start_task()
     leaving = scene.session("loader", autocommit=False)
-    assert leaving.execute("select what from locaria.wait_for_files(%s, null, '0')", [task]).fetchone() == {"what": "leave"}
+    assert leaving.execute(
+        "select what from locaria.wait_for_files(%s, null, '0')", [task]
+    ).fetchone() == {"what": "leave"}
     app = scene.session("app")
     threads = Threads()
     threads.start(lambda: scene.insert_file(connection=app) and None)
-    wait_until(lambda: blocked(scene.owner, app.info.backend_pid), "the committer waits for the decision")
+    wait_until(
+        lambda: blocked(scene.owner, app.info.backend_pid), "the committer waits for the decision"
+    )
     assert scene.invocations() == []
     leaving.commit()
     threads.join()
