@@ -611,12 +611,12 @@ def test_the_state_machine_allows_exactly_its_arrows(scene: Scenario) -> None:
             """,
             {"s": start, "k": kind},
         ).fetchall()
-        for end in kinds:
+        for end, to_kind in kinds.items():
             if start == end:
                 continue
             change = owner.execute
             with owner.transaction(force_rollback=True):
-                if kinds[end] in ARROWS[kind]:
+                if to_kind in ARROWS[kind]:
                     change("update locaria.files set status = %s where id = %s", [end, row["id"]])
                 else:
                     with refused("LC003", start, end):
