@@ -42,7 +42,8 @@ select
   x.unit,
   x.rows_rejected,
   case when x.run_s > 0 then round((x.rows_done / x.run_s)::numeric, 1) end as rate_per_s,
-  case when x.phase = 'running' and x.percent between 1 and 99.99 then x.last_report + make_interval(secs => x.run_s * (100 - x.percent::double precision) / x.percent::double precision) end as eta,
+  case when x.phase = 'running' and x.percent between 1 and 99.99 and x.last_report > x.started_at
+    then x.last_report + (x.last_report - x.started_at) * ((100 - x.percent::double precision) / x.percent::double precision) end as eta,
   x.last_message,
   x.last_error,
   x.attempt,
