@@ -6,7 +6,7 @@ import pytest
 from tests.sql.scenario import Scenario, one, refused
 
 CONTROL = {"cancel", "retry", "hold", "release", "run_now", "set_priority", "pause", "resume", "tick", "record_task_event"}
-TELLING = {"clock", "in_words", "schema_version", "get_dispatch_circuit", "queue_keys", "list_run_backends", "timeline", "explain"}
+TELLING = {"clock", "statement_clock", "in_words", "schema_version", "get_dispatch_circuit", "queue_keys", "list_run_backends", "timeline", "explain"}
 REPORTING = {
     "schema_version", "start_task", "claim_files", "wait_for_files", "leave_task", "heartbeat", "report_progress", "report_result",
     "log_run", "checkpoint_run", "reject_rows", "get_reject_limit", "create_staging", "publish_staging", "finish_run", "finish_runs",
@@ -177,7 +177,11 @@ def test_functions_pin_their_search_path(scene: Scenario) -> None:
         """
     ).fetchall()
     assert [row["name"] for row in rows if row["prosecdef"]] == []
-    assert {row["name"] for row in rows} == {"locaria.clock()", "locaria.schema_version()"}
+    assert {row["name"] for row in rows} == {
+        "locaria.clock()",
+        "locaria.statement_clock()",
+        "locaria.schema_version()",
+    }
 
 
 def test_functions_that_change_or_look_behind_the_scenes_are_the_only_definers_and_belong_to_the_owner(scene: Scenario) -> None:
