@@ -16,8 +16,9 @@ from locaria.install import connect_engine
 VERSION_TABLE = "schema_migrations"
 UPGRADE_LOCK = 4242000
 PREAMBLE = (
-    "create schema if not exists locaria;\n"
+    # First of all: two sessions can't make one schema at once, not even "if not exists".
     f"select pg_advisory_xact_lock({UPGRADE_LOCK});\n"
+    "create schema if not exists locaria;\n"
     "set local lock_timeout = '10s';\n"
     "set local client_min_messages = warning;\n"
     # Functions may name tables and views that come after them.

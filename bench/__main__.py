@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.database import bench_database
 from bench.measure import Result
 
-PARTS = ("enqueue", "claim")
+PARTS = ("enqueue", "claim", "lookups")
 
 
 def main() -> None:

@@ -118,6 +118,11 @@ class Channel(Protocol):
     not be reached for too long, Refused when it says no.
     """
 
+    @property
+    def hears(self) -> bool:
+        """Whether wait_for_cancel() can hear of cancellations; else heartbeats have to ask."""
+        ...
+
     def start_task(self, container: str, info: Json) -> TaskStart:
         """Register this process; not accepted means: leave with exit code 0."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import logging
 import os
@@ -69,7 +68,9 @@ def claims(
     try:
         while runs := _next(task, batch, idle):
             for run in runs:
-                if not run.stopped:
+                if run.stopped:
+                    task.drop(run)
+                else:
                     yield run
             task.finish_deferred()
     finally:
@@ -90,7 +91,6 @@ def _start(container: str | None, channel: Channel | None, *, keep_going: bool) 
         keep_going=keep_going,
         info=_surroundings() if dsn else None,
     )
-    atexit.register(task.close)
     try:
         start = task.start()
     except BaseException:

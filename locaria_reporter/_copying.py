@@ -28,3 +28,8 @@ def copy_into(connection: Connection, statement: sql.Composed, block: Block) -> 
             for row in block.rows or ():
                 copy.write_row(row)
         return cursor.rowcount
+
+
+def count_rows(staging: str) -> sql.Composed:
+    """The statement that counts a table's rows."""
+    return sql.SQL("select count(*) as rows from {}").format(sql.SQL(staging))

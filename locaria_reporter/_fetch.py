@@ -20,6 +20,7 @@ from ._errors import Fatal, Retry
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 _REDIRECTS = 5
+_LONGEST_NAME = 80
 _ATTEMPTS = 5
 _PORTS = {"http": 80, "https": 443}
 
@@ -41,11 +42,17 @@ def fetch(
     if allow_private is None:
         allow_private = os.environ.get("LOCARIA_FETCH_PRIVATE") == "1"
     if target.is_dir():
-        target = target / (Path(unquote(parts.path)).name or "download")
+        target = target / _file_name(parts.path)
     download = _Download(url, dict(headers), account, allow_private)
     with target.open("wb") as file:
         download.into(file)
     return target
+
+
+def _file_name(url_path: str) -> str:
+    """A safe name for what is fetched: the last part of the URL's path."""
+    name = Path(unquote(url_path)).name.replace("\0", "")[-_LONGEST_NAME:]
+    return name if name.strip(".") else "download"
 
 
 def _local(parts: SplitResult) -> Path:
@@ -75,6 +82,8 @@ class _Download:
             try:
                 self._transfer(file)
                 return
+            except http.client.InvalidURL as error:
+                raise Fatal(f"cannot fetch {self._url!r}: {error}", kind="data") from error
             except (_PassingError, OSError, http.client.HTTPException) as error:
                 self._account.check()
                 if attempt == _ATTEMPTS:
@@ -141,18 +150,27 @@ def _judge(answer: http.client.HTTPResponse, url: str) -> None:
     raise Fatal(f"{url}: the server answered {answer.status} {answer.reason}", kind="data")
 
 
+def _check_address(host: str, address: str, allow_private: bool) -> None:
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.is_link_local:
+        # On ECS a task's own credentials are served at a link-local address: never.
+        raise Fatal(f"refused to fetch from {host}: {address} is link-local", kind="config")
+    if not allow_private and not ip.is_global:
+        raise Fatal(
+            f"refused to fetch from {host}: {address} is not a public address "
+            "(LOCARIA_FETCH_PRIVATE=1 allows it)",
+            kind="config",
+        )
+
+
 def _connect(parts: SplitResult, allow_private: bool) -> http.client.HTTPConnection:
     """A connection to an address that was checked: the name is resolved once only."""
     host = parts.hostname or ""
     port = parts.port or _PORTS[parts.scheme]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     address = str(found[0][4][0])
-    if not allow_private and not ipaddress.ip_address(address.split("%", maxsplit=1)[0]).is_global:
-        raise Fatal(
-            f"refused to fetch from {host}: {address} is not a public address "
-            "(LOCARIA_FETCH_PRIVATE=1 allows it)",
-            kind="config",
-        )
+    _check_address(host, address, allow_private)
     connection: http.client.HTTPConnection
     raw = socket.create_connection((address, port), timeout=_TIMEOUT)
     if parts.scheme == "https":

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 
-from ._account import Account
+from ._account import WRITE_EVERY, Account
 from ._channel import Channel
 from ._errors import EXIT_TERMINATED, LeaseLost, Outcome, ReporterError
 
@@ -42,7 +42,7 @@ class Heart(threading.Thread):
         self._wake_read, self.wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self.wake_write, False)
-        self._beat_at = time.monotonic() + self._every
+        self._beat_at = time.monotonic() + min(self._every, WRITE_EVERY)
         self._exit_at: float | None = None
         self.exit_grace = _EXIT_GRACE
 
@@ -101,7 +101,9 @@ class Heart(threading.Thread):
             account = self._accounts.get(state.run_id)
             if account is not None and state.state in ("cancel", "lost"):
                 account.order(state.state, state.reason)
-        self._beat_at = time.monotonic() + self._every
+        # Behind a pooler nothing is heard: ask often enough for a cancel within two seconds.
+        pause = self._every if self._channel.hears else min(self._every, WRITE_EVERY)
+        self._beat_at = time.monotonic() + pause
 
     def _report(self, account: Account) -> None:
         if account.stop in ("lost", "released", "closed"):

@@ -69,7 +69,9 @@ def describe(error: BaseException) -> str:
         return error.message
     if isinstance(error, SystemExit):
         return f"the loader exited with {error.code}"
-    words = str(error).strip()
+    # Of a database error the first line; its context stands in the traceback.
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    words = (primary or str(error)).strip()
     name = type(error).__name__
     return f"{name}: {words}" if words else name
 

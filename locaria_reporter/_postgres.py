@@ -7,6 +7,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +26,19 @@ from ._channel import (
     TaskStart,
     Wait,
 )
-from ._copying import copy_into, copy_statement
-from ._errors import TooManyRejects
+from ._copying import copy_into, copy_statement, count_rows
+from ._errors import Retry, TooManyRejects
 from ._session import Connection, Session, committed
 
 _POLL_EVERY = 2.0
+
+
+@dataclass
+class _Staged:
+    """How many rows a staging table must have, and the connection that has seen it so."""
+
+    rows: int
+    seen_by: Connection | None = None
 
 
 class PostgresChannel:
@@ -49,6 +58,7 @@ class PostgresChannel:
         self._session = Session(dsn, f"locaria {container}", pause=pause)
         self._listens: set[str] = set()
         self._hears = True
+        self._staged: dict[str, _Staged] = {}
 
     def start_task(self, container: str, info: Json) -> TaskStart:
         launch, dispatch = os.environ.get("LOCARIA_LAUNCH"), os.environ.get("LOCARIA_DISPATCH")
@@ -110,6 +120,7 @@ class PostgresChannel:
             _jsonb([dict(column) for column in columns]),
             mode,
         )[0]
+        self._staged[row["staging"]] = _Staged(row["row_count"])
         return StagingTable(
             row["staging"], row["adopted"], row["row_count"], row["checkpoint"] or {}
         )
@@ -118,6 +129,7 @@ class PostgresChannel:
         statement = copy_statement(block)
 
         def work(connection: Connection) -> tuple[int, bool]:
+            self._verify(connection, block.staging)
             rows = copy_into(connection, statement, block)
             # Last in the transaction: the row lock of the run is held only until the commit.
             answer = connection.execute(
@@ -126,7 +138,26 @@ class PostgresChannel:
             ).fetchone()
             return rows, bool(answer and answer["state"] == "cancel")
 
-        return self._session.transact(work)
+        rows, cancelled = self._session.transact(work)
+        self._staged[block.staging].rows += rows
+        return rows, cancelled
+
+    def _verify(self, connection: Connection, staging: str) -> None:
+        """On a new connection: whether the table still has every row that was committed.
+
+        A crash with synchronous_commit off, or a failover to a replica that lagged, loses
+        committed blocks together with their checkpoints: going on would publish a hole.
+        """
+        known = self._staged[staging]
+        if known.seen_by is not connection:
+            row = connection.execute(count_rows(staging)).fetchone()
+            if row is None or row["rows"] != known.rows:
+                raise Retry(
+                    "the database lost rows that it had committed (a crash or a failover): "
+                    "going on from the checkpoint that it kept",
+                    in_=0,
+                )
+            known.seen_by = connection
 
     def reject_rows(self, run: int, rejects: Sequence[Json]) -> int:
         row = self._session.call(
@@ -145,10 +176,13 @@ class PostgresChannel:
             self._session.attempt(lambda connection: _finish(connection, run, ending))
             return None
 
+        staging = ending.staging
+
         def work(connection: Connection) -> int:
+            self._verify(connection, staging)
             row = connection.execute(
                 "select locaria.publish_staging(%s, %s::text, %s) as rows",
-                [run, ending.staging, ending.rows],
+                [run, staging, ending.rows],
             ).fetchone()
             _finish(connection, run, ending)
             return int(row["rows"]) if row else 0

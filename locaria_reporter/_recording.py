@@ -101,6 +101,10 @@ class RecordingChannel:
         self._cancel_after -= 1
         return self._cancel_after < 0
 
+    @property
+    def hears(self) -> bool:
+        return True
+
     def start_task(self, container: str, info: Json) -> TaskStart:
         self._note("start_task", container)
         return TaskStart(task_id=1)

@@ -49,7 +49,7 @@ class Reports:
             unit: what is counted: 'rows', 'bytes', 'tiles'.
         """
         self._account.check()
-        self._account.progress.begin_stage(name, weight, total, unit)
+        self._account.progress.begin_stage(self._task.masker.text(name), weight, total, unit)
         self._tracked = False
 
     def plan(self, **weights: float) -> None:
@@ -130,9 +130,9 @@ class Reports:
             url: http, https or file.
             path: where to; by default a temporary file that goes when the run ends.
             headers: sent with the request, not stored.
-            allow_private: allow loopback, private and link-local addresses (never do that for
-                an URL from a stranger: a task's own credentials are served at one). By default
-                the environment's LOCARIA_FETCH_PRIVATE=1 decides.
+            allow_private: allow loopback and private addresses, for URLs from people you trust.
+                By default the environment's LOCARIA_FETCH_PRIVATE=1 decides. Link-local ones are
+                always refused: a task's own credentials are served there.
 
         Raises:
             Fatal: the address is refused, or the server says that there is no such thing.

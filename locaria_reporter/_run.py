@@ -229,9 +229,8 @@ class Run(Reports):
                 connection.cancel_safe(timeout=5)
 
     def _close(self) -> None:
-        if self._account.stop != "closed":
-            self._account.stop = "closed"
-            self._task.forget(self._account, self.id)
+        self._account.stop = "closed"
+        self._task.forget(self._account, self.id)
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
                 self._connection.close()

@@ -44,7 +44,6 @@ class Staging:
         name: quoted and qualified, for the loader's own SQL.
         columns: the names, in order.
         adopted: True when it holds the rows of an earlier attempt, up to `run.checkpoint`.
-        rows: how many rows it holds (those of earlier attempts included).
     """
 
     def __init__(self, run: Run, table: StagingTable, columns: Sequence[Mapping[str, str]]) -> None:
@@ -52,10 +51,15 @@ class Staging:
         self.name = table.name
         self.columns = tuple(column["name"] for column in columns)
         self.adopted = table.adopted
-        self.rows = table.rows
+        self._sent = table.rows
         self._buffer: list[Sequence[Any]] = []
         self._checkpoint: Json | None = None
         self._since = time.monotonic()
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has: those of earlier attempts, and those that still wait in memory."""
+        return self._sent + len(self._buffer)
 
     def copy_row(self, *values: Any) -> None:
         """Add one row, given value by value, in the order of the columns."""
@@ -120,8 +124,8 @@ class Staging:
 
     def _send(self, block: Block, checkpoint: Json | None) -> int:
         copied = self._run._copy_block(block, checkpoint)
-        self.rows += copied
-        self._run._count_copied(self.rows)
+        self._sent += copied
+        self._run._count_copied(self._sent)
         return copied
 
     def __enter__(self) -> Staging:

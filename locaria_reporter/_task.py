@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import platform
@@ -78,6 +79,7 @@ class Task:
     def start(self) -> TaskStart:
         """Register with the database and begin to listen for signals."""
         self._logs.install()
+        atexit.register(self.close)
         self._start = self.channel.start_task(
             self.container,
             {
@@ -181,7 +183,8 @@ class Task:
         """The run's block was left: report how; True when the error is dealt with."""
         in_flight = error
         try:
-            error = _finish_quietly(run) if error is None else _meant(run, error)
+            error = _finish_quietly(run) if error is None else error
+            error = None if error is None else self._meant(run, error)
             if error is None:
                 return False
             self.exit_code = error.exit_code if isinstance(error, Outcome) else 1
@@ -196,6 +199,36 @@ class Task:
             run._close()
             if not self._keep_going:
                 self.close()
+
+    def drop(self, run: Run) -> None:
+        """A run that was cancelled, or lost, before its turn in the batch came."""
+        outcome = run._account.outcome()
+        self._fail(run, outcome)
+        run._close()
+
+    def _meant(self, run: Run, error: BaseException) -> BaseException:
+        """The error in our words: a statement that was interrupted is what it was ended for."""
+        if isinstance(error, Outcome) or run.closed:
+            return error
+        if isinstance(error, SystemExit) and error.code in (0, None):
+            return exit_is_no_success(error)
+        if not isinstance(error, psycopg.Error):
+            return error
+        ours = from_sqlstate(error.sqlstate, error.diag.message_primary or str(error))
+        if ours is None:
+            # A zombie finds its staging table gone before it finds its lease gone.
+            self._try(partial(self._ask, run))
+            if run.stopped:
+                ours = run._account.outcome()
+        if ours is None:
+            return error
+        ours.__cause__ = error
+        return ours
+
+    def _ask(self, run: Run) -> None:
+        for state in self.channel.heartbeat(self.task_id, [run.id]):
+            if state.state in ("cancel", "lost"):
+                run._account.order(state.state, state.reason)
 
     def _fail(self, run: Run, error: BaseException) -> None:
         """Report the end of a run; trouble with that never hides the loader's own exception."""
@@ -232,6 +265,7 @@ class Task:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self.close)
         if isinstance(sys.exception(), Terminated):
             self.exit_code = EXIT_TERMINATED
         self._try(self.finish_deferred)
@@ -254,21 +288,6 @@ def _finish_quietly(run: Run) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 - handed on: it is the run's outcome
         return error
     return None
-
-
-def _meant(run: Run, error: BaseException) -> BaseException:
-    """The error in our words: a statement that we interrupted is what it was interrupted for."""
-    if isinstance(error, SystemExit) and error.code in (0, None) and not run.closed:
-        return exit_is_no_success(error)
-    if not isinstance(error, psycopg.Error):
-        return error
-    ours = from_sqlstate(error.sqlstate, error.diag.message_primary or str(error))
-    if ours is None and run._account.stop not in (None, "closed"):
-        ours = run._account.outcome()
-    if ours is None:
-        return error
-    ours.__cause__ = error
-    return ours
 
 
 def _concerns_the_file(error: BaseException) -> bool:

@@ -110,6 +110,10 @@ class TerminalChannel:
             )
         return self._database
 
+    @property
+    def hears(self) -> bool:
+        return True
+
     def start_task(self, container: str, info: Json) -> TaskStart:
         return TaskStart(task_id=1)
 

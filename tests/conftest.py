@@ -127,11 +127,17 @@ def db(
             password=info.password,
             host=info.host,
             port=info.port,
-            version=connection.info.server_version // 10000,
             dbname=name,
             template_dbname=template,
         )
     janitor.init()
+    with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
+        # A clone belongs to who made it; ours to the owner, who thus may create in schema public.
+        superuser.execute(
+            sql.SQL("alter database {} owner to {}").format(
+                sql.Identifier(name), sql.Identifier(OWNER)
+            )
+        )
     database = Database(pg_server, name)
     try:
         yield database

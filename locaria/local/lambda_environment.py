@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,8 @@ class LambdaEnvironment:
         """End the process and let go of its pipes; not while a call is under way."""
         self.kill()
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # a request that it died before reading
+                self._process.stdin.close()
         self._replies.close()
 
     def _exchange(self, request: str) -> bytes | dict[str, Any]:
@@ -184,7 +186,8 @@ class LambdaEnvironments:
         """End all environments; calls that are under way answer with an error, new ones raise."""
         with self._lock:
             self._closed = True
-        for environment in self._all:
+            ending = list(self._all)
+        for environment in ending:
             environment.kill()
 
     def close(self) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import select
+import socket
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +22,7 @@ from typing import Any, Self
 import psycopg
 
 from locaria.local.database import Database, StoppedError
+from locaria.local.failure_record import failure_record
 from locaria.local.lambda_environment import (
     EnvironmentsClosedError,
     LambdaEnvironments,
@@ -125,6 +128,9 @@ class LambdaQueue:
         self._looked = 0
         self._events = Database(dsn, "Lambda events", self._stopping)
         self._events_lock = threading.Lock()
+        self._nudged, self._nudging = socket.socketpair()
+        self._nudged.setblocking(False)
+        self._nudging.setblocking(False)
         self._threads: list[threading.Thread] = []
 
     def start(self) -> Self:
@@ -141,6 +147,7 @@ class LambdaQueue:
     def stop(self) -> None:
         """Stop at once: a handler that runs is killed, its event delivered at the next start."""
         self._stopping.set()
+        self._nudge()
         with self._news:
             self._news.notify_all()
         self._environments.kill()
@@ -149,6 +156,8 @@ class LambdaQueue:
         self._environments.close()
         with self._events_lock:
             self._events.close()
+        self._nudged.close()
+        self._nudging.close()
 
     def put(self, function_name: str, event: Any) -> None:
         """Put an event in the queue of a function, as EventBridge does. Raises StoppedError."""
@@ -195,11 +204,21 @@ class LambdaQueue:
             self._wake()
             while not self._stopping.is_set() and not database.lost():
                 due_in_s = database.run(_NEXT)[0]["due_in_s"]
-                wait_s = (
-                    _IDLE_WAIT_S if due_in_s is None else min(max(due_in_s, 0.01), _IDLE_WAIT_S)
-                )
-                list(connection.notifies(timeout=wait_s, stop_after=1))
+                if not list(connection.notifies(timeout=0)):
+                    wait_s = _IDLE_WAIT_S if due_in_s is None else max(due_in_s, 0.05)
+                    self._wait_for(connection.fileno(), min(wait_s, _IDLE_WAIT_S))
                 self._wake()
+
+    def _wait_for(self, notifications: int, timeout_s: float) -> None:
+        """Wait for something on the connection, or for our own nudge."""
+        select.select([notifications, self._nudged.fileno()], [], [], timeout_s)
+        with suppress(BlockingIOError):
+            self._nudged.recv(4096)
+
+    def _nudge(self) -> None:
+        """Have the listener look again now."""
+        with suppress(BlockingIOError):  # full: it is going to look anyway
+            self._nudging.send(b".")
 
     def _wake(self) -> None:
         with self._news:
@@ -249,12 +268,9 @@ class LambdaQueue:
         if row["attempts"] <= len(retries):
             delay_s = retries[row["attempts"] - 1]
             database.run(_AGAIN, [delay_s, said, reply.log_tail, row["id"]])
-            self._wake_listener(database)
+            self._nudge()
         else:
             self._give_up(database, row, "failed", reply)
-
-    def _wake_listener(self, database: Database) -> None:
-        database.run("select pg_notify(%s, '')", [CHANNEL])
 
     def _give_up(
         self, database: Database, row: dict[str, Any], state: str, reply: Reply | None
@@ -271,31 +287,3 @@ class LambdaQueue:
         record = json.dumps(failure_record(row, state, payload))
         values = [state, json.dumps(payload), tail, row["id"]]
         database.run(_GIVE_UP, [*values, destination or "", record, tells])
-
-
-def failure_record(row: dict[str, Any], state: str, payload: Any) -> dict[str, Any]:
-    """The on-failure destination record of an event that was given up, in Lambda's shape.
-
-    Source: AWS Lambda developer guide, "Retaining records of asynchronous invocations".
-    """
-    arn = f"arn:aws:lambda:local:000000000000:function:{row['function_name']}:{row['qualifier']}"
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    record: dict[str, Any] = {
-        "version": "1.0",
-        "timestamp": now,
-        "requestContext": {
-            "requestId": str(row["request_id"]),
-            "functionArn": arn,
-            "condition": "EventAgeExceeded" if state == "expired" else "RetriesExhausted",
-            "approximateInvokeCount": row["attempts"] - (1 if state == "expired" else 0),
-        },
-        "requestPayload": row["payload"],
-    }
-    if payload is not None:
-        record["responseContext"] = {
-            "statusCode": 200,
-            "executedVersion": "$LATEST",
-            "functionError": "Unhandled",
-        }
-        record["responsePayload"] = payload
-    return record

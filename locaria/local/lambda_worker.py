@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import sys
 import time
@@ -83,6 +84,7 @@ def reply_to(handler: Handler | Exception, line: str) -> str:
 def main() -> None:
     """Serve requests until stdin ends."""
     path, reply_fd = Path(sys.argv[1]), int(sys.argv[2])
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="[%(levelname)s] %(message)s")
     handler: Handler | Exception
     try:
         handler = load(path)

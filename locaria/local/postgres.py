@@ -10,10 +10,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,6 +20,7 @@ from urllib.parse import quote
 
 from locaria.local import cluster, processes, system_user
 from locaria.local.binaries import find_binaries
+from locaria.local.private_file import PrivateFile
 
 StopMode = Literal["fast", "immediate"]
 SUPERUSER = "postgres"
@@ -42,7 +42,7 @@ class PostgresServer:
         data_dir  folder of everything of this server; made when absent.
         bin_dir   folder of `postgres` and `initdb`; default as `find_binaries` says.
         port      TCP port; default: a free one, kept across restarts.
-        durable   False trades safety at a power cut for speed: for tests only.
+        durable   False trades safety at a crash of the machine for speed: for tests only.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class PostgresServer:
         self._binaries = find_binaries(bin_dir)
         self._user: cluster.User | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._settings = _Settings(self.data_dir / "server.json")
+        self._settings = PrivateFile(self.data_dir / "server.json")
 
     # -- what a client needs ---------------------------------------------------------------------
 
@@ -72,12 +72,12 @@ class PostgresServer:
     @property
     def port(self) -> int:
         """The TCP port on 127.0.0.1."""
-        return self._settings.port
+        return int(self._settings.get("port") or 0)
 
     def dsn_for(self, database: str, user: str | None = None, password: str | None = None) -> str:
         """A DSN of `database`, as the superuser unless `user` and `password` say otherwise."""
         if user is None:
-            user, password = SUPERUSER, self._settings.password
+            user, password = SUPERUSER, self._settings.get("password")
         secret = f":{quote(password, safe='')}" if password else ""
         name = quote(database, safe="")
         return f"postgresql://{quote(user, safe='')}{secret}@127.0.0.1:{self.port}/{name}"
@@ -124,6 +124,8 @@ class PostgresServer:
         if self._process is not None:
             self._process.wait(timeout_s)
             self._process = None
+        with suppress(OSError):  # gone, or in use again
+            cluster.socket_dir(self.data_dir).rmdir()
 
     def restart(self, mode: StopMode = "fast") -> None:
         """Stop and start again, on the same port."""
@@ -133,7 +135,7 @@ class PostgresServer:
     def destroy(self) -> None:
         """Stop the server and delete its data, also where it is kept outside `data_dir`."""
         self.stop("immediate")
-        shutil.rmtree(self._cluster_dir.resolve(), ignore_errors=True)
+        cluster.remove(self._cluster_dir.resolve())
         shutil.rmtree(cluster.socket_dir(self.data_dir), ignore_errors=True)
         shutil.rmtree(self.data_dir, ignore_errors=True)
 
@@ -220,7 +222,7 @@ class PostgresServer:
     def _choose_port(self) -> int:
         if self._wanted_port is not None:
             return self._wanted_port
-        kept = self._settings.port
+        kept = int(self._settings.get("port") or 0)
         return kept if kept and _is_free(kept) else _free_port()
 
     def _await_ready(self, timeout_s: float) -> None:
@@ -251,36 +253,6 @@ class PostgresServer:
             return ""
         lines = self.log_path.read_text(errors="replace").splitlines()[-12:]
         return "; the end of {}:\n  {}".format(self.log_path, "\n  ".join(lines))
-
-
-class _Settings:
-    """Port and password of one server, in a file that only its owner can read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def _load(self) -> dict[str, object]:
-        if not self._path.exists():
-            return {}
-        loaded: dict[str, object] = json.loads(self._path.read_text())
-        return loaded
-
-    def save(self, **values: object) -> None:
-        kept = self._load()
-        if kept.items() >= values.items():
-            return
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent)  # made 0600
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(kept | values, file)
-        Path(name).replace(self._path)
-
-    @property
-    def port(self) -> int:
-        return int(str(self._load().get("port", 0)))
-
-    @property
-    def password(self) -> str:
-        return str(self._load().get("password", ""))
 
 
 def _is_free(port: int) -> bool:

@@ -6,7 +6,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_config_name text := p_request ->> 'config';
+  v_wanted text := p_request ->> 'config';
+  v_config_name text;
   v_function text := p_request ->> 'function';
   v_config jsonb;
   v_mode text;
@@ -23,15 +24,15 @@ begin
     coalesce(p.parameter -> 'default', '{}') || case when jsonb_typeof(p.parameter -> v_function) = 'object' then p.parameter -> v_function else '{}' end
   into v_config_name, v_config
   from locaria.parameters p
-  where p.parameter_name = any (case when v_config_name is null then array['lambda_config', 'fargate_config'] else array[v_config_name] end)
+  where p.parameter_name = any (case when v_wanted is null then array['lambda_config', 'fargate_config'] else array[v_wanted] end)
     and (p.parameter ? v_function or p.parameter ? 'default')
   order by (p.parameter ? v_function) desc, p.parameter_name desc
   limit 1;
   if not found then
     raise exception using errcode = 'LC006',
-      message = format('no configuration for "%s" in parameters.%s', v_function, coalesce(v_config_name, 'lambda_config or fargate_config')),
+      message = format('no configuration for "%s" in parameters.%s', v_function, coalesce(v_wanted, 'lambda_config or fargate_config')),
       hint = format('As the owner: update locaria.parameters set parameter = parameter || ''{"%s": {"arn": "…", "region": "…"}}'' where parameter_name = ''%s''',
-        v_function, coalesce(v_config_name, 'lambda_config'));
+        v_function, coalesce(v_wanted, 'lambda_config'));
   end if;
   if v_config ->> 'arn' is null then
     raise exception using errcode = 'LC006',

@@ -1,7 +1,7 @@
 create or replace function locaria.request_dispatch(
   p_container text,
   p_reason text,
-  p_files bigint
+  p_files bigint default null
 )
 returns void
 language plpgsql

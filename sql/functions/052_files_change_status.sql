@@ -47,7 +47,7 @@ begin
   end if;
   if v_to = 'requested' then
     perform locaria.check_requested(new.status, v_to, v_container, v_known);
-    perform locaria.request_dispatch(v_container, 'update', 1);
+    perform locaria.request_dispatch(v_container, 'update');
     new.finished := null;
     new.attempts := 0;
     new.last_error := null;

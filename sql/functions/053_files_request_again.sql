@@ -13,7 +13,7 @@ begin
   left join locaria.containers c on c.name = coalesce(new.container, s.container)
   where s.status = new.status;
   perform locaria.check_requested(new.status, v_wanted.kind, v_wanted.container, v_wanted.known);
-  perform locaria.request_dispatch(v_wanted.container, 'update', 1);
+  perform locaria.request_dispatch(v_wanted.container, 'update');
   return null;
 end
 $$;

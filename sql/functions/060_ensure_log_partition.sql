@@ -15,8 +15,8 @@ begin
   execute format('alter table locaria.log_messages attach partition locaria.%I for values from (%L) to (%L)',
     v_name, p_day::text || ' 00:00:00+00', (p_day + 1)::text || ' 00:00:00+00');
   return true;
-exception when duplicate_table then
-  return false;
+exception when duplicate_table or unique_violation then
+  return false; -- Another session was quicker, just now.
 end
 $$;
 comment on function locaria.ensure_log_partition(date) is 'Makes the partition of log_messages for one day (UTC), if it is missing; true if it was.';

@@ -49,6 +49,7 @@ begin
   elsif v_task.paused then
     return;
   end if;
+  perform set_config('locaria.hot_path', 'on', true);
   v_below := array_fill(32768, array[cardinality(v_task.keys)]);
   while v_left > 0 loop
     -- The best head among the queues: by priority, then by age. One index probe each, so that a million files
@@ -89,12 +90,14 @@ begin
         then c.attributes -> 'parameters' else c.attributes end,
       before.checkpoint, before.id, v_task.lease, v_task.timeout, v_task.stall_timeout
     from claimed c
-    -- Goes on from the run before, if that one gave the file back; a file that was requested anew begins anew.
     left join lateral (
-      select r.id, r.checkpoint, r.end_status = r.requested_status and r.outcome <> 'overridden' as gave_back from locaria.runs r
-      where r.file_id = c.file_id
-      order by r.id desc limit 1
-    ) as before on before.gave_back;
+      -- Runs since the file was last requested by hand, released ones too; the newest checkpoint among them, because
+      -- a run may end before its own first.
+      select max(r.id) as id, (array_agg(r.checkpoint order by r.id desc) filter (where r.checkpoint is not null))[1] as checkpoint
+      from locaria.runs r
+      where r.file_id = c.file_id and r.id < c.run_id
+        and not exists (select from locaria.transitions t where t.file_id = r.file_id and t.at >= r.ended)
+    ) as before on true;
     get diagnostics v_claimed = row_count;
     v_left := v_left - v_claimed;
     v_below[v_key] := v_priority;
@@ -102,6 +105,7 @@ begin
   if v_left < p_count and v_task.idle_since is not null then
     update locaria.tasks set idle_since = null, lease_until = v_now + v_task.lease where id = p_task;
   end if;
+  perform set_config('locaria.hot_path', '', true);
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is

@@ -49,11 +49,13 @@ begin
   else
     v_status := 'ERROR';
   end if;
+  perform set_config('locaria.hot_path', 'on', true);
   update locaria.files
   set status = v_status, claimed_by = null, attempts = v_attempts, run_after = v_run_after, last_update = v_now,
     finished = case when v_status in ('ERROR', 'CANCELLED') then v_now end,
     last_error = case when v_outcome = 'released' then last_error else left(v_error, 10000) end
   where id = v_file.id;
+  perform set_config('locaria.hot_path', '', true);
   perform locaria.close_run(p_run, v_outcome, v_status, case when v_outcome = 'cancelled' then 'cancelled' else p_error_kind end,
     v_error, p_error_detail, p_exit_code);
   return v_status;

@@ -9,6 +9,7 @@ declare
   v_now timestamptz := locaria.clock();
   v_finished bigint[];
 begin
+  perform set_config('locaria.hot_path', 'on', true);
   with done as (
     update locaria.files f
     set status = s.done_status, claimed_by = null, finished = v_now, last_update = v_now, last_error = null
@@ -28,6 +29,7 @@ begin
     returning r.id
   )
   select coalesce(array_agg(id), '{}') into v_finished from ended;
+  perform set_config('locaria.hot_path', '', true);
   return v_finished;
 end
 $$;

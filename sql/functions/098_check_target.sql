@@ -22,6 +22,10 @@ begin
   elsif to_regnamespace(quote_ident(p_schema)) is null then
     raise exception using errcode = 'LC009',
       message = format('table: there is no schema "%s"', p_schema), hint = format('create schema %I', p_schema);
+  elsif p_mode <> 'append' and not has_schema_privilege(current_user, p_schema, 'create') then
+    raise exception using errcode = 'LC009',
+      message = format('table: Locaria''s owner %s may not create tables in schema "%s"', current_user, p_schema),
+      hint = format('grant create on schema %I to %I', p_schema, current_user);
   elsif p_mode = 'create' and p_relation is not null then
     raise exception using errcode = 'LC009',
       message = format('table: "%s.%s" exists already', p_schema, p_table),
@@ -29,12 +33,16 @@ begin
   elsif p_mode = 'append' and p_relation is null then
     raise exception using errcode = 'LC009',
       message = format('table: there is no "%s.%s" to append to', p_schema, p_table), hint = 'Use mode create or replace.';
+  elsif p_mode = 'replace' and p_relation is not null and (select relkind from pg_class where oid = p_relation) not in ('r', 'p') then
+    raise exception using errcode = 'LC009',
+      message = format('table: "%s.%s" is not a table, and is not replaced', p_schema, p_table), hint = 'Load under another name.';
   elsif p_mode = 'replace' and p_relation is not null and not exists (
-    select from locaria.published_tables where table_schema = p_schema and table_name = p_table
+    -- Having appended to a table of the site's own does not make it ours.
+    select from locaria.published_tables where table_schema = p_schema and table_name = p_table and mode <> 'append'
   ) then
     raise exception using errcode = 'LC009',
       message = format('table: "%s.%s" was not loaded by Locaria and is not replaced', p_schema, p_table),
-      hint = 'Load under another name or append; or, if it is to be replaced, have the owner add it to locaria.published_tables.';
+      hint = 'Load under another name or append; or, if it is to be replaced, have the owner put it into locaria.published_tables with mode replace.';
   end if;
 end
 $$;

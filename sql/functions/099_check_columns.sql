@@ -28,6 +28,9 @@ begin
     elsif octet_length(v_column.name) > 63 then
       raise exception using errcode = 'LC007',
         message = format('columns: the name of column %s, "%s", is longer than 63 bytes', v_column.n, left(v_column.name, 80));
+    elsif v_column.name in ('tableoid', 'ctid', 'xmin', 'xmax', 'cmin', 'cmax') then
+      raise exception using errcode = 'LC007',
+        message = format('columns: "%s" is a name that Postgres keeps for itself', v_column.name);
     elsif v_column.name = any (v_names) then
       raise exception using errcode = 'LC007', message = format('columns: "%s" stands there twice', v_column.name);
     end if;
@@ -42,7 +45,11 @@ begin
             select string_agg(attname, ', ' order by attnum) from pg_attribute where attrelid = p_like and attnum > 0 and not attisdropped);
       end if;
     else
-      v_type := format_type(to_regtype(v_column.type), null);
+      begin
+        select format_type(oid, null) into v_type from pg_type where oid = to_regtype(v_column.type) and typtype not in ('p', 'c');
+      exception when syntax_error or undefined_object or feature_not_supported or invalid_parameter_value then
+        v_type := null; -- Some versions raise where others return null.
+      end;
       if v_type is null then
         raise exception using errcode = 'LC007',
           message = format('columns: "%s" has the unknown type "%s"', v_column.name, left(v_column.type, 80));

@@ -19,14 +19,22 @@ declare
   v_target record;
   v_relation regclass;
   v_columns jsonb;
-  v_name text;
+  v_name text := 'run_' || p_run;
   v_before record;
 begin
+  -- As in checkpoint_run: nobody takes the file over while its table is made or taken over.
+  perform from locaria.files where claimed_by = p_run for share;
+  if not found then
+    perform locaria.require_run(p_run);
+  end if;
   select * into strict v_target from locaria.parse_target(p_target);
   v_relation := to_regclass(format('%I.%I', v_target.table_schema, v_target.table_name));
   perform locaria.check_target(v_target.table_schema, v_target.table_name, v_relation, p_mode);
   v_columns := locaria.check_columns(p_columns, case when p_mode = 'append' then v_relation end);
-  select 'run_' || p_run || coalesce('_' || nullif(count(*), 0), '') into v_name from locaria.staging_tables s where s.run_id = p_run;
+  for n in 2 .. 10000 loop
+    exit when to_regclass(format('locaria_staging.%I', v_name)) is null;
+    v_name := format('run_%s_%s', p_run, n);
+  end loop;
   adopted := false;
   row_count := 0;
   staging := format('locaria_staging.%I', v_name);
@@ -38,8 +46,9 @@ begin
   where s.file_id = v_file and s.run_id <> p_run and r.ended is not null and r.checkpoint is not null
     and s.target_schema = v_target.table_schema and s.target_table = v_target.table_name
     and s.mode = p_mode and s.columns = v_columns
-    and r.id = (select max(x.id) from locaria.runs x where x.file_id = v_file and x.id < p_run)
-  order by s.run_id desc limit 1;
+    -- Run again by hand, it begins anew: its attributes may be others now.
+    and not exists (select from locaria.transitions t where t.file_id = v_file and t.at >= r.ended)
+  order by s.run_id desc, s.staging_name limit 1;
   if found then
     begin
       execute format('lock table locaria_staging.%I in access exclusive mode nowait', v_before.staging_name);
@@ -48,6 +57,10 @@ begin
       adopted := true;
       checkpoint := v_before.checkpoint;
       update locaria.staging_tables set staging_name = v_name, run_id = p_run where staging_name = v_before.staging_name;
+      -- From now on it is this run's: should it end before its next checkpoint, the attempt after goes on from here.
+      insert into locaria.run_progress as p (run_id, heartbeat, lease_until, checkpoint)
+      select r.id, r.started, r.lease_until, v_before.checkpoint from locaria.runs r where r.id = p_run
+      on conflict (run_id) do update set checkpoint = coalesce(p.checkpoint, excluded.checkpoint);
     exception when lock_not_available or undefined_table then
       row_count := 0;
       adopted := false;
@@ -67,7 +80,9 @@ begin
     insert into locaria.staging_tables (run_id, staging_name, target_schema, target_table, mode, columns, file_id, created)
     values (p_run, v_name, v_target.table_schema, v_target.table_name, p_mode, v_columns, v_file, locaria.clock());
   end if;
-  execute format('grant select, insert on %s to %I', staging, session_user);
+  if session_user <> current_user then
+    execute format('grant select, insert on %s to %I', staging, session_user);
+  end if;
 end
 $$;
 comment on function locaria.create_staging(bigint, text, jsonb, text) is

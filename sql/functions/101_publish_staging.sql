@@ -46,7 +46,7 @@ begin
   insert into locaria.published_tables as t (table_schema, table_name, run_id, file_id, mode, row_count, published)
   values (v_staging.target_schema, v_staging.target_table, p_run, v_staging.file_id, v_staging.mode, v_rows, locaria.clock())
   on conflict (table_schema, table_name) do update
-  set run_id = excluded.run_id, file_id = excluded.file_id, mode = excluded.mode, published = excluded.published,
+  set run_id = excluded.run_id, file_id = excluded.file_id, mode = case excluded.mode when 'append' then t.mode else excluded.mode end, published = excluded.published,
     row_count = case when excluded.mode = 'append' then t.row_count else 0 end + excluded.row_count;
   return v_rows;
 end

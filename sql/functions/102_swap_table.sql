@@ -10,24 +10,24 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_target text := format('%I.%I', p_schema, p_table);
   v_new text := format('locaria_staging.%I', p_staging);
+  v_new_oid regclass := v_new::regclass;
   v_grant record;
-  v_dependents text;
+  v_index record;
+  v_indexes jsonb := '[]';
+  v_options text;
 begin
-  execute format('revoke all on %s from %I', v_new, session_user);
-  if p_old is not null then
+  for v_grant in
+    select distinct a.grantee from pg_class c, aclexplode(c.relacl) as a where c.oid = v_new_oid and a.grantee <> c.relowner
+  loop
+    execute format('revoke all on %s from %I', v_new, pg_get_userbyid(v_grant.grantee));
+  end loop;
+  if p_old is null then
+    execute format('grant select on %s to locaria_reader', v_new);
+  else
     execute format('lock table %s in access exclusive mode', p_old);
-    select string_agg(distinct pg_describe_object(d.classid, d.objid, 0), ', ') into v_dependents
-    from pg_depend d
-    join pg_rewrite w on w.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-    where d.refobjid = p_old and d.refclassid = 'pg_class'::regclass and w.ev_class <> p_old;
-    if v_dependents is not null
-      or exists (select from pg_constraint where confrelid = p_old and conrelid <> p_old) then
-      -- Views or foreign keys hang on the old table: it stays, with new contents.
-      execute format('delete from %s', p_old);
-      execute format('insert into %s select * from %s', p_old, v_new);
-      execute format('drop table %s', v_new);
+    if locaria.list_hanging(p_old) is not null then
+      perform locaria.refill_table(v_new_oid, p_old);
       return;
     end if;
     for v_grant in
@@ -37,18 +37,22 @@ begin
       execute format('grant %s on %s to %s%s', v_grant.privilege_type, v_new, v_grant.grantee,
         case when v_grant.is_grantable then ' with grant option' else '' end);
     end loop;
+    execute format('comment on table %s is %L', v_new, obj_description(p_old, 'pg_class'));
+    select array_to_string(reloptions, ', ') into v_options from pg_class where oid = p_old;
+    if v_options <> '' then
+      execute format('alter table %s set (%s)', v_new, v_options);
+    end if;
+    -- LIKE has copied the indexes under names of its own: the copies get the names of the originals.
+    select coalesce(jsonb_agg(jsonb_build_object('new', n.oid, 'name', o.name)), '[]') into v_indexes
+    from locaria.list_indexes(p_old) as o join locaria.list_indexes(v_new_oid) as n using (definition, n);
     execute format('drop table %s', p_old);
-  else
-    execute format('grant select on %s to locaria_reader', v_new);
   end if;
   execute format('alter table %s set schema %I', v_new, p_schema);
   execute format('alter table %I.%I rename to %I', p_schema, p_staging, p_table);
-exception
-  when datatype_mismatch or syntax_error or undefined_column then
-    raise exception using errcode = 'LC009',
-      message = format('table: %s has other columns now, and other objects hang on it: %s', v_target, coalesce(v_dependents, 'foreign keys')),
-      hint = 'Drop those objects, or load under another name.';
+  for v_index in select (i ->> 'new')::oid::regclass as index, i ->> 'name' as name from jsonb_array_elements(v_indexes) as i loop
+    execute format('alter index %s rename to %I', v_index.index, v_index.name);
+  end loop;
 end
 $$;
 comment on function locaria.swap_table(text, text, text, regclass) is
-  'Puts a staging table in the place of the old one, with its grants. Where views or foreign keys hang on the old one, that stays and gets the new rows.';
+  'Puts a staging table in the place of the old one, with its grants, comment, options and names of indexes. Where anything hangs on the old one that would be lost (list_hanging), that stays and gets the new rows.';

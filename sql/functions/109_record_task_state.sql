@@ -16,6 +16,8 @@ declare
 begin
   if v_arn is null then
     raise exception using errcode = 'LC007', message = 'record_task_event: detail.taskArn is missing';
+  elsif v_started_by is null and not exists (select from locaria.tasks where task_arn = v_arn) then
+    return 'ignored: not a task of Locaria';
   end if;
   -- The cluster may be shared with other databases and with other people's tasks.
   if v_started_by[3] not in ('', coalesce(locaria.get_parameter('installation', 'origin'), '')) then
@@ -24,13 +26,14 @@ begin
     return 'ignored: not a task of Locaria';
   end if;
   -- By name: a sidecar may stand first, and a task that never started has no containers at all.
-  select c into v_container from jsonb_array_elements(coalesce(p_detail -> 'containers', '[]')) as c where c ->> 'name' = v_name limit 1;
+  select c into v_container from jsonb_array_elements(case when jsonb_typeof(p_detail -> 'containers') = 'array' then p_detail -> 'containers' else '[]' end) as c where c ->> 'name' = v_name limit 1;
   v_reason := concat_ws('; ', nullif(p_detail ->> 'stoppedReason', ''), nullif(v_container ->> 'reason', ''));
   insert into locaria.tasks as t (container, task_arn, last_status, dispatch_id, launch, event_version)
   values (coalesce(v_name, 'unknown'), v_arn, p_detail ->> 'lastStatus', v_started_by[1]::bigint, v_started_by[2]::integer,
     coalesce((p_detail ->> 'version')::bigint, 0))
   on conflict (task_arn) do update
-  set last_status = excluded.last_status, event_version = excluded.event_version,
+  -- One that has left has left, whatever ECS says meanwhile of its way down.
+  set last_status = case t.last_status when 'STOPPED' then 'STOPPED' else excluded.last_status end, event_version = excluded.event_version,
     dispatch_id = coalesce(t.dispatch_id, excluded.dispatch_id), launch = coalesce(t.launch, excluded.launch)
   where t.event_version < excluded.event_version
   returning t.* into v_task;

@@ -25,6 +25,9 @@ begin
     if v_dispatch.status = 'invoked' and v_dispatch.tasks_started >= v_dispatch.asked then
       update locaria.dispatches set status = 'started', ended = v_now, error = null where id = v_dispatch.id;
     elsif v_dispatch.status = 'invoked' and v_dispatch.deadline < v_now then
+      -- One that runs but has never reported hangs: it is not waited for, nor paid for.
+      update locaria.tasks set stop_requested = v_now, stopped_reason = 'never reported to the database'
+      where dispatch_id = v_dispatch.id and launch = v_dispatch.launch and started is null and stopped is null and stop_requested is null;
       if locaria.count_tasks_to_ask(v_dispatch.container) = 0 then
         update locaria.dispatches set status = 'unneeded', ended = v_now where id = v_dispatch.id;
       else

@@ -16,7 +16,7 @@ begin
       and locaria.count_tasks_to_ask(c.name) > 0
       and not exists (select from locaria.circuits x where x.function_arn = locaria.get_dispatch_circuit(c.name) and x.retry_at > locaria.clock())
   loop
-    perform locaria.request_dispatch(v_container, 'backlog', 0);
+    perform locaria.request_dispatch(v_container, 'backlog');
     v_count := v_count + 1;
   end loop;
   return v_count;

@@ -11,12 +11,17 @@ begin
   for v_name in
     select s.staging_name
     from locaria.staging_tables s
-    join locaria.files f on f.id = s.file_id
-    join locaria.runs r on r.id = s.run_id
-    where r.ended is not null
-      -- A checkpoint is worth its staging table until the next attempt has taken it over or begun without it.
-      and (r.checkpoint is null or f.finished is not null
-        or exists (select from locaria.runs x where x.file_id = s.file_id and x.id > r.id and (x.ended is not null or x.started < locaria.clock() - interval '1 minute')))
+    left join locaria.files f on f.id = s.file_id
+    left join locaria.runs r on r.id = s.run_id
+    where (r.id is null or r.ended is not null or f.id is null)
+      -- A checkpoint is worth its staging table until an attempt has taken it over or made one of its own, or the
+      -- file has come to rest or was run again by hand.
+      and (f.id is null or f.finished is not null or r.checkpoint is null
+        or exists (
+          select from locaria.staging_tables x where x.file_id = s.file_id and x.run_id > s.run_id
+            and x.target_schema = s.target_schema and x.target_table = s.target_table
+        )
+        or exists (select from locaria.transitions t where t.file_id = s.file_id and t.at >= r.ended))
     limit 100
   loop
     begin

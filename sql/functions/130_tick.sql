@@ -29,7 +29,7 @@ begin
       v_result := v_result || jsonb_build_object('errors', coalesce(v_result -> 'errors', '{}') || jsonb_build_object(v_step, sqlerrm));
     end;
   end loop;
-  update locaria.ticks set last_tick = locaria.clock(), last_result = case when v_result = '{}' then last_result else v_result end;
+  update locaria.ticks set last_tick = locaria.clock(), last_result = case when v_result = '{}' then last_result - 'errors' else v_result end;
   return v_result;
 end
 $$;

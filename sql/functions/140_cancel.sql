@@ -20,15 +20,15 @@ begin
   perform set_config('locaria.reason', coalesce(p_reason, 'cancelled by ' || session_user), true);
   -- In order of id, so that two cancels of the same files don't deadlock.
   for v_id in select distinct w.id from unnest(p_files) as w (id) order by 1 loop
-    update locaria.files f set status = 'CANCELLED', last_error = format('cancelled by %s', session_user) || coalesce(': ' || nullif(p_reason, ''), '')
-    where f.id = v_id and f.claimed_by is null and f.finished is null;
-    if found then
-      return query select v_id, 'CANCELLED', 'cancelled before a task had taken it';
-      continue;
-    end if;
-    select * into v_file from locaria.files f where f.id = v_id;
+    -- Locked before it is looked at: a run that ends just now would take the request along.
+    select * into v_file from locaria.files f where f.id = v_id for no key update;
     if not found then
       raise exception using errcode = 'LC008', message = format('there is no file %s', v_id);
+    elsif v_file.claimed_by is null and v_file.finished is null then
+      update locaria.files f set status = 'CANCELLED', last_error = format('cancelled by %s', session_user) || coalesce(': ' || nullif(p_reason, ''), '')
+      where f.id = v_id;
+      return query select v_id, 'CANCELLED', 'cancelled before a task had taken it';
+      continue;
     elsif v_file.claimed_by is null then
       return query select v_id, v_file.status, format('nothing to cancel: it is %s already', v_file.status);
       continue;

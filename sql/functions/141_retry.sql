@@ -35,12 +35,12 @@ begin
   ), again as (
     update locaria.files f set status = w.requested_status
     from wanted w
-    where f.id = w.id and w.kind in ('done', 'failed', 'cancelled')
+    where f.id = w.id and f.status = w.status and w.kind in ('done', 'failed', 'cancelled')
     returning f.id, f.status
   ), now as (
     update locaria.files f set run_after = locaria.clock()
     from wanted w
-    where f.id = w.id and w.kind = 'requested' and w.run_after > locaria.clock()
+    where f.id = w.id and f.status = w.status and w.kind = 'requested' and w.run_after > locaria.clock()
     returning f.id, f.status
   )
   select w.id, coalesce(a.status, n.status, w.status),

@@ -26,7 +26,7 @@ begin
   if not found then
     raise exception using errcode = 'LC004', message = format('there is no container "%s"', p_container);
   end if;
-  perform locaria.request_dispatch(p_container, 'resume', 0);
+  perform locaria.request_dispatch(p_container, 'resume');
 end
 $$;
 comment on function locaria.resume(text) is 'Goes on with a paused container, at once. Error: LC004.';

@@ -34,12 +34,11 @@ to locaria_loader;
 -- Readers: everything, and nothing but reading.
 grant usage on schema locaria to locaria_reader;
 grant select on all tables in schema locaria to locaria_reader;
--- Configuration may name what is not for every eye.
-revoke select on locaria.parameters from locaria_reader;
-
 -- Operators: read everything, and the control functions.
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
+-- Configuration is the owner's alone.
+revoke select on locaria.parameters from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
@@ -50,7 +49,7 @@ to locaria_operator;
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
-  locaria.clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
+  locaria.clock(), locaria.statement_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
   locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint)
 to locaria_app, locaria_reader, locaria_operator;
 

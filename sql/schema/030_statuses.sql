@@ -5,6 +5,7 @@ create table locaria.statuses (
   done_status text,
   description text not null,
   constraint statuses_pkey primary key (status),
+  constraint statuses_done_status_is_a_status foreign key (done_status) references locaria.statuses (status),
   constraint statuses_status_is_upper_case check (status ~ '^[A-Z][A-Z0-9_]{0,62}$'),
   constraint statuses_kind_is_known check (kind in ('requested', 'processing', 'done', 'failed', 'cancelled', 'deleted')),
   constraint statuses_requested_has_done_status check ((kind = 'requested') = (done_status is not null)),

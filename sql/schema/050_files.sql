@@ -25,6 +25,8 @@ comment on column locaria.files.status is 'State machine: tables statuses and st
 comment on column locaria.files.priority is 'Higher goes first.';
 comment on column locaria.files.run_after is 'Not before this time; infinity: held.';
 comment on column locaria.files.attempts is 'How many runs it had since it was last requested.';
+comment on column locaria.files.created is 'When the transaction that inserted it began.';
+comment on column locaria.files.last_update is 'When its status last changed.';
 comment on column locaria.files.finished is 'When it came to rest; null while it waits or is worked on.';
 comment on column locaria.files.claimed_by is 'The run that owns it now. The fence: a run that is not named here can''t write.';
 comment on column locaria.files.submitted_by is 'The login that inserted it.';

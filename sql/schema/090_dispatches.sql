@@ -3,7 +3,7 @@ create table locaria.dispatches (
   container text not null,
   status text not null default 'pending',
   reason text not null,
-  files bigint not null default 0,
+  files bigint,
   asked integer not null default 0,
   launch integer not null default 1,
   created timestamptz not null default clock_timestamp(),
@@ -21,8 +21,8 @@ create table locaria.dispatches (
 ) with (fillfactor = 70);
 comment on table locaria.dispatches is 'The outbox: one row per invocation of the Lambda that starts tasks. A dispatch is only a hint; losing one loses nothing.';
 comment on column locaria.dispatches.status is 'pending (to be invoked, at next_try) → invoked (the Lambda was called; tasks are starting) → started (its tasks reported) | unneeded (others did the work) | failed (given up; see error)';
-comment on column locaria.dispatches.reason is 'insert · update · backlog (tick found files that nobody was going to take)';
-comment on column locaria.dispatches.files is 'How many files the statement asked for.';
+comment on column locaria.dispatches.reason is 'insert · update · resume · backlog (tick found files that nobody was going to take)';
+comment on column locaria.dispatches.files is 'How many files the first INSERT of the transaction brought; null where files were requested in another way.';
 comment on column locaria.dispatches.asked is 'How many tasks were asked for.';
 comment on column locaria.dispatches.launch is 'Which launch this is; a launch that no task came of is repeated under a new clientToken.';
 comment on column locaria.dispatches.deadline is 'Until when its tasks must have reported.';

@@ -26,3 +26,4 @@ create table locaria.published_tables (
 );
 comment on table locaria.published_tables is
   'The tables that loads have published, with the last run that did. Only these are ever replaced; to let loads replace a table of your own, insert it here.';
+comment on column locaria.published_tables.mode is 'How it came to be ours: create or replace. append: rows were added to a table of the site''s own, which is never replaced.';

@@ -1,9 +1,14 @@
--- Claims and ends of runs change status and claimed_by in the same update: no condition below holds for
--- them, and none of them names a transition table, so that the hot path pays for no trigger.
+-- Claims and ends of runs are written by functions that know the rules and say locaria.hot_path; they change
+-- claimed_by in the same update. No condition below holds for them, and none of them names a transition table: the hot
+-- path pays for no trigger. A change by hand is looked at even when it changes claimed_by, too; a session that says
+-- hot_path by itself gains nothing by it.
 create or replace trigger _100_change_status
 before update on locaria.files
 for each row
-when (old.status is distinct from new.status and old.claimed_by is not distinct from new.claimed_by)
+when (
+  old.status is distinct from new.status
+  and (old.claimed_by is not distinct from new.claimed_by or coalesce(current_setting('locaria.hot_path', true), '') <> 'on')
+)
 execute function locaria.files_change_status();
 comment on trigger _100_change_status on locaria.files is 'Holds the state machine, and writes transitions.';
 

@@ -1,5 +1,5 @@
 create or replace trigger _500_close_circuits
-after update on locaria.parameters
+after insert or update or delete on locaria.parameters
 for each statement
 execute function locaria.close_circuits();
 comment on trigger _500_close_circuits on locaria.parameters is 'A changed configuration is tried at once.';

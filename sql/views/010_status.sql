@@ -5,33 +5,33 @@ select
   x.state,
   x.phase,
   case x.phase
-    when 'done' then 'done ' || locaria.in_words(locaria.clock() - x.finished_at) || ' ago'
+    when 'done' then 'done ' || locaria.in_words(locaria.statement_clock() - x.finished_at) || ' ago'
     when 'failed' then format('failed after %s of %s attempts: %s', x.attempt, x.max_attempts, coalesce(x.last_error, 'see the log'))
     when 'cancelled' then coalesce(x.last_error, 'cancelled')
     when 'deleted' then 'deleted'
     when 'held' then 'held: release(array[' || x.file_id || ']) lets it run'
-    when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.clock()) || ' from now'
+    when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock()) || ' from now'
     when 'retrying' then format('attempt %s of %s failed, the next follows in %s: %s', x.attempt, x.max_attempts,
-      locaria.in_words(greatest(x.run_after - locaria.clock(), '0')), coalesce(x.last_error, 'no reason was given'))
+      locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')), coalesce(x.last_error, 'no reason was given'))
     when 'running' then format('attempt %s of %s is at work', x.attempt, x.max_attempts)
       || coalesce(', in stage ' || x.stage, '')
-      || case when x.cancel_requested is not null then '; asked to stop ' || locaria.in_words(locaria.clock() - x.cancel_requested) || ' ago' else '' end
-      || case when x.lease_until < locaria.clock() then '; its lease ran out ' || locaria.in_words(locaria.clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
+      || case when x.cancel_requested is not null then '; asked to stop ' || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
+      || case when x.lease_until < locaria.statement_clock() then '; its lease ran out ' || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
     else case
       when not x.is_registered then 'waiting: there is no container ' || x.container
       when x.is_paused then format('waiting: container %s is paused; resume(%L) goes on', x.container, x.container)
       when x.idle > 0 then 'waiting for a task that is free'
-      when x.dispatch_status = 'invoked' and x.phase = 'starting' then format('a task is starting, %s after launch %s', locaria.in_words(locaria.clock() - x.invoked), x.launch)
-      when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s', locaria.in_words(locaria.clock() - x.invoked), x.launch,
+      when x.dispatch_status = 'invoked' and x.phase = 'starting' then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch)
+      when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch,
         coalesce('; the launch before: ' || x.dispatch_error, ''))
       when x.dispatch_error is not null then format('waiting: no task could be started (%s); %s', x.dispatch_error,
-        coalesce('tick() tries again in ' || locaria.in_words(greatest(x.next_try - locaria.clock(), '0')), 'tick() tries again'))
+        coalesce('tick() tries again in ' || locaria.in_words(greatest(x.next_try - locaria.statement_clock(), '0')), 'tick() tries again'))
       when x.living >= x.max_tasks then format('waiting: %s of %s tasks are busy', x.living, x.max_tasks)
       when x.dispatch_status = 'pending' then 'waiting to be dispatched by tick()'
       when x.living > 0 then format('waiting: %s busy %s', x.living, case when x.living = 1 then 'task' else 'tasks' end)
       when x.circuit_error is not null then format('waiting: the Lambda function failed (%s); tick() tries again in %s', x.circuit_error,
-        locaria.in_words(greatest(x.circuit_retry_at - locaria.clock(), '0')))
-      when x.last_tick is null or x.last_tick < locaria.clock() - interval '5 minutes' then 'waiting for tick(), which does not run: see sql/README.md'
+        locaria.in_words(greatest(x.circuit_retry_at - locaria.statement_clock(), '0')))
+      when x.last_tick is null or x.last_tick < locaria.statement_clock() - interval '5 minutes' then 'waiting for tick(), which does not run: see sql/README.md'
       else 'waiting for tick() to dispatch it'
     end
   end as why,
@@ -52,7 +52,7 @@ select
   x.queued_at,
   x.started_at,
   x.finished_at,
-  round(extract(epoch from coalesce(x.started_at, x.finished_at, locaria.clock()) - x.queued_at)::numeric, 3) as wait_s,
+  round(extract(epoch from coalesce(x.started_at, x.finished_at, locaria.statement_clock()) - x.queued_at)::numeric, 3) as wait_s,
   round(x.run_s::numeric, 3) as run_s,
   x.run_id,
   x.task_arn,
@@ -66,8 +66,8 @@ from (
       when s.kind in ('done', 'failed', 'cancelled', 'deleted') then s.kind
       when s.kind = 'processing' then 'running'
       when f.run_after = 'infinity' then 'held'
-      when f.run_after > locaria.clock() and f.attempts > 0 then 'retrying'
-      when f.run_after > locaria.clock() then 'scheduled'
+      when f.run_after > locaria.statement_clock() and f.attempts > 0 then 'retrying'
+      when f.run_after > locaria.statement_clock() then 'scheduled'
       when d.status = 'invoked' and exists (
         select from locaria.tasks t where t.dispatch_id = d.id and t.launch = d.launch and t.stopped is null
       ) then 'starting'
@@ -86,7 +86,7 @@ from (
     d.next_try,
     b.error as circuit_error,
     b.retry_at as circuit_retry_at,
-    k.last_tick,
+    (select k.last_tick from locaria.ticks k) as last_tick,
     p.cancel_requested,
     greatest(p.lease_until, r.lease_until) as lease_until,
     case when s.kind = 'done' then 100 when s.kind = 'processing' then p.percent end as percent,
@@ -105,18 +105,22 @@ from (
     f.created as queued_at,
     r.started as started_at,
     f.finished as finished_at,
-    extract(epoch from coalesce(r.ended, locaria.clock()) - r.started)::double precision as run_s,
+    extract(epoch from coalesce(r.ended, locaria.statement_clock()) - r.started)::double precision as run_s,
     r.id as run_id,
     t.task_arn,
     f.attributes
   from locaria.files f
-  join locaria.statuses s on s.status = f.status
+  -- Lateral, each with a limit: these joins keep the order of files, so that "order by file_id desc limit 20"
+  -- reads 20 files and not all of them.
+  cross join lateral (select * from locaria.statuses s where s.status = f.status limit 1) as s
   left join lateral (
     select * from locaria.runs r where r.file_id = f.id order by r.id desc limit 1
   ) as r on true
-  left join locaria.run_progress p on p.run_id = f.claimed_by
-  left join locaria.tasks t on t.id = r.task_id
-  left join locaria.containers c on c.name = coalesce(f.container, s.container, r.container)
+  left join lateral (select * from locaria.run_progress p where p.run_id = f.claimed_by limit 1) as p on true
+  left join lateral (select t.task_arn from locaria.tasks t where t.id = r.task_id limit 1) as t on true
+  left join lateral (
+    select * from locaria.containers c where c.name = coalesce(f.container, s.container, r.container) limit 1
+  ) as c on true
   left join lateral (
     select count(*) as living, count(a.idle_since) as idle from locaria.tasks a
     where s.kind = 'requested' and a.container = c.name and a.stopped is null and a.started is not null
@@ -126,8 +130,10 @@ from (
     where s.kind = 'requested' and d.container = c.name and d.ended is null
     order by d.id desc limit 1
   ) as d on true
-  left join locaria.circuits b on s.kind = 'requested' and b.function_arn = locaria.get_dispatch_circuit(c.name)
-  cross join locaria.ticks k
+  left join lateral (
+    select b.error, b.retry_at from locaria.circuits b
+    where s.kind = 'requested' and b.function_arn = locaria.get_dispatch_circuit(c.name) limit 1
+  ) as b on true
 ) as x;
 comment on view locaria.status is
   'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent from locaria.status where file_id = 17.';

@@ -10,15 +10,15 @@ select
   coalesce(f.later, 0) as scheduled,
   coalesce(f.held, 0) as held,
   (select count(*) from locaria.files p join locaria.runs r on r.id = p.claimed_by where p.claimed_by is not null and r.container = c.name) as running,
-  locaria.clock() - f.oldest_due as oldest_due_age,
+  locaria.statement_clock() - f.oldest_due as oldest_due_age,
   d.next_try,
   d.error
 from locaria.containers c
 left join lateral (
-  select count(*) filter (where w.run_after <= locaria.clock()) as due,
-    count(*) filter (where w.run_after > locaria.clock() and w.run_after < 'infinity') as later,
+  select count(*) filter (where w.run_after <= locaria.statement_clock()) as due,
+    count(*) filter (where w.run_after > locaria.statement_clock() and w.run_after < 'infinity') as later,
     count(*) filter (where w.run_after = 'infinity') as held,
-    min(w.run_after) filter (where w.run_after <= locaria.clock()) as oldest_due
+    min(w.run_after) filter (where w.run_after <= locaria.statement_clock()) as oldest_due
   from locaria.files w
   where coalesce(w.container, w.status) = any (locaria.queue_keys(c.name)) and w.claimed_by is null and w.finished is null
 ) as f on true

@@ -19,7 +19,7 @@ select
   r.rows_done,
   r.rows_rejected,
   r.bytes_done,
-  round(extract(epoch from coalesce(r.ended, locaria.clock()) - r.started)::numeric, 3) as run_s,
+  round(extract(epoch from coalesce(r.ended, locaria.statement_clock()) - r.started)::numeric, 3) as run_s,
   r.result
 from locaria.runs r
 left join locaria.tasks t on t.id = r.task_id;

@@ -1,7 +1,7 @@
 create or replace view locaria.health as
 select 'tick' as "check",
-  case when last_tick > locaria.clock() - interval '2 minutes' then 'ok' when last_tick > locaria.clock() - interval '15 minutes' then 'warn' else 'crit' end as level,
-  coalesce('last ran ' || locaria.in_words(locaria.clock() - last_tick) || ' ago', 'never ran') as value,
+  case when last_tick > locaria.statement_clock() - interval '2 minutes' then 'ok' when last_tick > locaria.statement_clock() - interval '15 minutes' then 'warn' else 'crit' end as level,
+  coalesce('last ran ' || locaria.in_words(locaria.statement_clock() - last_tick) || ' ago', 'never ran') as value,
   'Let pg_cron, EventBridge or the local runtime call it once a minute or oftener.' as advice,
   'select locaria.tick()' as fix_sql
 from locaria.ticks
@@ -20,7 +20,7 @@ left join lateral (
 ) as d on true
 left join locaria.circuits b on b.function_arn = locaria.get_dispatch_circuit(c.name)
 union all
-select 'log partitions', case when to_regclass('locaria.log_messages_' || to_char((locaria.clock() at time zone 'utc')::date + 1, 'YYYYMMDD')) is null then 'warn' else 'ok' end,
+select 'log partitions', case when to_regclass('locaria.log_messages_' || to_char((locaria.statement_clock() at time zone 'utc')::date + 1, 'YYYYMMDD')) is null then 'warn' else 'ok' end,
   (select count(*) || ' partitions' from pg_inherits where inhparent = 'locaria.log_messages'::regclass),
   'The partition for tomorrow is missing: tick() makes it.', 'select locaria.tick()'
 union all

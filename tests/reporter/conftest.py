@@ -85,6 +85,23 @@ class Site:
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         return list(self.owner.execute(query, values).fetchall())
 
+    def active(self, query: str) -> int:
+        """How many sessions are executing this statement."""
+        with psycopg.connect(self.db.superuser_dsn) as superuser:
+            row = superuser.execute(
+                "select count(*) from pg_stat_activity where query = %s and state = 'active'",
+                [query],
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def set_role(self, name: str, **settings: str) -> None:
+        """Session defaults of a login, in this database."""
+        with psycopg.connect(self.db.superuser_dsn, autocommit=True) as superuser:
+            for setting, value in settings.items():
+                superuser.execute(
+                    f"alter role test_{name} in database {self.db.name} set {setting} = {value}"
+                )
+
     def tick(self) -> None:
         self.owner.execute("select locaria.tick()")
 

@@ -1,6 +1,7 @@
 """Runs against the real SQL, in this process."""
 
 import contextlib
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -158,8 +159,9 @@ def test_blocks_without_a_checkpoint_are_never_gone_on_from(site: Site) -> None:
                 if attempt == 1:
                     run.save_checkpoint(downloaded=True)
                 table = run.staging("places", COLUMNS, mode="create")
-                assert not table.adopted and run.checkpoint == ({"downloaded": True}
-                                                                if attempt == 1 else {})
+                assert not table.adopted and run.checkpoint == (
+                    {"downloaded": True} if attempt == 1 else {}
+                )
                 table.write(b"1,a\n2,b\n")
                 if attempt == 1:
                     raise ConnectionError("cut")
@@ -186,10 +188,12 @@ def test_raw_blocks_are_copied_with_their_options(site: Site) -> None:
 def test_rejected_rows_are_kept_and_limited(site: Site) -> None:
     site.configure(reject_limit=2)
     file_id = site.submit()
-    with pytest.raises(lr.TooManyRejects, match="3 rows rejected, 2 are allowed"):
-        with lr.claim(channel=site.channel()) as run:
-            for line in (4, 5, 6):
-                run.reject(["a", line], "no geometry", line=line)
+    with (
+        pytest.raises(lr.TooManyRejects, match="3 rows rejected, 2 are allowed"),
+        lr.claim(channel=site.channel()) as run,
+    ):
+        for line in (4, 5, 6):
+            run.reject(["a", line], "no geometry", line=line)
     assert site.file(file_id)["status"] == "ERROR"
     kept = site.rows("select line, reason from locaria.rejects order by line")
     assert [r["line"] for r in kept] == [4, 5, 6]
@@ -207,9 +211,11 @@ def test_a_load_with_few_rejected_rows_succeeds_and_counts_them_once(site: Site)
 
 def test_a_filled_staging_table_that_is_not_published_is_an_error(site: Site) -> None:
     file_id = site.submit()
-    with pytest.raises(lr.NotPublished, match=r"run.finish\(swap="):
-        with lr.claim(channel=site.channel()) as run:
-            run.staging("places", COLUMNS).copy_row(1, "a")
+    with (
+        pytest.raises(lr.NotPublished, match=r"run.finish\(swap="),
+        lr.claim(channel=site.channel()) as run,
+    ):
+        run.staging("places", COLUMNS).copy_row(1, "a")
     assert site.run(file_id)["outcome"] == "failed"
 
 
@@ -222,8 +228,11 @@ def test_what_is_logged_is_stored_and_the_drop_is_said(site: Site) -> None:
         run.log.debug("not kept")
     lines = [
         r["message"]
-        for r in site.rows("select message from locaria.log where file_id = %s and level in"
-                           " ('info', 'warning') order by at, id", file_id)
+        for r in site.rows(
+            "select message from locaria.log where file_id = %s and level in"
+            " ('info', 'warning') order by at, id",
+            file_id,
+        )
     ]
     assert [line for line in lines if line.startswith("line")] == ["line 0", "line 1", "line 2"]
     assert any("log_limit of 3" in line for line in lines)
@@ -242,8 +251,8 @@ def test_progress_is_throttled_and_the_last_value_is_stored(site: Site) -> None:
     channel.beside = lambda: Counting(site.dsn, "file_loader")  # type: ignore[method-assign]
     ends = time.monotonic() + 5
     with pytest.raises(RuntimeError), lr.claim(channel=channel) as run:
-        run.stage("load", weight=8, total=10_000_000)
-        for number in run.track(range(10_000_000)):
+        run.stage("load", weight=8, total=10**10)
+        for number in run.track(range(10**10)):
             if number % 1000 == 0 and time.monotonic() > ends:
                 raise RuntimeError("stop here")
     assert 2 <= len(reports) <= 5
@@ -278,7 +287,9 @@ def test_the_session_shows_progress_without_a_write(site: Site) -> None:
         site.await_that(
             lambda: [
                 r
-                for r in site.rows("select live_note from locaria.running where file_id = %s", file_id)
+                for r in site.rows(
+                    "select live_note from locaria.running where file_id = %s", file_id
+                )
                 if r["live_note"] == note
             ]
         )
@@ -301,7 +312,6 @@ def test_no_secret_is_stored_anywhere(site: Site, monkeypatch: pytest.MonkeyPatc
     site.submit()
     with lr.claim(channel=site.channel()) as run:
         run.finish(message=dsn, result={"from": dsn, "list": [dsn]})
-    assert "canary" not in (leak := _everything(site)), leak
     for secret in (canary, "AKIAIOSFODNN7EXAMPLE"):
         assert secret not in _everything(site)
 
@@ -327,6 +337,28 @@ def test_a_cancel_reaches_a_tracking_loader_within_seconds(site: Site) -> None:
     assert time.monotonic() - began < 3
     file = site.file(file_id)
     assert file["status"] == "CANCELLED" and "wrong file" in file["last_error"]
+
+
+def test_a_cancel_reaches_a_loader_behind_a_deaf_pooler(site: Site) -> None:
+    class Deaf(lr.PostgresChannel):
+        @property
+        def hears(self) -> bool:
+            return False
+
+        def wait_for_cancel(self, wake: int, seconds: float) -> set[int]:
+            select.select([wake], [], [], max(0.0, seconds))
+            return set()
+
+    channel = Deaf(site.dsn, "file_loader")
+    channel.beside = lambda: Deaf(site.dsn, "file_loader")  # type: ignore[method-assign]
+    file_id = site.submit()
+    with pytest.raises(lr.Cancelled), lr.claim(channel=channel) as run:
+        site.owner.execute("select locaria.cancel(%s)", [file_id])
+        began = time.monotonic()
+        while True:
+            run.check()
+            time.sleep(0.05)
+    assert time.monotonic() - began < 5
 
 
 def test_a_cancel_interrupts_a_statement_of_the_loader(site: Site) -> None:

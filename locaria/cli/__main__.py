@@ -1,0 +1,5 @@
+"""python -m locaria.cli"""
+
+from locaria.cli import main
+
+main(prog_name="locaria")

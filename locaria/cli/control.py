@@ -1,0 +1,89 @@
+"""`locaria cancel` and `locaria retry`: the control functions of the database."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+import click
+
+from locaria.cli.connection import Row, Session, find_dsn
+from locaria.cli.errors import EXIT_CODE_HELP, ExitCode
+from locaria.cli.options import dsn_option, files_argument, json_option, reason_option
+from locaria.cli.render import out, print_json, table
+
+# `kind` tells what was refused: a file that has ended can't be cancelled, one at work not retried.
+CANCEL = """
+select c.file_id, c.status, c.note, s.kind
+from locaria.cancel(%s::bigint[], %s) as c join locaria.statuses s on s.status = c.status
+order by c.file_id
+"""
+RETRY = """
+select c.file_id, c.status, c.note, s.kind
+from locaria.retry(%s::bigint[], %s) as c join locaria.statuses s on s.status = c.status
+order by c.file_id
+"""
+
+
+@click.command(epilog=EXIT_CODE_HELP, short_help="Cancel files, waiting or running.")
+@files_argument
+@reason_option
+@json_option
+@dsn_option
+def cancel(file_ids: tuple[int, ...], reason: str | None, as_json: bool, dsn: str | None) -> None:
+    """Cancel files: waiting ones at once, running ones within seconds.
+
+    \b
+    locaria cancel 17 18 --reason "wrong delivery"
+
+    Nothing of a cancelled load becomes visible. Exit code 5 if one had ended already. With --json,
+    one array of file_id, status, note.
+    """
+    ended = ("done", "failed", "deleted")
+    control("cancel", CANCEL, ended, file_ids=file_ids, reason=reason, as_json=as_json, dsn=dsn)
+
+
+@click.command(epilog=EXIT_CODE_HELP, short_help="Run files again.")
+@files_argument
+@reason_option
+@json_option
+@dsn_option
+def retry(file_ids: tuple[int, ...], reason: str | None, as_json: bool, dsn: str | None) -> None:
+    """Run files again that have ended, and at once those that wait for their next attempt.
+
+    \b
+    locaria retry 17
+    locaria retry $(locaria list --phase failed --json | jq '.[].file_id')
+
+    Exit code 5 if one is being worked on (cancel it first) or deleted. With --json, one array of
+    file_id, status, note.
+    """
+    busy = ("processing", "deleted")
+    control("retry", RETRY, busy, file_ids=file_ids, reason=reason, as_json=as_json, dsn=dsn)
+
+
+def control(
+    name: str,
+    query: LiteralString,
+    refused_kinds: tuple[str, ...],
+    *,
+    file_ids: tuple[int, ...],
+    reason: str | None,
+    as_json: bool,
+    dsn: str | None,
+) -> None:
+    """Call a control function in one transaction, and print what it says of each file."""
+    with Session(find_dsn(dsn), name) as session:
+        rows = session.rows(query, [list(file_ids), reason])
+    kinds = [row.pop("kind") for row in rows]
+    if as_json:
+        print_json(rows)
+    else:
+        show_notes(rows)
+    refused = any(kind in refused_kinds for kind in kinds)
+    raise click.exceptions.Exit(ExitCode.REFUSED if refused else ExitCode.DONE)
+
+
+def show_notes(rows: list[Row]) -> None:
+    """Print what became of each file."""
+    cells = ((row["file_id"], row["status"], row["note"]) for row in rows)
+    out(table(("file>right", "status", ""), cells))

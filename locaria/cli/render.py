@@ -1,0 +1,151 @@
+"""How things look: tables and words for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from locaria.cli.connection import FOREVER, Row
+
+PHASE_STYLES = {
+    "done": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "deleted": "dim",
+    "running": "cyan",
+    "retrying": "yellow",
+    "held": "yellow",
+    "ok": "green",
+    "warn": "yellow",
+    "crit": "red",
+}
+PIPE_WIDTH = 240
+
+
+@cache
+def console(*, stderr: bool = False) -> Console:
+    """Where people read. A pipe gets wide lines, so that nothing is cut for grep."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def plain(value: object) -> str:
+    """Any value for a terminal: a container's words can't move the cursor or change the colour."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, timedelta):
+        return duration(value.total_seconds())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "�" for c in text)
+
+
+def moment(value: datetime) -> str:
+    """A time in the zone of whoever reads: the time today, else the date, too."""
+    if value == FOREVER:
+        return "held"
+    local = value.astimezone()
+    today = local.date() == datetime.now().astimezone().date()
+    return local.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
+
+
+def duration(seconds: float | Decimal | None) -> str:
+    """Seconds as people say them: 0.3 s, 12 s, 3 min 20 s, 2 h 5 min, 4 days."""
+    if seconds is None:
+        return ""
+    whole = round(float(seconds))
+    if whole < 10:
+        return f"{float(seconds):.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole / 86400:.1f} days"
+
+
+def number(value: int | Decimal | None) -> str:
+    """A count with separators; nothing for null."""
+    return "" if value is None else f"{value:,.0f}"
+
+
+def styled_phase(phase: str) -> Text:
+    """A phase, or a level of health, in its colour."""
+    return Text(phase, style=PHASE_STYLES.get(phase, "white"))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
+    """A table for people; a cell is a rich Text or any value."""
+    built = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for column in columns:
+        name, _, align = column.partition(">")
+        built.add_column(name, justify="right" if align == "right" else "left", overflow="fold")
+    for row in rows:
+        built.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
+    return built
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> Table:
+    """Names and values, one pair a line; pairs without a value are left out."""
+    built = Table.grid(padding=(0, 2))
+    built.add_column(style="bold")
+    built.add_column(overflow="fold")
+    for name, value in pairs:
+        text = value if isinstance(value, Text) else Text(plain(value))
+        if text.plain:
+            built.add_row(name, text)
+    return built
+
+
+def out(*things: object) -> None:
+    """Print for people, to standard output."""
+    console().print(*things, markup=False, soft_wrap=False)
+
+
+def say(text: str) -> None:
+    """Print one remark for people, to standard error, where it is in no program's way."""
+    console(stderr=True).print(plain(text), markup=False, soft_wrap=True)
+
+
+def to_json(value: object) -> object:
+    """What json does not know: times in ISO 8601 (UTC), intervals in seconds, decimals."""
+    if isinstance(value, datetime):
+        if value == FOREVER:
+            return "infinity"
+        return value.astimezone(FOREVER.tzinfo).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def print_json(value: Sequence[Any] | Row) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, default=to_json, ensure_ascii=False, indent=2))
+
+
+def print_json_line(row: Row) -> None:
+    """Print one JSON object on one line, at once: somebody may be waiting for it in a pipe."""
+    print(json.dumps(row, default=to_json, ensure_ascii=False), flush=True)

@@ -1,0 +1,143 @@
+"""`locaria up`, `down` and `status`: Locaria on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from locaria.local.places import DEFAULT_STATE_DIR
+
+_console = Console()
+_errors = Console(stderr=True)
+state_dir_option = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_STATE_DIR,
+    envvar="LOCARIA_STATE_DIR",
+    help="Folder of the database, secrets and logs. [default: .locaria in the checkout]",
+)
+
+
+@click.command()
+@click.option("--detach", is_flag=True, help="Run in the background; return when ready.")
+@click.option(
+    "--dsn",
+    envvar="LOCARIA_UP_DSN",
+    help="A superuser's DSN of a database to use in place of an own Postgres.",
+)
+@state_dir_option
+def up(detach: bool, dsn: str | None, state_dir: Path) -> None:
+    """Start Locaria on this machine: Postgres, Lambda and ECS stand-ins, tick."""
+    from locaria.local import daemon, runtime  # noqa: PLC0415 - slow to import, for this alone
+
+    state_dir = state_dir.absolute()
+    status = runtime.read_status(state_dir)
+    if status["pid"] is not None:
+        _fail(
+            f"Locaria is already running on {state_dir} (process {status['pid']}).\n"
+            f"Stop it with: locaria down --state-dir {state_dir}"
+        )
+    if detach:
+        _start_in_background(state_dir, dsn)
+        return
+    daemon.log_to(state_dir / runtime.LOG_FILE)
+    try:
+        with _console.status("Starting …") as spinner:
+
+            def ready(started: runtime.Runtime) -> None:
+                spinner.stop()
+                _show(runtime.read_status(started.state_dir), state_dir)
+                _console.print("[dim]Ctrl-C stops everything.[/dim]")
+
+            daemon.serve(runtime.Runtime(state_dir, dsn), ready)
+    except daemon.START_ERRORS as error:
+        _fail(str(error))
+    _console.print("Stopped.")
+
+
+@click.command()
+@state_dir_option
+def down(state_dir: Path) -> None:
+    """Stop Locaria on this machine, and whatever a crashed one left."""
+    from locaria.local import runtime  # noqa: PLC0415 - as above
+
+    state_dir = state_dir.absolute()
+    was = runtime.read_status(state_dir)["state"]
+    with _console.status("Stopping …"):
+        stopped = runtime.shut_down(state_dir)
+    if not stopped:
+        _fail(f"It did not stop; see {state_dir / runtime.LOG_FILE}")
+    _console.print("Nothing was running." if was == "stopped" else "Stopped.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@state_dir_option
+def status(as_json: bool, state_dir: Path) -> None:
+    """Show whether Locaria runs here, and where. Exit code 3 when it does not."""
+    from locaria.local import runtime  # noqa: PLC0415 - as above
+
+    found = runtime.read_status(state_dir.absolute())
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        _show(found, state_dir.absolute())
+    if found["state"] != "running":
+        sys.exit(3)
+
+
+def _start_in_background(state_dir: Path, dsn: str | None) -> None:
+    from locaria.local import daemon, runtime  # noqa: PLC0415 - as above
+
+    log_path = state_dir / runtime.LOG_FILE
+    state_dir.mkdir(parents=True, exist_ok=True)
+    log_path.touch(mode=0o600)
+    before = log_path.stat().st_size
+    with log_path.open("ab") as log, _console.status("Starting …"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "locaria.local.daemon", state_dir],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=os.environ | ({} if dsn is None else {daemon.DSN_VARIABLE: dsn}),
+        )
+        ready = runtime.await_running(state_dir, process.pid, timeout_s=180)
+    if not ready:
+        said = log_path.read_bytes()[before:].decode(errors="replace").strip().splitlines()
+        _fail("Locaria did not start:\n  " + "\n  ".join(said[-15:]) + f"\nSee {log_path}")
+    _show(runtime.read_status(state_dir), state_dir)
+
+
+def _show(found: dict[str, Any], state_dir: Path) -> None:
+    table = Table.grid(padding=(0, 2))
+    colour = {"running": "green", "crashed": "red"}.get(found["state"], "yellow")
+    table.add_row("Locaria", f"[{colour}]{found['state']}[/{colour}]")
+    if found["state"] == "crashed":
+        table.add_row("", "locaria up recovers; locaria down ends what is left")
+    postgres = found["postgres"]
+    if postgres is not None:
+        version = postgres.get("version")
+        table.add_row("postgres", f"{version} (own)" if version else "given by --dsn")
+    for name in ("http", "ws", "ingest"):
+        if found[name] is not None:
+            table.add_row(name, found[name])
+    if found["pid"] is not None:
+        table.add_row("process", str(found["pid"]))
+        table.add_row("log", str(state_dir / "locaria.log"))
+    _console.print(table)
+    if found["dsn"] is not None:
+        click.echo(f"export LOCARIA_DSN='{found['dsn']}'")  # one line, to be copied
+
+
+def _fail(message: str) -> None:
+    _errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)

@@ -1,0 +1,82 @@
+"""The process of `locaria up`: runs until it is told to stop.
+
+    python -m locaria.local.daemon STATE_DIR
+
+The DSN of a given database comes in the variable LOCARIA_UP_DSN: argv can be read by everybody.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from locaria.local.binaries import PostgresNotFoundError
+from locaria.local.postgres import PostgresError
+from locaria.local.runtime import LOG_FILE, AlreadyRunningError, Runtime
+from locaria.local.site import SiteError
+from locaria.local.standin import StandinError
+from locaria.local.system_user import SystemUserError
+
+DSN_VARIABLE = "LOCARIA_UP_DSN"
+START_ERRORS = (
+    AlreadyRunningError,
+    PostgresError,
+    PostgresNotFoundError,
+    SiteError,
+    StandinError,
+    SystemUserError,
+)
+
+
+def log_to(path: Path) -> None:
+    """Send the log to a file that only its owner can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    logging.basicConfig(
+        filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("alembic", "sqlalchemy"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def serve(runtime: Runtime, on_ready: Callable[[Runtime], None] | None = None) -> None:
+    """Start, call `on_ready`, run until SIGINT or SIGTERM, stop.
+
+    A second signal kills the tasks that take their time to end.
+    """
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if asked.is_set():
+            runtime.stop_now()
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, ask)
+    with runtime:
+        if on_ready is not None:
+            on_ready(runtime)
+        asked.wait()
+        logging.getLogger(__name__).info("stopping")
+
+
+def main() -> None:
+    """Run on the state directory given as the argument."""
+    state_dir = Path(sys.argv[1])
+    log_to(state_dir / LOG_FILE)
+    try:
+        serve(Runtime(state_dir, os.environ.pop(DSN_VARIABLE, None)))
+    except START_ERRORS as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Locaria on one machine: Postgres, the Lambda queue, the ECS control plane and the tick."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from locaria.local import processes
+from locaria.local.ecs import LocalEcs
+from locaria.local.ecs_model import load_task_definitions
+from locaria.local.lambda_environment import LambdaFunction
+from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
+from locaria.local.places import CONTAINERS, DEFAULT_STATE_DIR, LAMBDA
+from locaria.local.postgres import PostgresServer
+from locaria.local.private_file import PrivateFile
+from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
+from locaria.local.ticker import Ticker
+
+log = logging.getLogger(__name__)
+STATUS_FILE = "runtime.json"
+LOG_FILE = "locaria.log"
+
+
+class AlreadyRunningError(Exception):
+    """Another runtime holds this state directory; the message says how to stop it."""
+
+
+class Runtime:
+    """Everything that `locaria up` starts.
+
+    Parameters
+        state_dir         all files of this runtime: secrets, logs, the database unless `dsn`.
+        dsn               a superuser's DSN of a database to use in place of our own Postgres.
+        bin_dir           folder of `postgres`; see `PostgresServer`.
+        durable           False for tests; see `PostgresServer`.
+        containers_dir    folder with `dockers.json`.
+        lambda_dir        folder with one folder per Lambda function.
+        task_environment  more environment variables for all containers.
+        rules             of the Lambda queue.
+        tick_every_s      seconds between two calls of `locaria.tick()`.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path | str = DEFAULT_STATE_DIR,
+        dsn: str | None = None,
+        *,
+        bin_dir: Path | str | None = None,
+        durable: bool = True,
+        containers_dir: Path = CONTAINERS,
+        lambda_dir: Path = LAMBDA,
+        task_environment: Mapping[str, str] | None = None,
+        rules: DeliveryRules | None = None,
+        tick_every_s: float = 1.0,
+    ) -> None:
+        self.state_dir = Path(state_dir).absolute()
+        self.server: PostgresServer | None = None
+        if dsn is None:
+            self.server = PostgresServer(
+                self.state_dir / "postgres", bin_dir=bin_dir, durable=durable
+            )
+        self._given_dsn = dsn
+        self._dockers_json = containers_dir / "dockers.json"
+        self._lambda_dir = lambda_dir
+        self._task_environment = dict(task_environment or {})
+        self._rules = rules
+        self._tick_every_s = tick_every_s
+        self._kept = PrivateFile(self.state_dir / "secrets.json")
+        self._status = PrivateFile(self.state_dir / STATUS_FILE)
+        self._running = ExitStack()
+        self._site: Site | None = None
+        self._ecs: LocalEcs | None = None
+
+    @property
+    def dsn(self) -> str:
+        """The DSN of the schema's owner."""
+        return self.site.owner_dsn
+
+    @property
+    def site(self) -> Site:
+        """The DSNs of all roles."""
+        if self._site is None:
+            raise RuntimeError("the runtime is not started")
+        return self._site
+
+    @property
+    def ecs(self) -> LocalEcs:
+        """The ECS control plane, for instance for its script of faults."""
+        if self._ecs is None:
+            raise RuntimeError("the runtime is not started")
+        return self._ecs
+
+    def start(self) -> Self:
+        """Start all parts, in an order in which each finds what it needs.
+
+        Raises AlreadyRunningError, PostgresError, SiteError or StandinError; nothing runs then.
+        """
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock()
+            self._write_status("starting")
+            self._running.callback(self._status.remove)
+            if self.server is not None:
+                self._running.callback(self.server.stop)
+                self.server.start()
+            self._site = self._prepare()
+            self._start_services(self._site)
+        except BaseException:
+            self._running.close()
+            raise
+        self._write_status("running")
+        log.info("running, process %s", os.getpid())
+        return self
+
+    def stop(self) -> None:
+        """Stop everything. Tasks get SIGTERM first, and SIGKILL after their stopTimeout."""
+        if self._status.path.exists():
+            self._write_status("stopping")
+        self._running.close()
+
+    def stop_now(self) -> None:
+        """Hasten a `stop` that is under way: tasks are killed at once."""
+        if self._ecs is not None:
+            self._ecs.kill_tasks()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    # -- steps of start() ------------------------------------------------------------------------
+
+    def _lock(self) -> None:
+        """Hold the state directory; the system lets go of it however we end."""
+        lock = self._running.enter_context((self.state_dir / "runtime.lock").open("w"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            pid = self._status.get("pid")
+            raise AlreadyRunningError(
+                f"Locaria is already running on {self.state_dir} (process {pid}). "
+                f"Stop it with: locaria down --state-dir {self.state_dir}"
+            ) from error
+
+    def _prepare(self) -> Site:
+        if self.server is not None:
+            site = prepare_embedded(self.server, self._kept)
+        else:
+            site = prepare_given(self._given_dsn or "", self._kept)
+        names = install_site(site, self._kept, self._dockers_json)
+        log.info("installed, containers: %s", ", ".join(names) or "none")
+        return site
+
+    def _start_services(self, site: Site) -> None:
+        """Queue, ECS, tick. The queue ends last: tasks that are stopped tell it."""
+        if self._kept.get("access_key") is None:
+            self._kept.save(access_key=f"LOCAL{secrets.token_hex(12).upper()}")
+        access_key = str(self._kept.get("access_key"))
+        queues: list[LambdaQueue] = []
+        dockers = self._dockers_json
+        self._ecs = LocalEcs(
+            self.state_dir / "ecs",
+            load_task_definitions(dockers) if dockers.exists() else {},
+            on_event=lambda event: queues[0].put("taskEvents", event),
+            secrets=self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
+            cluster=CLUSTER,
+            access_key=access_key,
+        )
+        functions = self._functions(self._ecs.url, access_key, site.owner_dsn)
+        log_dir = self.state_dir / "lambda"
+        queues.append(LambdaQueue(site.superuser_dsn, functions, log_dir, self._rules))
+        self._running.enter_context(queues[0])
+        self._ecs.start()
+        self._running.callback(self._ecs.stop)
+        ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server)
+        ticker.start()
+        self._running.callback(ticker.stop)
+
+    def _functions(self, ecs_url: str, access_key: str, owner_dsn: str) -> list[LambdaFunction]:
+        aws = {
+            "AWS_REGION": "local",
+            "AWS_DEFAULT_REGION": "local",
+            "AWS_ACCESS_KEY_ID": access_key,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        run_task = {"AWS_ENDPOINT_URL_ECS": ecs_url}
+        return [
+            self._function("ecsRunTask", "ecs_run_task", aws | run_task),
+            self._function("taskEvents", "task_events", aws | {"LOCARIA_DSN": owner_dsn}),
+        ]
+
+    def _function(self, name: str, folder: str, environment: dict[str, str]) -> LambdaFunction:
+        variables = environment | {"AWS_LAMBDA_FUNCTION_NAME": name}
+        return LambdaFunction(name, self._lambda_dir / folder / f"{folder}.py", variables)
+
+    def _write_status(self, state: str) -> None:
+        pid = os.getpid()
+        facts: dict[str, Any] = {"state": state, "pid": pid, "mark": processes.start_time(pid)}
+        if self._site is not None and self._ecs is not None:
+            facts |= {"dsn": self._site.owner_dsn, "ecs": self._ecs.url}
+            facts |= {"http": None, "ws": None, "ingest": None, "postgres": self._postgres()}
+        self._status.save(**facts)
+
+    def _postgres(self) -> dict[str, Any]:
+        if self.server is None:
+            return {"kind": "given"}
+        return {"kind": "embedded", "version": self.server.version, "port": self.server.port}
+
+
+EMPTY_STATUS: dict[str, Any] = {
+    "state": "stopped",
+    "pid": None,
+    "dsn": None,
+    "http": None,
+    "ws": None,
+    "ingest": None,
+    "ecs": None,
+    "postgres": None,
+}
+
+
+def read_status(state_dir: Path) -> dict[str, Any]:
+    """How the runtime is: `state` is starting, running, stopping, stopped or crashed."""
+    said = PrivateFile(state_dir / STATUS_FILE).load()
+    if not said:
+        return dict(EMPTY_STATUS)
+    mark = said.pop("mark", None)
+    if mark is None or processes.start_time(said["pid"]) != mark:
+        return EMPTY_STATUS | {"state": "crashed"}
+    return EMPTY_STATUS | said
+
+
+def shut_down(state_dir: Path, timeout_s: float = 150.0) -> bool:
+    """Stop the runtime on `state_dir` and whatever a crashed one left; False if it lives on.
+
+    150 seconds are more than the longest stopTimeout that ECS allows a container (120).
+    """
+    status = read_status(state_dir)
+    if status["pid"] is not None:
+        os.kill(status["pid"], signal.SIGTERM)
+        if not processes.wait_gone(status["pid"], timeout_s):
+            return False
+    _end_left_tasks(state_dir)
+    if (state_dir / "postgres" / "cluster").exists():
+        PostgresServer(state_dir / "postgres").stop()
+    return True
+
+
+def _end_left_tasks(state_dir: Path) -> None:
+    """End the processes of a crashed runtime's tasks; the next start tells that they stopped."""
+    for path in (state_dir / "ecs" / "tasks").glob("*.json"):
+        task = PrivateFile(path).load()
+        pid, mark = task["pid"], task["process_mark"]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if pid is None or mark is None or processes.start_time(pid) != mark:
+                break
+            os.killpg(pid, number)
+            processes.wait_gone(pid, timeout_s=5)
+
+
+def await_running(state_dir: Path, pid: int, timeout_s: float) -> bool:
+    """Wait until the runtime of process `pid` is up; False when it ended or takes too long."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        status = read_status(state_dir)
+        if status["pid"] == pid and status["state"] == "running":
+            return True
+        if not processes.is_alive(pid):
+            return False
+        time.sleep(0.05)
+    return False

@@ -1,0 +1,29 @@
+create or replace function locaria.settle_dispatch(p_dispatch locaria.dispatches)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_asked integer;
+begin
+  v_asked := locaria.count_tasks_to_ask(p_dispatch.container);
+  if v_asked = 0 then
+    delete from locaria.dispatches where id = p_dispatch.id;
+  elsif exists (select from locaria.circuits where function_arn = locaria.get_dispatch_circuit(p_dispatch.container)) then
+    if exists (select from locaria.dispatches where container = p_dispatch.container and status = 'pending' and ended is null and id <> p_dispatch.id) then
+      delete from locaria.dispatches where id = p_dispatch.id;
+    else
+      update locaria.dispatches d
+      set asked = v_asked, error = c.error, next_try = c.retry_at
+      from locaria.circuits c
+      where d.id = p_dispatch.id and c.function_arn = locaria.get_dispatch_circuit(p_dispatch.container);
+    end if;
+  else
+    perform locaria.invoke_dispatch(p_dispatch.id, v_asked);
+  end if;
+  perform locaria.wake_idle_tasks(p_dispatch.container);
+end
+$$;
+comment on function locaria.settle_dispatch(locaria.dispatches) is
+  'Relies on living tasks where they will do (the dispatch goes away), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';

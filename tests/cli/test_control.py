@@ -1,0 +1,174 @@
+"""`locaria cancel`, `retry`, `db`, and errors that any command can meet."""
+
+import os
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from locaria.local.binaries import find_binaries
+from tests.cli.conftest import Command, Container
+from tests.cli.test_reading import insert
+from tests.conftest import OWNER, Database
+
+
+def test_cancel_tells_what_became_of_each_file(
+    locaria: Command, db: Database, container: Container
+) -> None:
+    running, waiting = insert(db), insert(db)
+    run = container.claim()
+    rows = locaria("cancel", waiting, running, "--reason", "wrong file", "--json").json
+    assert [(row["file_id"], row["status"]) for row in rows] == [
+        (running, "FARGATE_PROCESSING"),
+        (waiting, "CANCELLED"),
+    ]
+    assert container.report(run) == "cancel"
+    container.fail(run, "cancelled")
+    assert "wrong file" in locaria("show", waiting).out
+    assert "wrong file" in locaria("show", running).out
+
+
+def test_cancel_of_a_finished_file_is_refused_and_of_a_cancelled_one_fine(
+    locaria: Command, db: Database, container: Container
+) -> None:
+    done = insert(db)
+    container.finish(container.claim())
+    assert "nothing to cancel" in locaria("cancel", done, code=5).out
+    waiting = insert(db)
+    locaria("cancel", waiting)
+    locaria("cancel", waiting)
+
+
+def test_retry_runs_a_failed_file_again_and_refuses_a_running_one(
+    locaria: Command, db: Database, container: Container
+) -> None:
+    file = insert(db)
+    container.fail(container.claim())
+    (row,) = locaria("retry", file, "--reason", "mended", "--json").json
+    assert row == {"file_id": file, "status": "REGISTERED", "note": "runs again"}
+    container.claim()
+    assert "cancel it first" in locaria("retry", file, code=5).out
+
+
+def test_an_application_login_may_submit_and_read_but_not_cancel(
+    db: Database, tmp_path: Path, csv: Path
+) -> None:
+    locaria = Command(db.dsn_of("app"), tmp_path)
+    locaria("submit", csv)
+    locaria("show", 1)
+    locaria("watch", "--help")
+    said = locaria("cancel", 1, code=5)
+    assert "permission denied" in said.err
+    assert "locaria_operator" in said.err
+
+
+def test_a_reader_may_read_everything_and_nothing_else(
+    db: Database, tmp_path: Path, csv: Path
+) -> None:
+    file = insert(db)
+    locaria = Command(db.dsn_of("reader"), tmp_path)
+    for command in (("list",), ("show", file), ("explain", file), ("logs", file), ("queue",)):
+        locaria(*command)
+    locaria("health", code=1)
+    assert "permission denied" in locaria("submit", csv, code=5).err
+
+
+def test_without_a_database_the_error_says_what_to_do(locaria_without_dsn: Command) -> None:
+    said = locaria_without_dsn("list", code=4)
+    assert "LOCARIA_DSN is not set" in said.err
+    assert "locaria up --detach" in said.err
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:sEcret@127.0.0.1:1/d",
+        "host=127.0.0.1 port=1 dbname=d user=u password=sEcret",
+    ],
+)
+def test_an_unreachable_database_is_named_without_its_password(
+    locaria_without_dsn: Command, dsn: str
+) -> None:
+    said = locaria_without_dsn("list", "--dsn", dsn, code=4)
+    assert "can't reach database d at 127.0.0.1:1 as u" in said.err
+    assert "sEcret" not in said.err
+
+
+@pytest.mark.parametrize("dsn", ["sEcret", "postgresql://u:sEcret", "postgres//u:sEcret@h/d"])
+def test_a_broken_connection_string_is_not_repeated(locaria_without_dsn: Command, dsn: str) -> None:
+    assert "sEcret" not in locaria_without_dsn("list", "--dsn", dsn, code=4).err
+
+
+def test_a_wrong_password_is_told_without_the_password(
+    locaria_without_dsn: Command, db: Database
+) -> None:
+    dsn = db.dsn.replace("for%20tests%20only", "sEcret")
+    assert dsn != db.dsn
+    said = locaria_without_dsn("list", "--dsn", dsn, code=4)
+    assert "password authentication failed" in said.err
+    assert "sEcret" not in said.err
+
+
+def test_a_database_without_locaria_says_how_to_install_it(
+    locaria_without_dsn: Command, db: Database
+) -> None:
+    dsn = db.server.dsn_for("template1")
+    said = locaria_without_dsn("list", "--dsn", dsn, code=5)
+    assert "Locaria is not installed in database template1" in said.err
+    assert "locaria db upgrade" in said.err
+
+
+def test_db_upgrade_installs_twice_and_version_tells(locaria: Command, db: Database) -> None:
+    assert "grant create on database" in locaria("db", "upgrade", code=5).err
+    with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
+        superuser.execute(f"grant create on database {db.name} to {OWNER}")
+    locaria("db", "upgrade")
+    locaria("db", "upgrade")
+    said = locaria("db", "version", "--json").json
+    assert said["schema_version"] == "1"
+    assert said["database"] == db.name
+    assert said["revision"] in locaria("db", "version").out
+
+
+def test_db_sql_applies_in_psql(locaria: Command, db: Database, tmp_path: Path) -> None:
+    script = tmp_path / "locaria.sql"
+    script.write_text(locaria("db", "sql").out)
+    empty = f"{db.name}_plain"
+    superuser = db.server.dsn_for("postgres")
+    with closing(psycopg.connect(superuser, autocommit=True)) as connection:
+        connection.execute(f"create database {empty}")
+        try:
+            dsn = db.server.dsn_for(empty)
+            Command(dsn, tmp_path)("list", code=5)
+            program = find_binaries(os.environ.get("LOCARIA_TEST_PG_BIN")).program("psql")
+            apply = [program, "-qX", "-v", "ON_ERROR_STOP=1", "-f", script, dsn]
+            subprocess.run(apply, check=True)
+            Command(dsn, tmp_path)("list")
+        finally:
+            connection.execute(f"drop database {empty} with (force)")
+
+
+def test_db_register_reads_a_dockers_json(locaria: Command, tmp_path: Path) -> None:
+    dockers = tmp_path / "dockers.json"
+    dockers.write_text('{"geo_loader": {"description": "maps", "limits": {"max_tasks": 2}}}')
+    assert locaria("db", "register", dockers, "--json").json == ["geo_loader"]
+    rows = {row["container"]: row for row in locaria("queue", "--json").json}
+    assert rows["geo_loader"]["max_tasks"] == 2
+    dockers.write_text("[]")
+    assert "must be an object" in locaria("db", "register", dockers, code=2).err
+
+
+def test_every_command_teaches_with_an_example(locaria_without_dsn: Command) -> None:
+    listed = locaria_without_dsn("--help").out.partition("Commands:")[2].partition("\n\n")[0]
+    names = {line.split()[0] for line in listed.splitlines() if line}
+    assert {"submit", "watch", "list", "show", "logs", "cancel", "retry", "explain"} <= names
+    for name in sorted(names - {"up", "down", "status"}):
+        assert f"locaria {name}" in locaria_without_dsn(name, "--help").out.partition("\n")[2], name
+
+
+def test_the_exit_codes_are_in_the_help(locaria_without_dsn: Command) -> None:
+    said = locaria_without_dsn("submit", "--help").out
+    for code in ("0", "1", "2", "3", "4", "5", "130"):
+        assert f"\n  {code:>3}  " in said or f" {code}  " in said
