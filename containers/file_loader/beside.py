@@ -19,8 +19,8 @@ from psycopg.types.json import Jsonb
 
 from locaria_reporter import Retry, Run, Staging
 
-# Below this, a second connection costs more than it saves.
-WORTHWHILE = 16 << 20
+# Of fewer blocks, a second connection costs more than it saves.
+_WORTHWHILE = 4
 
 
 class Beside:
@@ -87,8 +87,8 @@ class Beside:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def beside(run: Run, staging: Staging, size: int) -> Beside | None:
-    """A second COPY for a file of `size` bytes; None where there is no use for it."""
-    if size < WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
+def beside(run: Run, staging: Staging, blocks: int) -> Beside | None:
+    """A second COPY for a file of so many blocks; None where there is no use for it."""
+    if blocks < _WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
         return None
     return Beside(run, staging)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from detect import Dialect
 
-BLOCK_BYTES = 6 << 20
+BLOCK_BYTES = 5 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Blocks(Iterator[Block]):
     """The stream in blocks of whole rows, each of about `size` bytes, in order.
 
     A row may be as long as a block; where a quote is not closed within that, its first line is
-    handed out as `unclosed` and the next line is taken for the beginning of a row.
+    handed out as `unclosed` and the next line is taken for the beginning of a row. Of a line that
+    is longer still, only the beginning is handed out.
 
     Args:
         read: the next bytes of the stream, at most that many; b"" at its end.
@@ -69,6 +70,7 @@ class Blocks(Iterator[Block]):
         self._offset, self._line, self._size = offset, line, size
         self._rest = b""
         self._ended = False
+        self._too_long = False
 
     def __next__(self) -> Block:
         # Nothing large stays behind in this frame or in an attribute: memory is counted in blocks.
@@ -76,10 +78,14 @@ class Blocks(Iterator[Block]):
             data = self._more()
             if not data:
                 raise StopIteration
+            if self._too_long:
+                self._skip_line(data)
+                continue
             end = _last_row_end(data, self._newline, self._quote, self._ended)
             unclosed = end == 0 and (self._ended or len(data) > self._size)
             if unclosed:
                 end = data.find(self._newline) + 1 or len(data)
+                self._too_long = not data.endswith(self._newline, 0, end)
             self._rest = data[end:]
             if end:
                 return self._made(data if end == len(data) else data[:end], unclosed)
@@ -90,6 +96,14 @@ class Blocks(Iterator[Block]):
         chunk = self._read(self._size)
         self._ended = not chunk
         return self._rest + chunk if self._rest else chunk
+
+    def _skip_line(self, data: bytes) -> None:
+        """The rest of a line whose beginning was handed out."""
+        end = data.find(self._newline) + 1
+        self._too_long = end == 0
+        self._rest = data[end:] if end else b""
+        self._offset += end or len(data)
+        self._line += 1 if end else 0
 
     def _made(self, data: bytes, unclosed: bool) -> Block:
         lines = data.count(self._newline)

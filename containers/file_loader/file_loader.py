@@ -98,7 +98,8 @@ def copy(job: Job, staging: lr.Staging, load: Load) -> None:
     if load.line != job.survey.line:
         run.log.info("going on from line %s, which an earlier attempt reached", f"{load.line:,}")
     stream = source.open(load.offset)
-    second = beside(run, staging, source.size)
+    size = int(os.environ.get("LOCARIA_BLOCK_BYTES", BLOCK_BYTES))
+    second = beside(run, staging, source.size // size)
     try:
         blocks = Blocks(
             stream.read,
@@ -106,7 +107,7 @@ def copy(job: Job, staging: lr.Staging, load: Load) -> None:
             job.survey.dialect,
             offset=load.offset,
             line=load.line,
-            size=int(os.environ.get("LOCARIA_BLOCK_BYTES", BLOCK_BYTES)),
+            size=size,
         )
         waiting = ahead(blocks)
         for block in waiting:

@@ -26,6 +26,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# What an encoding that asks for a mark means where there is none.
+_UNMARKED = {"utf-8-sig": _UTF8, "ascii": _UTF8, "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 _GZIP = b"\x1f\x8b"
 _MAGIC = (
     (b"PK\x03\x04", "a zip archive or an Office document"),
@@ -265,7 +267,7 @@ def _byte_order_mark(head: bytes, name: str, encoding: str | None) -> tuple[int,
                 kind="data",
             )
     if encoding is not None:
-        return 0, _UTF8 if encoding in ("utf-8-sig", "ascii") else encoding
+        return 0, _UNMARKED.get(encoding, encoding)
     if head.count(0) > len(head) // 5:
         raise Fatal(
             f"{name} is no text: every {len(head) // head.count(0)}. byte of its beginning is NUL; "

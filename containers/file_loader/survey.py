@@ -71,8 +71,8 @@ def survey(source: Source, options: Options, learned: Mapping[str, str]) -> Surv
     header = options.header
     if header is None:
         header = has_header(rows, options.null)
-    names = _names(rows[0], header, options)
     offset, line = _begin_of_rows(head, dialect, header, source, whole)
+    names = _names(rows[0], header, options)
     sample = rows[1:] if header else rows
     if not whole:
         sample += _spots(source, dialect, len(names))
