@@ -1,7 +1,6 @@
 """Alembic's environment: migrates the tables, then applies everything replaceable from sql/.
 
-Both happen in one transaction, behind an advisory lock, so that two upgrades at once do the work
-once.
+Both happen in one transaction, behind an advisory lock: two upgrades at once do the work once.
 The database is named by LOCARIA_DSN (libpq URL or keyword string).
 """
 

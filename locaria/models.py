@@ -203,7 +203,7 @@ class Dispatch(Base):
     container: Mapped[str]
     status: Mapped[str] = given()
     reason: Mapped[str]
-    files: Mapped[Big] = given()
+    files: Mapped[Big | None]
     asked: Mapped[int] = given()
     launch: Mapped[int] = given()
     created: Mapped[When] = given()

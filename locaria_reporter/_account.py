@@ -87,12 +87,19 @@ class Account:
             if not self.progress.reported:
                 return
             snapshot = self._masker.value(self.progress.snapshot())
-            if snapshot == self._written:
+            entered = list(self.progress.entered)
+            if snapshot == self._written and not entered:
                 return
-            self._written_at = time.monotonic()
-            if channel.report_progress(self.run_id, snapshot):
+            self._written_at = now = time.monotonic()
+            report = dict(snapshot)
+            if entered:  # Also those that were over before they could be reported.
+                report["stages"] = [
+                    {"stage": name, "ago": round(now - since, 3)} for name, since in entered
+                ]
+            if channel.report_progress(self.run_id, report):
                 self.order("cancel")
             self._written = snapshot
+            del self.progress.entered[: len(entered)]
 
     def _flush_messages(self, channel: Channel) -> None:
         if self._dropped:

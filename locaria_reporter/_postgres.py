@@ -8,7 +8,7 @@ import select
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -240,7 +240,9 @@ class PostgresChannel:
         return bool(self._session.value(query, run, _jsonb(progress)) == "cancel")
 
     def log_run(self, run: int, messages: Sequence[Json]) -> None:
-        self._session.call("select locaria.log_run(%s, %s::jsonb)", run, _jsonb(list(messages)))
+        now = datetime.now(UTC)
+        aged = [_aged(message, now) for message in messages]
+        self._session.call("select locaria.log_run(%s, %s::jsonb)", run, _jsonb(aged))
 
     def wait_for_cancel(self, wake: int, seconds: float) -> set[int]:
         self._listen("locaria_cancel")
@@ -306,3 +308,10 @@ def _seconds(interval: timedelta | None, otherwise: Any) -> Any:
 
 def _jsonb(value: Any) -> Jsonb:
     return Jsonb(value, dumps=lambda item: json.dumps(item, default=str))
+
+
+def _aged(message: Json, now: datetime) -> Json:
+    """Say how long ago a message was logged: the database's clock alone tells when that was."""
+    at = message.get("at")
+    ago = (now - datetime.fromisoformat(at)).total_seconds() if isinstance(at, str) else 0.0
+    return message | {"ago": round(max(0.0, ago), 3)}

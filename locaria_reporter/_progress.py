@@ -6,10 +6,12 @@ reporting thread, which takes a snapshot when it wants to write one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 _TENTHS = 10.0
+_STAGES_KEPT = 100
 
 
 class Progress:
@@ -23,6 +25,7 @@ class Progress:
         self.bytes_total: int | None = None
         self.message: str | None = None
         self.stage: str | None = None
+        self.entered: list[tuple[str, float]] = []
         self._stage_n = 0
         self._plan: dict[str, float] = {}
         self._weights: list[float | None] = []
@@ -38,6 +41,8 @@ class Progress:
     ) -> None:
         """Enter a stage; counts start anew."""
         self.stage = name
+        if len(self.entered) < _STAGES_KEPT:
+            self.entered.append((name, time.monotonic()))
         self._stage_n += 1
         self._weights.append(self._plan.get(name, weight))
         self.done = 0 if total is not None else None

@@ -163,6 +163,8 @@ class Session:
             options["connect_timeout"] = CONNECT_TIMEOUT_S
         try:
             connection = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row, **options)
+            # The views cost little and are estimated high: compiling them would take longer.
+            connection.execute("set jit = off")
         except psycopg.Error as error:
             raise CommandError(
                 f"can't reach {self.place}: {_last_words(error, self.dsn)}",

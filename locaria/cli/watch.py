@@ -73,7 +73,7 @@ class Dashboard:
         self.known: list[int] = []
         self._session = session
         self._display = display
-        self._queue_read = 0.0
+        self._queue_next = 0.0
         self._queue = ""
 
     def read(self) -> list[Row]:
@@ -106,8 +106,8 @@ class Dashboard:
         self._display.say(text)
 
     def _queues(self) -> str:
-        if time.monotonic() - self._queue_read > QUEUE_EVERY_S:
-            self._queue_read = time.monotonic()
+        began = time.monotonic()
+        if began > self._queue_next:
             self._queue = " · ".join(
                 f"{plain(row['container'])}: {row['running']} running, {row['due']} waiting, "
                 f"{row['tasks_living']} of {row['max_tasks']} tasks"
@@ -115,4 +115,7 @@ class Dashboard:
                 for row in self._session.watch_rows(QUEUE)
                 if row["due"] or row["running"] or row["tasks_living"]
             )
+            # Counting a million waiting files takes a second or two: then not so often.
+            took = time.monotonic() - began
+            self._queue_next = began + max(QUEUE_EVERY_S, 20 * took)
         return self._queue

@@ -31,6 +31,9 @@ begin
       message = format('there is no container "%s"', p_container),
       hint = 'Set LOCARIA_CONTAINER to one of: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers), '(none is registered)');
   end if;
+  -- Shared, like a commit: a task for whose sake this one is refused can't leave before the refusal is known. Else a
+  -- commit in between would still count on the refused one, and nobody would come.
+  perform pg_advisory_xact_lock_shared(4242001, hashtext(p_container));
   select count(*) into v_living from locaria.tasks t
   where t.container = p_container and t.stopped is null and t.started is not null
     and t.lease_until > v_now and t.task_arn <> v_arn;

@@ -14,6 +14,7 @@ declare
   v_old locaria.run_progress;
   v_new record;
   v_lease interval;
+  v_stage record;
 begin
   if jsonb_typeof(p_progress) is distinct from 'object' then
     raise exception using errcode = 'LC007', message = 'report_progress: p_progress must be a JSON object';
@@ -52,11 +53,20 @@ begin
     bytes_done = coalesce(excluded.bytes_done, p.bytes_done),
     bytes_total = coalesce(excluded.bytes_total, p.bytes_total),
     message = coalesce(excluded.message, p.message);
-  if v_new.stage is not null and v_new.stage is distinct from v_old.stage then
+  if jsonb_typeof(p_progress -> 'stages') = 'array' then
+    for v_stage in
+      select e.s ->> 'stage' as stage, locaria.seconds_ago(e.s ->> 'ago', v_now) as at
+      from jsonb_array_elements(p_progress -> 'stages') with ordinality as e (s, n)
+      where e.s ->> 'stage' is not null
+      order by e.n limit 1000
+    loop
+      perform locaria.add_log_message(v_file, p_run, 'stage', v_stage.stage, v_stage.stage, v_stage.at);
+    end loop;
+  elsif v_new.stage is not null and v_new.stage is distinct from v_old.stage then
     perform locaria.add_log_message(v_file, p_run, 'stage', v_new.stage, v_new.stage);
   end if;
   return case when v_old.cancel_requested is not null then 'cancel' else 'running' end;
 end
 $$;
 comment on function locaria.report_progress(bigint, jsonb) is
-  'Where a run stands: stage, stage_n, stage_of, percent, rows_done, rows_total, unit, rows_rejected, bytes_done, bytes_total, message, all optional. Extends the lease. Returns running, or cancel: stop. Errors: LC001, LC002, LC007, LC008.';
+  'Where a run stands: stage, stage_n, stage_of, percent, rows_done, rows_total, unit, rows_rejected, bytes_done, bytes_total, message, all optional; stages: [{"stage", "ago"}], entered since the last report, ago in seconds. Extends the lease. Returns running, or cancel: stop. Errors: LC001, LC002, LC007, LC008.';

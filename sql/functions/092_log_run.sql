@@ -27,14 +27,15 @@ begin
   on conflict (run_id) do update set log_messages = p.log_messages + v_count
   returning p.log_messages - v_count into v_before;
   for v_message in
-    select coalesce(m ->> 'level', 'info') as level, m ->> 'stage' as stage, coalesce(m ->> 'message', '') as message
+    select coalesce(m ->> 'level', 'info') as level, m ->> 'stage' as stage, coalesce(m ->> 'message', '') as message,
+      locaria.seconds_ago(m ->> 'ago', v_now) as at
     from jsonb_array_elements(p_messages) with ordinality as e (m, n)
     where v_before + n <= v_limit
     order by n
   loop
     perform locaria.add_log_message(v_file, p_run,
       case when v_message.level in ('debug', 'info', 'warning', 'error') then v_message.level else 'info' end,
-      v_message.stage, v_message.message, v_now);
+      v_message.stage, v_message.message, v_message.at);
     v_stored := v_stored + 1;
   end loop;
   if v_before <= v_limit and v_before + v_count > v_limit then
@@ -45,4 +46,4 @@ begin
 end
 $$;
 comment on function locaria.log_run(bigint, jsonb) is
-  'Adds messages, [{"level", "message", "stage"}], to the log of a run; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';
+  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';

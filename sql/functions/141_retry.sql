@@ -19,7 +19,7 @@ begin
   perform set_config('locaria.reason', coalesce(p_reason, 'run again by ' || session_user), true);
   if exists (select from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)) then
     raise exception using errcode = 'LC008', message = format('there is no file %s',
-      (select string_agg(w.id::text, ', ') from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)));
+      (select string_agg(w.id::text, ', ' order by w.id) from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)));
   end if;
   -- One statement for all, so that all of them are one dispatch.
   return query

@@ -9,9 +9,20 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_row locaria.containers;
+  v_limits text[] := array['max_tasks', 'max_attempts', 'max_launches', 'lease', 'timeout', 'stall_timeout', 'idle_timeout',
+    'launch_timeout', 'cancel_grace', 'backoff', 'reject_limit', 'log_limit'];
+  v_unknown text;
 begin
   if jsonb_typeof(p_container) is distinct from 'object' then
     raise exception using errcode = 'LC007', message = format('container %s: its entry must be a JSON object', p_name);
+  end if;
+  v_unknown := (
+    select string_agg(k, ', ') from jsonb_object_keys(case when jsonb_typeof(p_container -> 'limits') = 'object' then p_container -> 'limits' else '{}' end) as k
+    where k <> all (v_limits)
+  );
+  if v_unknown is not null then
+    raise exception using errcode = 'LC007', message = format('container %s: there is no limit "%s"', p_name, v_unknown),
+      hint = 'Limits: ' || array_to_string(v_limits, ', ');
   end if;
   insert into locaria.containers (name) values (p_name) on conflict (name) do nothing;
   update locaria.containers c
@@ -21,6 +32,8 @@ begin
     parameters = coalesce(p_container -> 'parameters', c.parameters),
     max_tasks = coalesce((p_container -> 'limits' ->> 'max_tasks')::integer, c.max_tasks),
     max_attempts = coalesce((p_container -> 'limits' ->> 'max_attempts')::integer, c.max_attempts),
+    max_launches = coalesce((p_container -> 'limits' ->> 'max_launches')::integer, c.max_launches),
+    cancel_grace = coalesce((p_container -> 'limits' ->> 'cancel_grace')::interval, c.cancel_grace),
     lease = coalesce((p_container -> 'limits' ->> 'lease')::interval, c.lease),
     timeout = coalesce((p_container -> 'limits' ->> 'timeout')::interval, c.timeout),
     stall_timeout = coalesce((p_container -> 'limits' ->> 'stall_timeout')::interval, c.stall_timeout),

@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 from locaria.local.binaries import find_binaries
 from tests.cli.conftest import Command, Container
 from tests.cli.test_reading import insert
-from tests.conftest import OWNER, Database
+from tests.conftest import OWNER, PASSWORD, Database
 
 
 def test_cancel_tells_what_became_of_each_file(
@@ -120,34 +121,42 @@ def test_a_database_without_locaria_says_how_to_install_it(
     assert "locaria db upgrade" in said.err
 
 
-def test_db_upgrade_installs_twice_and_version_tells(locaria: Command, db: Database) -> None:
-    assert "grant create on database" in locaria("db", "upgrade", code=5).err
+def test_db_upgrade_installs_twice_and_version_tells(db: Database, tmp_path: Path) -> None:
+    with empty_database(db) as name:
+        locaria = Command(db.server.dsn_for(name, OWNER, PASSWORD), tmp_path)
+        assert "grant create on database" in locaria("db", "upgrade", code=5).err
+        with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
+            superuser.execute(f"grant create on database {name} to {OWNER}")
+        locaria("db", "upgrade")
+        locaria("db", "upgrade")
+        said = locaria("db", "version", "--json").json
+        assert said["schema_version"] == "1"
+        assert said["database"] == name
+        assert said["revision"] in locaria("db", "version").out
+
+
+@contextmanager
+def empty_database(db: Database) -> Iterator[str]:
+    """A database without anything in it, that is the superuser's."""
+    name = f"{db.name}_empty"
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
-        superuser.execute(f"grant create on database {db.name} to {OWNER}")
-    locaria("db", "upgrade")
-    locaria("db", "upgrade")
-    said = locaria("db", "version", "--json").json
-    assert said["schema_version"] == "1"
-    assert said["database"] == db.name
-    assert said["revision"] in locaria("db", "version").out
+        superuser.execute(f"create database {name}")
+        try:
+            yield name
+        finally:
+            superuser.execute(f"drop database {name} with (force)")
 
 
 def test_db_sql_applies_in_psql(locaria: Command, db: Database, tmp_path: Path) -> None:
     script = tmp_path / "locaria.sql"
     script.write_text(locaria("db", "sql").out)
-    empty = f"{db.name}_plain"
-    superuser = db.server.dsn_for("postgres")
-    with closing(psycopg.connect(superuser, autocommit=True)) as connection:
-        connection.execute(f"create database {empty}")
-        try:
-            dsn = db.server.dsn_for(empty)
-            Command(dsn, tmp_path)("list", code=5)
-            program = find_binaries(os.environ.get("LOCARIA_TEST_PG_BIN")).program("psql")
-            apply = [program, "-qX", "-v", "ON_ERROR_STOP=1", "-f", script, dsn]
-            subprocess.run(apply, check=True)
-            Command(dsn, tmp_path)("list")
-        finally:
-            connection.execute(f"drop database {empty} with (force)")
+    with empty_database(db) as name:
+        dsn = db.server.dsn_for(name)
+        Command(dsn, tmp_path)("list", code=5)
+        program = find_binaries(os.environ.get("LOCARIA_TEST_PG_BIN")).program("psql")
+        apply = [program, "-qX", "-v", "ON_ERROR_STOP=1", "-f", script, dsn]
+        subprocess.run(apply, check=True)
+        Command(dsn, tmp_path)("list")
 
 
 def test_db_register_reads_a_dockers_json(locaria: Command, tmp_path: Path) -> None:
@@ -164,7 +173,7 @@ def test_every_command_teaches_with_an_example(locaria_without_dsn: Command) -> 
     listed = locaria_without_dsn("--help").out.partition("Commands:")[2].partition("\n\n")[0]
     names = {line.split()[0] for line in listed.splitlines() if line}
     assert {"submit", "watch", "list", "show", "logs", "cancel", "retry", "explain"} <= names
-    for name in sorted(names - {"up", "down", "status"}):
+    for name in sorted(names):
         assert f"locaria {name}" in locaria_without_dsn(name, "--help").out.partition("\n")[2], name
 
 
@@ -172,3 +181,9 @@ def test_the_exit_codes_are_in_the_help(locaria_without_dsn: Command) -> None:
     said = locaria_without_dsn("submit", "--help").out
     for code in ("0", "1", "2", "3", "4", "5", "130"):
         assert f"\n  {code:>3}  " in said or f" {code}  " in said
+
+
+def test_psql_connects_without_a_password_in_its_arguments(locaria: Command) -> None:
+    assert OWNER in locaria("psql", "-XAtc", "select current_user").out
+    argv = locaria("psql", "-XAtc", r"\! tr '\\0' ' ' < /proc/$PPID/cmdline").out
+    assert "select" not in argv and PASSWORD not in argv and "psql" in argv

@@ -41,14 +41,18 @@ def empty(pg_server: PostgresServer, template: str) -> Iterator[MakeDatabase]:
 def run_program(name: str, *arguments: str, text: str | None = None) -> str:
     bin_dir = os.environ.get("LOCARIA_TEST_PG_BIN")
     program = find_binaries(Path(bin_dir) if bin_dir else None).bin_dir / name
-    done = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *arguments], input=text, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def dump(dsn: str) -> str:
     """The schema as pg_dump writes it, without what changes from run to run."""
-    text = run_program("pg_dump", "--schema-only", "--schema=locaria", "--schema=locaria_staging", dsn)
+    text = run_program(
+        "pg_dump", "--schema-only", "--schema=locaria", "--schema=locaria_staging", dsn
+    )
     return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.M)
 
 
@@ -57,7 +61,9 @@ def rows(dsn: str, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query.encode()).fetchall()
 
 
-def test_an_upgrade_from_empty_and_again_changes_nothing_the_second_time(empty: MakeDatabase) -> None:
+def test_an_upgrade_from_empty_and_again_changes_nothing_the_second_time(
+    empty: MakeDatabase,
+) -> None:
     dsn = empty("locaria_twice")
     install(dsn)
     once = dump(dsn)
@@ -77,7 +83,9 @@ def test_an_upgrade_of_a_database_in_use_equals_a_fresh_install(empty: MakeDatab
     with closing(psycopg.connect(dsn, autocommit=True)) as owner:
         owner.execute("select locaria.register_container('file_loader', '{}')")
         owner.execute("insert into locaria.files (attributes) values ('{}')")
-        owner.execute("create or replace function locaria.schema_version() returns text language sql as 'select ''0''::text'")
+        owner.execute(
+            "create or replace function locaria.schema_version() returns text language sql as 'select ''0''::text'"
+        )
         owner.execute("grant execute on function locaria.clock() to public")
         owner.execute("drop view locaria.failures")
         owner.execute("drop trigger _100_change_status on locaria.files")
@@ -94,7 +102,9 @@ def test_two_upgrades_at_once_do_the_work_once(empty: MakeDatabase) -> None:
     def upgrade() -> None:
         try:
             program = "import sys; from locaria.install import install; install(sys.argv[1])"
-            done = subprocess.run([sys.executable, "-c", program, dsn], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                [sys.executable, "-c", program, dsn], capture_output=True, text=True, check=False
+            )
             assert done.returncode == 0, done.stderr
         except BaseException as failure:  # noqa: BLE001 - looked at below
             failures.append(failure)
@@ -114,7 +124,11 @@ def test_the_plain_script_gives_the_same_schema_through_psql(empty: MakeDatabase
     run_program("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", by_psql, text=plain_sql())
     assert dump(by_psql) == dump(by_alembic)
     for table in ("schema_migrations", "statuses", "status_transitions", "ticks"):
-        query = f"select * from locaria.{table} order by 1, 2" if table not in ("schema_migrations",) else f"select * from locaria.{table}"
+        query = (
+            f"select * from locaria.{table} order by 1, 2"
+            if table not in ("schema_migrations",)
+            else f"select * from locaria.{table}"
+        )
         assert rows(by_psql, query) == rows(by_alembic, query)
     parameters = (
         "select parameter_name, parameter from locaria.parameters "
@@ -125,7 +139,9 @@ def test_the_plain_script_gives_the_same_schema_through_psql(empty: MakeDatabase
     assert dump(by_psql) == dump(by_alembic), "and alembic goes on from there"
 
 
-def test_a_failed_upgrade_leaves_nothing_behind(empty: MakeDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_upgrade_leaves_nothing_behind(
+    empty: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dsn = empty("locaria_failed")
     good = list(sql_files.replaceable())
     monkeypatch.setattr(sql_files, "replaceable", lambda: iter([*good, "select 1/0"]))
@@ -150,7 +166,10 @@ def test_every_replaceable_file_can_be_applied_twice(empty: MakeDatabase) -> Non
 
 
 def test_every_file_of_sql_is_applied() -> None:
-    applied = {text.split("\n", 1)[0].removeprefix("-- ") for text in [*sql_files.schema(), *sql_files.replaceable()]}
+    applied = {
+        text.split("\n", 1)[0].removeprefix("-- ")
+        for text in [*sql_files.schema(), *sql_files.replaceable()]
+    }
     there = {str(path.relative_to(sql_files.SQL)) for path in sql_files.SQL.rglob("*.sql")}
     assert applied == {path for path in there if not path.startswith("standin/")}
 
@@ -159,13 +178,18 @@ def test_function_bodies_are_valid_though_they_are_created_unchecked(empty: Make
     """An upgrade turns the check off, because functions name what comes after them."""
     dsn = empty("locaria_checked")
     install(dsn)
-    definitions = rows(dsn, "select pg_get_functiondef(oid) from pg_proc where pronamespace = 'locaria'::regnamespace and prokind = 'f'")
+    definitions = rows(
+        dsn,
+        "select pg_get_functiondef(oid) from pg_proc where pronamespace = 'locaria'::regnamespace and prokind = 'f'",
+    )
     with closing(psycopg.connect(dsn, autocommit=True)) as owner:
         for (definition,) in definitions:
             owner.execute(str(definition).encode())
 
 
-def test_a_schema_without_rights_to_make_roles_says_what_to_do(pg_server: PostgresServer, template: str) -> None:
+def test_a_schema_without_rights_to_make_roles_says_what_to_do(
+    pg_server: PostgresServer, template: str
+) -> None:
     """The roles exist already here, so that this owner needs no CREATEROLE at all."""
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         superuser.execute("create role plain_owner login password 'for tests only'")
@@ -180,12 +204,16 @@ def test_a_schema_without_rights_to_make_roles_says_what_to_do(pg_server: Postgr
             superuser.execute("drop role plain_owner")
 
 
-def test_a_dump_is_restored_without_launching_anything(pg_server: PostgresServer, empty: MakeDatabase) -> None:
+def test_a_dump_is_restored_without_launching_anything(
+    pg_server: PostgresServer, empty: MakeDatabase
+) -> None:
     source, target = empty("locaria_dumped"), empty("locaria_restored")
     install(source)
     with closing(psycopg.connect(source, autocommit=True)) as owner:
         owner.execute("select locaria.register_container('file_loader', '{}')")
-        owner.execute("insert into locaria.files (attributes) select '{}' from generate_series(1, 10)")
+        owner.execute(
+            "insert into locaria.files (attributes) select '{}' from generate_series(1, 10)"
+        )
         owner.execute("delete from locaria.dispatches")
         owner.execute("select locaria.cancel(1)")
     script = run_program("pg_dump", "--no-comments", source)

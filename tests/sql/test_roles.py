@@ -5,12 +5,49 @@ import pytest
 
 from tests.sql.scenario import Scenario, one, refused
 
-CONTROL = {"cancel", "retry", "hold", "release", "run_now", "set_priority", "pause", "resume", "tick", "record_task_event"}
-TELLING = {"clock", "statement_clock", "in_words", "schema_version", "get_dispatch_circuit", "queue_keys", "list_run_backends", "timeline", "explain"}
+CONTROL = {
+    "cancel",
+    "retry",
+    "hold",
+    "release",
+    "run_now",
+    "set_priority",
+    "pause",
+    "resume",
+    "tick",
+    "record_task_event",
+}
+TELLING = {
+    "clock",
+    "statement_clock",
+    "in_words",
+    "schema_version",
+    "get_dispatch_circuit",
+    "queue_keys",
+    "list_run_backends",
+    "timeline",
+    "explain",
+}
 REPORTING = {
-    "schema_version", "start_task", "claim_files", "wait_for_files", "leave_task", "heartbeat", "report_progress", "report_result",
-    "log_run", "checkpoint_run", "reject_rows", "get_reject_limit", "create_staging", "publish_staging", "finish_run", "finish_runs",
-    "fail_run", "release_run", "clock",
+    "schema_version",
+    "start_task",
+    "claim_files",
+    "wait_for_files",
+    "leave_task",
+    "heartbeat",
+    "report_progress",
+    "report_result",
+    "log_run",
+    "checkpoint_run",
+    "reject_rows",
+    "get_reject_limit",
+    "create_staging",
+    "publish_staging",
+    "finish_run",
+    "finish_runs",
+    "fail_run",
+    "release_run",
+    "clock",
 }
 
 
@@ -24,7 +61,9 @@ REPORTING = {
         ("public", set()),
     ],
 )
-def test_each_role_may_call_exactly_its_functions(scene: Scenario, role: str, functions: set[str]) -> None:
+def test_each_role_may_call_exactly_its_functions(
+    scene: Scenario, role: str, functions: set[str]
+) -> None:
     if role == "public":
         scene.root.execute("create role nobody")
         role = "nobody"
@@ -39,7 +78,17 @@ def test_each_role_may_call_exactly_its_functions(scene: Scenario, role: str, fu
 
 
 APP_READS = {
-    "files", "status", "running", "queue", "log", "attempts", "history", "rejects", "containers", "statuses", "published_tables",
+    "files",
+    "status",
+    "running",
+    "queue",
+    "log",
+    "attempts",
+    "history",
+    "rejects",
+    "containers",
+    "statuses",
+    "published_tables",
 }
 
 
@@ -101,8 +150,15 @@ def test_a_loader_has_its_functions_and_its_own_staging_tables_only(scene: Scena
     scene.root.execute("grant all on schema public to locaria_owner")
     scene.owner.execute("create table public.site (a int)")
     run = scene.running()
-    staging = one(scene.loader, "select staging from locaria.create_staging(%s, 't', '[{\"name\": \"a\"}]')", [run["run_id"]])["staging"]
-    others = scene.owner.execute("create table locaria_staging.run_999 (a text)") and "locaria_staging.run_999"
+    staging = one(
+        scene.loader,
+        "select staging from locaria.create_staging(%s, 't', '[{\"name\": \"a\"}]')",
+        [run["run_id"]],
+    )["staging"]
+    others = (
+        scene.owner.execute("create table locaria_staging.run_999 (a text)")
+        and "locaria_staging.run_999"
+    )
     scene.loader.execute(f"insert into {staging} values ('x')".encode())
     scene.loader.execute(f"select * from {staging}".encode())
     relations = scene.owner.execute(
@@ -112,8 +168,19 @@ def test_a_loader_has_its_functions_and_its_own_staging_tables_only(scene: Scena
         """
     ).fetchall()
     for name in [*(row["name"] for row in relations), others, "public.site"]:
-        for statement in (f"select from {name}", f"delete from {name}", f"insert into {name} default values", f"truncate {name}"):
-            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.WrongObjectType)):
+        for statement in (
+            f"select from {name}",
+            f"delete from {name}",
+            f"insert into {name} default values",
+            f"truncate {name}",
+        ):
+            with pytest.raises(
+                (
+                    psycopg.errors.InsufficientPrivilege,
+                    psycopg.errors.ObjectNotInPrerequisiteState,
+                    psycopg.errors.WrongObjectType,
+                )
+            ):
                 scene.loader.execute(statement.encode())
     for statement in (
         f"update {staging} set a = 'y'",
@@ -141,7 +208,13 @@ def test_a_loader_has_its_functions_and_its_own_staging_tables_only(scene: Scena
 def test_a_reader_only_reads_and_an_operator_controls(scene: Scenario) -> None:
     file = scene.insert_file()
     reader = scene.session("reader")
-    for statement in (f"select locaria.cancel({file})", "select locaria.tick()", "select locaria.pause('file_loader')", "insert into locaria.files default values", "select * from locaria.parameters"):
+    for statement in (
+        f"select locaria.cancel({file})",
+        "select locaria.tick()",
+        "select locaria.pause('file_loader')",
+        "insert into locaria.files default values",
+        "select * from locaria.parameters",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             reader.execute(statement.encode())
     for view in ("status", "running", "queue", "log", "attempts", "failures", "history", "health"):
@@ -153,7 +226,12 @@ def test_a_reader_only_reads_and_an_operator_controls(scene: Scenario) -> None:
         assert session.execute("select locaria.explain(%s)", [file]).fetchall()
         assert session.execute("select * from locaria.timeline(%s)", [file]).fetchall()
     assert scene.control("cancel", file)[0]["status"] == "CANCELLED"
-    for statement in ("select * from locaria.parameters", "update locaria.files set priority = 1", "update locaria.containers set paused = true", "delete from locaria.transitions"):
+    for statement in (
+        "select * from locaria.parameters",
+        "update locaria.files set priority = 1",
+        "update locaria.containers set paused = true",
+        "delete from locaria.transitions",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             scene.operator.execute(statement.encode())
 
@@ -184,7 +262,9 @@ def test_functions_pin_their_search_path(scene: Scenario) -> None:
     }
 
 
-def test_functions_that_change_or_look_behind_the_scenes_are_the_only_definers_and_belong_to_the_owner(scene: Scenario) -> None:
+def test_functions_that_change_or_look_behind_the_scenes_are_the_only_definers_and_belong_to_the_owner(
+    scene: Scenario,
+) -> None:
     rows = scene.owner.execute(
         """
         select oid::regprocedure::text as name from pg_proc
@@ -192,7 +272,9 @@ def test_functions_that_change_or_look_behind_the_scenes_are_the_only_definers_a
         """
     ).fetchall()
     assert rows == []
-    assert one(scene.owner, "select rolsuper from pg_roles where rolname = 'locaria_owner'") == {"rolsuper": False}
+    assert one(scene.owner, "select rolsuper from pg_roles where rolname = 'locaria_owner'") == {
+        "rolsuper": False
+    }
 
 
 def test_a_temporary_table_can_not_take_the_place_of_ours(scene: Scenario) -> None:

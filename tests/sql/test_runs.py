@@ -35,7 +35,13 @@ def lose(scene: Scenario, run: int) -> None:
 
 @pytest.mark.parametrize("attempts_left", [True, False])
 def test_every_outcome_decides_the_status_of_its_file(scene: Scenario, attempts_left: bool) -> None:
-    scene.set_limits(max_attempts=2 if attempts_left else 1, max_tasks=100, lease="1 minute", timeout="3 minutes", stall_timeout="100 seconds")
+    scene.set_limits(
+        max_attempts=2 if attempts_left else 1,
+        max_tasks=100,
+        lease="1 minute",
+        timeout="3 minutes",
+        stall_timeout="100 seconds",
+    )
     again = "REGISTERED" if attempts_left else "ERROR"
     scene.at(seconds=0)
 
@@ -74,12 +80,16 @@ def test_every_outcome_decides_the_status_of_its_file(scene: Scenario, attempts_
 
     scene.control("pause", "file_loader")
     scene.control("resume", "file_loader")
-    scene.owner.execute("update locaria.files set run_after = 'infinity' where claimed_by is null and finished is null")
+    scene.owner.execute(
+        "update locaria.files set run_after = 'infinity' where claimed_by is null and finished is null"
+    )
     silent = scene.running(priority=9)
     scene.tick(seconds=62)
     assert ended(silent) == ("lost", again, 1)
     assert "no heartbeat for 60 s" in scene.run(silent["run_id"])["error"]
-    scene.owner.execute("update locaria.files set run_after = 'infinity' where claimed_by is null and finished is null")
+    scene.owner.execute(
+        "update locaria.files set run_after = 'infinity' where claimed_by is null and finished is null"
+    )
 
     stalled = scene.running(priority=9)
     slow = scene.running(priority=9)
@@ -97,12 +107,19 @@ def test_every_outcome_decides_the_status_of_its_file(scene: Scenario, attempts_
     assert ended(slow) == ("timed_out", again, 1)
     assert "timed out" in scene.run(slow["run_id"])["error"]
     assert scene.task(slow["task_id"])["stop_requested"] is not None
-    assert {p["task_arn"] for p in scene.invocations("stop_task")} >= {stalled["task_arn"], slow["task_arn"]}
+    assert {p["task_arn"] for p in scene.invocations("stop_task")} >= {
+        stalled["task_arn"],
+        slow["task_arn"],
+    }
 
 
 def test_after_its_lease_every_function_of_the_old_run_is_refused(scene: Scenario) -> None:
     run = scene.running()
-    staging = one(scene.loader, "select * from locaria.create_staging(%s, 't', '[{\"name\": \"a\"}]')", [run["run_id"]])["staging"]
+    staging = one(
+        scene.loader,
+        "select * from locaria.create_staging(%s, 't', '[{\"name\": \"a\"}]')",
+        [run["run_id"]],
+    )["staging"]
     lose(scene, run["run_id"])
     for taken_over in (False, True):
         if taken_over:
@@ -126,7 +143,11 @@ def test_the_table_of_reporter_functions_is_complete(scene: Scenario) -> None:
           and has_function_privilege('locaria_loader', oid, 'execute') and proargnames[1] in ('p_run', 'p_runs')
         """
     )
-    assert {row["proname"] for row in rows} == {*reporter_calls(1), "finish_runs", "get_reject_limit"}
+    assert {row["proname"] for row in rows} == {
+        *reporter_calls(1),
+        "finish_runs",
+        "get_reject_limit",
+    }
 
 
 def test_no_function_knows_a_run_that_never_was(scene: Scenario) -> None:
@@ -245,7 +266,11 @@ def test_log_messages_are_capped_and_the_cap_is_said_once(scene: Scenario) -> No
     scene.set_limits(log_limit=5)
     run = scene.running()
     stored = [
-        scene.call("log_run", run["run_id"], json.dumps([{"level": "info", "message": f"{n}.{i}"} for i in range(2)]))
+        scene.call(
+            "log_run",
+            run["run_id"],
+            json.dumps([{"level": "info", "message": f"{n}.{i}"} for i in range(2)]),
+        )
         for n in range(5)
     ]
     assert stored == [2, 2, 1, 0, 0]
@@ -256,7 +281,14 @@ def test_log_messages_are_capped_and_the_cap_is_said_once(scene: Scenario) -> No
 
 def test_odd_log_messages_are_kept_as_far_as_they_can_be(scene: Scenario) -> None:
     run = scene.running()
-    odd = [{"message": "x" * 20000, "level": "stage"}, {"level": "loud"}, "text", None, {"message": {"a": 1}}, {"message": "ünï \x1b[0m"}]
+    odd = [
+        {"message": "x" * 20000, "level": "stage"},
+        {"level": "loud"},
+        "text",
+        None,
+        {"message": {"a": 1}},
+        {"message": "ünï \x1b[0m"},
+    ]
     assert scene.call("log_run", run["run_id"], json.dumps(odd)) == 6
     lines = scene.log(run["file_id"])
     assert len(lines[0]) == 10000 + len("info: ")
@@ -274,7 +306,11 @@ def test_a_log_message_is_not_lost_when_its_partition_is_missing(scene: Scenario
     threads = Threads()
     for run in runs:
         session = scene.session("loader")
-        threads.start(lambda r, s: scene.call("log_run", r["run_id"], '[{"message": "x"}]', connection=s), run, session)
+        threads.start(
+            lambda r, s: scene.call("log_run", r["run_id"], '[{"message": "x"}]', connection=s),
+            run,
+            session,
+        )
     threads.join()
     for run in runs:
         assert scene.log(run["file_id"]) == ["info: x"]
@@ -290,8 +326,12 @@ def test_two_sessions_that_make_one_partition_both_succeed(scene: Scenario) -> N
     second = scene.session("loader")
     scene.call("log_run", first_run["run_id"], '[{"message": "x"}]', connection=first)
     threads = Threads()
-    threads.start(lambda: scene.call("log_run", second_run["run_id"], '[{"message": "y"}]', connection=second))
-    wait_until(lambda: blocked(scene.owner, second.info.backend_pid), "the second waits for the first")
+    threads.start(
+        lambda: scene.call("log_run", second_run["run_id"], '[{"message": "y"}]', connection=second)
+    )
+    wait_until(
+        lambda: blocked(scene.owner, second.info.backend_pid), "the second waits for the first"
+    )
     first.commit()
     threads.join()
     assert scene.log(first_run["file_id"]) == ["info: x"]
@@ -302,36 +342,66 @@ def test_rejects_are_kept_and_counted(scene: Scenario) -> None:
     scene.set_limits(reject_limit=50)
     run = scene.running(attributes={"reject_limit": "7"})
     assert scene.call("get_reject_limit", run["run_id"]) == 7
-    assert scene.call("reject_rows", run["run_id"], '[{"line": 3, "reason": "too short", "row": "a,b"}, {}]') == 2
+    assert (
+        scene.call(
+            "reject_rows", run["run_id"], '[{"line": 3, "reason": "too short", "row": "a,b"}, {}]'
+        )
+        == 2
+    )
     assert scene.call("reject_rows", run["run_id"], "[]") == 2
-    assert scene.call("reject_rows", run["run_id"], json.dumps([{"line": 9, "row": "y" * 20000}])) == 3
+    assert (
+        scene.call("reject_rows", run["run_id"], json.dumps([{"line": 9, "row": "y" * 20000}])) == 3
+    )
     with refused("LC007", "array"):
         scene.call("reject_rows", run["run_id"], "{}")
-    rows = scene.owner.execute("select line, reason, length(row_text) as n from locaria.rejects order by id").fetchall()
+    rows = scene.owner.execute(
+        "select line, reason, length(row_text) as n from locaria.rejects order by id"
+    ).fetchall()
     assert [tuple(row.values()) for row in rows] == [
-        (3, "too short", 3), (None, "no reason was given", None), (9, "no reason was given", 10000),
+        (3, "too short", 3),
+        (None, "no reason was given", None),
+        (9, "no reason was given", 10000),
     ]
     scene.finish(run["run_id"])
     assert scene.run(run["run_id"])["rows_rejected"] == 3
-    assert scene.call("get_reject_limit", scene.running(attributes={"reject_limit": "many"})["run_id"]) == 50
+    assert (
+        scene.call("get_reject_limit", scene.running(attributes={"reject_limit": "many"})["run_id"])
+        == 50
+    )
 
 
 def test_progress_is_kept_with_the_run_and_stages_are_logged(scene: Scenario) -> None:
     scene.at(seconds=0)
     run = scene.running()
     number = run["run_id"]
-    assert scene.progress(number, stage="read", stage_n=1, stage_of=2, rows_done=10, rows_total=100, percent=10) == "running"
+    assert (
+        scene.progress(
+            number, stage="read", stage_n=1, stage_of=2, rows_done=10, rows_total=100, percent=10
+        )
+        == "running"
+    )
     scene.progress(number, stage="read", rows_done=20)
     scene.progress(number, stage="copy", percent=250, bytes_done=5, unit="features", message="half")
     view = scene.view(run["file_id"])
-    assert (view["stage"], view["rows_done"], view["rows_total"], view["percent"], view["unit"]) == ("copy", 20, 100, 100, "features")
+    assert (
+        view["stage"],
+        view["rows_done"],
+        view["rows_total"],
+        view["percent"],
+        view["unit"],
+    ) == ("copy", 20, 100, 100, "features")
     assert scene.log(run["file_id"]) == ["stage: read", "stage: copy"]
     for wrong in ("[]", "null", "3"):
         with refused("LC007"):
             scene.call("report_progress", number, wrong)
     scene.finish(number)
     row = scene.run(number)
-    assert (row["stage"], row["rows_done"], row["bytes_done"], row["message"]) == ("copy", 20, 5, "half")
+    assert (row["stage"], row["rows_done"], row["bytes_done"], row["message"]) == (
+        "copy",
+        20,
+        5,
+        "half",
+    )
     assert scene.owner.execute("select * from locaria.run_progress").fetchall() == []
 
 
@@ -351,7 +421,11 @@ def test_a_checkpoint_is_handed_to_the_next_attempt(scene: Scenario) -> None:
     scene.fail(run["run_id"])
     scene.at(minutes=10)
     again = scene.claim_one()
-    assert (again["attempt"], again["checkpoint"], again["previous_run"]) == (2, {"line": 500}, run["run_id"])
+    assert (again["attempt"], again["checkpoint"], again["previous_run"]) == (
+        2,
+        {"line": 500},
+        run["run_id"],
+    )
 
 
 def test_a_checkpoint_outlives_an_attempt_that_ended_before_its_own_first(scene: Scenario) -> None:
@@ -386,7 +460,9 @@ def test_a_file_that_is_run_again_by_hand_begins_anew(scene: Scenario) -> None:
 
 def test_a_checkpoint_of_a_zombie_takes_its_rows_along(scene: Scenario) -> None:
     """The fence is a lock: a transaction that holds a checkpoint can't be overtaken, and a late one can't commit."""
-    scene.root.execute("create table public.site (line int); grant insert on public.site to locaria_loader")
+    scene.root.execute(
+        "create table public.site (line int); grant insert on public.site to locaria_loader"
+    )
     scene.at(seconds=0)
     run = scene.running()
     zombie = scene.session("loader", autocommit=False)
@@ -420,7 +496,9 @@ def test_cancel_reaches_a_run_with_each_of_its_reports(scene: Scenario) -> None:
     assert scene.file(run["file_id"])["last_error"] == "cancelled by test_operator: wrong file"
 
 
-def test_a_cancel_that_is_not_obeyed_ends_after_its_grace_and_the_task_is_stopped(scene: Scenario) -> None:
+def test_a_cancel_that_is_not_obeyed_ends_after_its_grace_and_the_task_is_stopped(
+    scene: Scenario,
+) -> None:
     scene.at(seconds=0)
     run = scene.running()
     scene.control("cancel", run["file_id"])
@@ -452,23 +530,41 @@ def test_a_cancel_that_meets_the_end_of_a_run_is_not_lost(scene: Scenario) -> No
     notes: list[str] = []
     assert scene.operator
     threads.start(lambda: notes.append(scene.control("cancel", run["file_id"])[0]["note"]))
-    wait_until(lambda: blocked(scene.owner, scene.operator.info.backend_pid), "cancel waits for the end of the run")
+    wait_until(
+        lambda: blocked(scene.owner, scene.operator.info.backend_pid),
+        "cancel waits for the end of the run",
+    )
     worker.commit()
     threads.join()
     assert scene.status_of(run["file_id"]) == "CANCELLED", notes
 
 
-def test_a_change_of_status_by_hand_takes_the_file_from_its_run_and_is_recorded(scene: Scenario) -> None:
-    for change, status in [("status = 'ERROR'", "ERROR"), ("status = 'REGISTERED'", "REGISTERED"), ("status = 'CANCELLED', claimed_by = null", "CANCELLED")]:
+def test_a_change_of_status_by_hand_takes_the_file_from_its_run_and_is_recorded(
+    scene: Scenario,
+) -> None:
+    for change, status in [
+        ("status = 'ERROR'", "ERROR"),
+        ("status = 'REGISTERED'", "REGISTERED"),
+        ("status = 'CANCELLED', claimed_by = null", "CANCELLED"),
+    ]:
         run = scene.running(priority=5)
         scene.owner.execute(f"update locaria.files set {change} where id = %s", [run["file_id"]])
         file = scene.file(run["file_id"])
         assert (file["status"], file["claimed_by"]) == (status, None)
         with refused("LC001", f"status set to {status} by locaria_owner"):
             scene.finish(run["run_id"])
-        (row,) = scene.owner.execute("select * from locaria.transitions where file_id = %s", [run["file_id"]])
-        assert (row["from_status"], row["to_status"], row["by_user"]) == ("FARGATE_PROCESSING", status, "locaria_owner")
-        assert scene.history(run["file_id"]) == [("REGISTERED", "FARGATE_PROCESSING"), ("FARGATE_PROCESSING", status)]
+        (row,) = scene.owner.execute(
+            "select * from locaria.transitions where file_id = %s", [run["file_id"]]
+        )
+        assert (row["from_status"], row["to_status"], row["by_user"]) == (
+            "FARGATE_PROCESSING",
+            status,
+            "locaria_owner",
+        )
+        assert scene.history(run["file_id"]) == [
+            ("REGISTERED", "FARGATE_PROCESSING"),
+            ("FARGATE_PROCESSING", status),
+        ]
         scene.control("cancel", run["file_id"])
 
 
@@ -481,7 +577,11 @@ def test_a_session_setting_hides_no_change_from_the_history(scene: Scenario) -> 
 
 def test_transitions_are_append_only_even_for_their_owner(scene: Scenario) -> None:
     scene.control("cancel", scene.insert_file())
-    for statement in ("update locaria.transitions set by_user = 'x'", "delete from locaria.transitions", "truncate locaria.transitions"):
+    for statement in (
+        "update locaria.transitions set by_user = 'x'",
+        "delete from locaria.transitions",
+        "truncate locaria.transitions",
+    ):
         with refused("LC009", "append-only"):
             scene.owner.execute(statement)
 
@@ -511,16 +611,18 @@ def test_the_state_machine_allows_exactly_its_arrows(scene: Scenario) -> None:
             """,
             {"s": start, "k": kind},
         ).fetchall()
-        for end in kinds:
+        for end, to_kind in kinds.items():
             if start == end:
                 continue
             change = owner.execute
             with owner.transaction(force_rollback=True):
-                if kinds[end] in ARROWS[kind]:
+                if to_kind in ARROWS[kind]:
                     change("update locaria.files set status = %s where id = %s", [end, row["id"]])
                 else:
                     with refused("LC003", start, end):
-                        change("update locaria.files set status = %s where id = %s", [end, row["id"]])
+                        change(
+                            "update locaria.files set status = %s where id = %s", [end, row["id"]]
+                        )
         with refused("LC005", "NOWHERE"):
             owner.execute("update locaria.files set status = 'NOWHERE' where id = %s", [row["id"]])
     assert one(scene.owner, "select count(*) as n from locaria.status_transitions")["n"] == 14
@@ -531,7 +633,9 @@ def test_a_change_by_hand_sets_what_belongs_to_it(scene: Scenario) -> None:
     scene.fail(run["run_id"], "data", "bad")
     file = scene.file(run["file_id"])
     assert file["finished"] is not None and file["last_error"] == "bad"
-    scene.owner.execute("update locaria.files set status = 'REGISTERED' where id = %s", [file["id"]])
+    scene.owner.execute(
+        "update locaria.files set status = 'REGISTERED' where id = %s", [file["id"]]
+    )
     file = scene.file(run["file_id"])
     assert (file["finished"], file["last_error"], file["attempts"]) == (None, None, 0)
     assert file["run_after"] == file["last_update"]
@@ -562,7 +666,9 @@ def test_silent_tasks_are_given_up_and_stopped(scene: Scenario) -> None:
 
 
 def test_tick_goes_on_when_one_of_its_steps_fails_and_says_so(scene: Scenario) -> None:
-    scene.owner.execute("update locaria.parameters set parameter = '{\"keep_days\": \"ever\"}' where parameter_name = 'log_config'")
+    scene.owner.execute(
+        "update locaria.parameters set parameter = '{\"keep_days\": \"ever\"}' where parameter_name = 'log_config'"
+    )
     scene.at(seconds=0)
     run = scene.running()
     scene.at(minutes=5)
@@ -572,7 +678,9 @@ def test_tick_goes_on_when_one_of_its_steps_fails_and_says_so(scene: Scenario) -
     assert scene.status_of(run["file_id"]) == "REGISTERED"
     (row,) = scene.owner.execute("select * from locaria.health where \"check\" = 'tick errors'")
     assert row["level"] == "crit"
-    scene.owner.execute("update locaria.parameters set parameter = '{}' where parameter_name = 'log_config'")
+    scene.owner.execute(
+        "update locaria.parameters set parameter = '{}' where parameter_name = 'log_config'"
+    )
     scene.tick_until_quiet()
     (row,) = scene.owner.execute("select * from locaria.health where \"check\" = 'tick errors'")
     assert row["level"] == "ok", "what is mended is well again"

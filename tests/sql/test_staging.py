@@ -20,7 +20,9 @@ def site(scene: Scenario) -> Scenario:
     return scene
 
 
-def create(scene: Scenario, run: int, target: str = "places", columns: Any = None, mode: str = "replace") -> Row:
+def create(
+    scene: Scenario, run: int, target: str = "places", columns: Any = None, mode: str = "replace"
+) -> Row:
     return one(
         scene.loader,
         "select * from locaria.create_staging(%s, %s, %s, %s)",
@@ -40,7 +42,13 @@ def publish(scene: Scenario, run: int, staging: str) -> int:
     return int(rows)
 
 
-def load(scene: Scenario, *rows: tuple[Any, ...], target: str = "places", columns: Any = None, mode: str = "replace") -> Row:
+def load(
+    scene: Scenario,
+    *rows: tuple[Any, ...],
+    target: str = "places",
+    columns: Any = None,
+    mode: str = "replace",
+) -> Row:
     """A whole load of one file."""
     run = scene.running(priority=9)
     staging = create(scene, run["run_id"], target, columns, mode)
@@ -50,11 +58,16 @@ def load(scene: Scenario, *rows: tuple[Any, ...], target: str = "places", column
 
 
 def rows_of(scene: Scenario, table: str = "public.places") -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in scene.root.execute(f"select * from {table} order by 1".encode())]
+    return [
+        tuple(row.values())
+        for row in scene.root.execute(f"select * from {table} order by 1".encode())
+    ]
 
 
 def left_tables(scene: Scenario) -> list[str]:
-    rows = scene.owner.execute("select tablename from pg_tables where schemaname = 'locaria_staging' order by 1")
+    rows = scene.owner.execute(
+        "select tablename from pg_tables where schemaname = 'locaria_staging' order by 1"
+    )
     return [row["tablename"] for row in rows]
 
 
@@ -74,13 +87,28 @@ def test_create_replace_and_append(site: Scenario) -> None:
 
 
 def test_names_are_taken_literally_however_hostile(site: Scenario) -> None:
-    names = ['select', 'Robert"); drop table files; --', "a b", "ünï", "'", '"', "x" * 63, "a%I%s$$", "A"]
+    names = [
+        "select",
+        'Robert"); drop table files; --',
+        "a b",
+        "ünï",
+        "'",
+        '"',
+        "x" * 63,
+        "a%I%s$$",
+        "A",
+    ]
     columns = [{"name": name, "type": "text"} for name in names]
     for name in [*names, "public.with.dots", "public. "]:
         load(site, tuple("v" for _ in names), target=name, columns=columns, mode="create")
-    tables = {row["tablename"] for row in site.root.execute("select tablename from pg_tables where schemaname = 'public'")}
+    tables = {
+        row["tablename"]
+        for row in site.root.execute("select tablename from pg_tables where schemaname = 'public'")
+    }
     assert tables == {*names, "with.dots", " "}
-    rows = site.root.execute("select attname from pg_attribute where attrelid = 'public.\"select\"'::regclass and attnum > 0")
+    rows = site.root.execute(
+        "select attname from pg_attribute where attrelid = 'public.\"select\"'::regclass and attnum > 0"
+    )
     assert [row["attname"] for row in rows] == names
     load(site, tuple("w" for _ in names), target=names[1], columns=columns)
 
@@ -143,7 +171,11 @@ def test_nul_is_refused_by_postgres_itself(site: Scenario) -> None:
 
 
 def test_1600_columns_can_be_had(site: Scenario) -> None:
-    create(site, site.running()["run_id"], columns=[{"name": f"c{n}", "type": "integer"} for n in range(1600)])
+    create(
+        site,
+        site.running()["run_id"],
+        columns=[{"name": f"c{n}", "type": "integer"} for n in range(1600)],
+    )
 
 
 def test_a_schema_is_opened_to_loads_by_configuration(site: Scenario) -> None:
@@ -158,7 +190,9 @@ def test_a_schema_is_opened_to_loads_by_configuration(site: Scenario) -> None:
 
 
 def test_a_table_that_locaria_has_not_loaded_is_never_replaced(site: Scenario) -> None:
-    site.owner.execute("create table public.places (id integer, name text); insert into public.places values (0, 'site')")
+    site.owner.execute(
+        "create table public.places (id integer, name text); insert into public.places values (0, 'site')"
+    )
     run = site.running()
     with refused("LC009", "was not loaded by Locaria"):
         create(site, run["run_id"])
@@ -175,14 +209,18 @@ def test_the_target_is_looked_at_again_when_it_is_published(site: Scenario) -> N
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
     fill(site.loader, staging, (1, "a"))
-    site.owner.execute("create table public.places (id integer, name text); insert into public.places values (0, 'site')")
+    site.owner.execute(
+        "create table public.places (id integer, name text); insert into public.places values (0, 'site')"
+    )
     with refused("LC009"):
         publish(site, run["run_id"], staging)
     assert rows_of(site) == [(0, "site")]
     assert site.status_of(run["file_id"]) == "FARGATE_PROCESSING"
 
 
-def test_readers_see_the_old_rows_until_the_commit_and_the_outcome_with_the_new(site: Scenario) -> None:
+def test_readers_see_the_old_rows_until_the_commit_and_the_outcome_with_the_new(
+    site: Scenario,
+) -> None:
     load(site, (1, "old"))
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
@@ -239,7 +277,9 @@ def test_a_replaced_table_keeps_its_grants_indexes_defaults_and_comment(site: Sc
     assert rows_of(site) == [(2, "b")]
     assert after == before
     assert "test_loader" not in str(after["acl"])
-    assert site.session("app").execute("select count(*) as n from public.places").fetchone() == {"n": 1}
+    assert site.session("app").execute("select count(*) as n from public.places").fetchone() == {
+        "n": 1
+    }
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         site.loader.execute("insert into public.places values (9, 'x')")
 
@@ -314,7 +354,11 @@ def test_other_columns_replace_a_table_on_which_nothing_hangs(site: Scenario) ->
 
 def test_a_load_by_the_owner_himself_leaves_him_his_table(site: Scenario) -> None:
     run = site.running()
-    staging = one(site.owner, "select staging from locaria.create_staging(%s, 'places', %s)", [run["run_id"], json.dumps(COLUMNS)])["staging"]
+    staging = one(
+        site.owner,
+        "select staging from locaria.create_staging(%s, 'places', %s)",
+        [run["run_id"], json.dumps(COLUMNS)],
+    )["staging"]
     fill(site.owner, staging, (1, "a"))
     site.call("publish_staging", run["run_id"], staging, connection=site.owner)
     assert site.owner.execute("select id from public.places").fetchall() == [{"id": 1}]
@@ -324,7 +368,11 @@ def test_a_load_by_the_owner_himself_leaves_him_his_table(site: Scenario) -> Non
 def test_a_new_table_can_be_read_by_readers_and_the_loader_loses_it(site: Scenario) -> None:
     load(site, (1, "a"))
     assert site.session("reader").execute("select id from public.places").fetchall() == [{"id": 1}]
-    for statement in ("insert into public.places values (2, 'b')", "select * from public.places", "drop table public.places"):
+    for statement in (
+        "insert into public.places values (2, 'b')",
+        "select * from public.places",
+        "drop table public.places",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             site.loader.execute(statement.encode())
 
@@ -346,7 +394,11 @@ def test_the_next_attempt_adopts_what_was_filled_up_to_the_checkpoint(site: Scen
     site.progress(again["run_id"], rows_done=0)
     site.tick(minutes=5)
     adopted = create(site, again["run_id"])
-    assert (adopted["adopted"], adopted["row_count"], adopted["checkpoint"]) == (True, 2, {"line": 2})
+    assert (adopted["adopted"], adopted["row_count"], adopted["checkpoint"]) == (
+        True,
+        2,
+        {"line": 2},
+    )
     assert adopted["staging"] != staging["staging"]
     with pytest.raises(psycopg.errors.UndefinedTable):
         fill(site.loader, staging["staging"], (9, "zombie"))
@@ -355,7 +407,9 @@ def test_the_next_attempt_adopts_what_was_filled_up_to_the_checkpoint(site: Scen
     assert rows_of(site) == [(1, "a"), (2, "b"), (3, "c")]
 
 
-def test_an_adopted_table_goes_to_the_attempt_after_even_without_a_new_checkpoint(site: Scenario) -> None:
+def test_an_adopted_table_goes_to_the_attempt_after_even_without_a_new_checkpoint(
+    site: Scenario,
+) -> None:
     site.set_limits(max_attempts=9)
     run = site.running()
     staging = create(site, run["run_id"])
@@ -375,7 +429,9 @@ def test_an_adopted_table_goes_to_the_attempt_after_even_without_a_new_checkpoin
     assert rows_of(site) == [(1, "a")]
 
 
-@pytest.mark.parametrize("change", ["columns", "mode", "target", "no checkpoint", "by hand", "held"])
+@pytest.mark.parametrize(
+    "change", ["columns", "mode", "target", "no checkpoint", "by hand", "held"]
+)
 def test_nothing_is_adopted_that_does_not_fit(site: Scenario, change: str) -> None:
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
@@ -387,7 +443,7 @@ def test_nothing_is_adopted_that_does_not_fit(site: Scenario, change: str) -> No
         fill(zombie, staging, (2, "zombie"))
     if change == "by hand":
         site.fail(run["run_id"], "data")
-        site.owner.execute("update locaria.files set attributes = '{\"path\": \"other.csv\"}'")
+        site.owner.execute('update locaria.files set attributes = \'{"path": "other.csv"}\'')
         site.control("retry", run["file_id"])
     else:
         site.fail(run["run_id"])
@@ -430,7 +486,9 @@ def test_a_file_can_not_be_taken_over_while_it_is_published(site: Scenario) -> N
     threads = Threads()
     assert site.operator
     threads.start(lambda: site.control("cancel", run["file_id"]) and None)
-    wait_until(lambda: blocked(site.owner, site.operator.info.backend_pid), "cancel waits for the publish")
+    wait_until(
+        lambda: blocked(site.owner, site.operator.info.backend_pid), "cancel waits for the publish"
+    )
     site.call("finish_run", run["run_id"], connection=publisher)
     publisher.commit()
     threads.join()
@@ -451,13 +509,15 @@ def test_left_tables_are_dropped_when_nobody_goes_on_from_them(site: Scenario) -
         site.tick()
         assert len(left_tables(site)) == 1, "a dying task still holds it"
         holder.close()
-        wait_until(lambda: site.tick() and False or not left_tables(site), "the table is dropped")
+        wait_until(lambda: (site.tick() and False) or not left_tables(site), "the table is dropped")
     run = site.running()
     create(site, run["run_id"])
     site.tick()
     assert len(left_tables(site)) == 1, "a living run keeps its table"
     site.owner.execute("delete from locaria.files")
-    site.owner.execute("update locaria.runs set ended = now(), outcome = 'failed', error = 'x' where ended is null")
+    site.owner.execute(
+        "update locaria.runs set ended = now(), outcome = 'failed', error = 'x' where ended is null"
+    )
     site.tick()
     assert left_tables(site) == [], "a deleted file keeps nothing"
 
@@ -487,7 +547,12 @@ def test_append_takes_the_types_of_the_target(site: Scenario) -> None:
         "create domain public.percentage as numeric check (value between 0 and 100);"
         "create table public.places (id bigint generated by default as identity, name varchar(5), p public.percentage, d date default '2020-01-01')"
     )
-    load(site, ("abc", 5), mode="append", columns=[{"name": "name", "type": "integer"}, {"name": "p"}])
+    load(
+        site,
+        ("abc", 5),
+        mode="append",
+        columns=[{"name": "name", "type": "integer"}, {"name": "p"}],
+    )
     row = one(site.root, "select name, p, d::text from public.places")
     assert (row["name"], row["p"], row["d"]) == ("abc", 5, "2020-01-01")
     with refused("LC007", 'no column "nope"', "name"):

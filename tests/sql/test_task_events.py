@@ -10,7 +10,13 @@ from tests.sql.scenario import ARN, Row, Scenario, refused, task_event
 TASK = f"{ARN}abc"
 
 
-def failure_record(dispatch: int, launch: int | None, error_type: str = "LaunchError", action: str = "run_task", **more: Any) -> Row:
+def failure_record(
+    dispatch: int,
+    launch: int | None,
+    error_type: str = "LaunchError",
+    action: str = "run_task",
+    **more: Any,
+) -> Row:
     """What a Lambda failure destination gets (AWS: invocation-async-retain-records)."""
     return {
         "version": "1.0",
@@ -21,9 +27,23 @@ def failure_record(dispatch: int, launch: int | None, error_type: str = "LaunchE
             "condition": "RetriesExhausted",
             "approximateInvokeCount": 3,
         },
-        "requestPayload": {"version": 1, "action": action, "dispatch": dispatch, "launch": launch, "container": "file_loader", "count": 1},
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-        "responsePayload": {"errorMessage": "Capacity is unavailable at this time", "errorType": error_type},
+        "requestPayload": {
+            "version": 1,
+            "action": action,
+            "dispatch": dispatch,
+            "launch": launch,
+            "container": "file_loader",
+            "count": 1,
+        },
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        },
+        "responsePayload": {
+            "errorMessage": "Capacity is unavailable at this time",
+            "errorType": error_type,
+        },
         **more,
     }
 
@@ -35,11 +55,33 @@ def tell(scene: Scenario, event: Row) -> str:
 @pytest.mark.parametrize(
     ("containers", "detail"),
     [
-        ([], {"stopCode": "TaskFailedToStart", "stoppedReason": "CannotPullContainerError: no such image"}),
-        (None, {"stopCode": "TaskFailedToStart", "stoppedReason": "ResourceInitializationError: secret"}),
         (
-            [{"name": "file_loader", "lastStatus": "STOPPED", "exitCode": None, "reason": "CannotStartContainerError"}],
-            {"stopCode": "TaskFailedToStart", "stoppedReason": "Essential container in task exited"},
+            [],
+            {
+                "stopCode": "TaskFailedToStart",
+                "stoppedReason": "CannotPullContainerError: no such image",
+            },
+        ),
+        (
+            None,
+            {
+                "stopCode": "TaskFailedToStart",
+                "stoppedReason": "ResourceInitializationError: secret",
+            },
+        ),
+        (
+            [
+                {
+                    "name": "file_loader",
+                    "lastStatus": "STOPPED",
+                    "exitCode": None,
+                    "reason": "CannotStartContainerError",
+                }
+            ],
+            {
+                "stopCode": "TaskFailedToStart",
+                "stoppedReason": "Essential container in task exited",
+            },
         ),
         ("null", {"stopCode": "TaskFailedToStart", "stoppedReason": "no IP addresses"}),
     ],
@@ -54,7 +96,10 @@ def test_a_task_that_never_started_is_launched_again_and_uses_no_attempt(
         event["detail"]["containers"] = None
         assert tell(scene, event) == "recorded STOPPED"
     else:
-        assert scene.task_event(TASK, 4, "STOPPED", containers=containers, **detail) == "recorded STOPPED"
+        assert (
+            scene.task_event(TASK, 4, "STOPPED", containers=containers, **detail)
+            == "recorded STOPPED"
+        )
     (dispatch,) = scene.dispatches()
     assert (dispatch["status"], dispatch["launch"]) == ("pending", 2)
     assert detail["stoppedReason"] in dispatch["error"]
@@ -72,18 +117,83 @@ def test_a_task_that_never_started_is_launched_again_and_uses_no_attempt(
 @pytest.mark.parametrize(
     ("exit_code", "reason", "detail", "outcome", "attempts", "said"),
     [
-        (1, None, {"stopCode": "EssentialContainerExited", "stoppedReason": "Essential container in task exited"}, "lost", 1, "exited with code 1"),
-        (0, None, {"stopCode": "EssentialContainerExited"}, "lost", 1, "exited with code 0 without finish()"),
-        (137, "OutOfMemoryError: Container killed due to memory usage", {"stopCode": "EssentialContainerExited"}, "lost", 1, "ran out of memory (exit code 137)"),
-        (137, None, {"stopCode": "EssentialContainerExited"}, "lost", 1, "killed by signal 9 (exit code 137)"),
-        (143, None, {"stopCode": "UserInitiated", "stoppedReason": "stopped by hand"}, "lost", 1, "signal 15"),
-        (None, None, {"stopCode": "InfrastructureHealth", "stoppedReason": "host gone"}, "lost", 1, "stopped without an exit code"),
-        (143, None, {"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."}, "released", 0, "interrupted (SpotInterruption)"),
-        (None, None, {"stopCode": "TerminationNotice"}, "released", 0, "interrupted (TerminationNotice)"),
+        (
+            1,
+            None,
+            {
+                "stopCode": "EssentialContainerExited",
+                "stoppedReason": "Essential container in task exited",
+            },
+            "lost",
+            1,
+            "exited with code 1",
+        ),
+        (
+            0,
+            None,
+            {"stopCode": "EssentialContainerExited"},
+            "lost",
+            1,
+            "exited with code 0 without finish()",
+        ),
+        (
+            137,
+            "OutOfMemoryError: Container killed due to memory usage",
+            {"stopCode": "EssentialContainerExited"},
+            "lost",
+            1,
+            "ran out of memory (exit code 137)",
+        ),
+        (
+            137,
+            None,
+            {"stopCode": "EssentialContainerExited"},
+            "lost",
+            1,
+            "killed by signal 9 (exit code 137)",
+        ),
+        (
+            143,
+            None,
+            {"stopCode": "UserInitiated", "stoppedReason": "stopped by hand"},
+            "lost",
+            1,
+            "signal 15",
+        ),
+        (
+            None,
+            None,
+            {"stopCode": "InfrastructureHealth", "stoppedReason": "host gone"},
+            "lost",
+            1,
+            "stopped without an exit code",
+        ),
+        (
+            143,
+            None,
+            {"stopCode": "SpotInterruption", "stoppedReason": "Your Spot Task was interrupted."},
+            "released",
+            0,
+            "interrupted (SpotInterruption)",
+        ),
+        (
+            None,
+            None,
+            {"stopCode": "TerminationNotice"},
+            "released",
+            0,
+            "interrupted (TerminationNotice)",
+        ),
     ],
 )
 def test_a_task_that_stops_frees_its_file_at_once_and_says_why(
-    scene: Scenario, exit_code: int | None, reason: str | None, detail: Row, outcome: str, attempts: int, said: str
+    scene: Scenario,
+    exit_code: int | None,
+    reason: str | None,
+    detail: Row,
+    outcome: str,
+    attempts: int,
+    said: str,
 ) -> None:
     scene.set_limits(max_attempts=2)
     run = scene.running()
@@ -93,7 +203,9 @@ def test_a_task_that_stops_frees_its_file_at_once_and_says_why(
         main["exitCode"] = exit_code
     if reason is not None:
         main["reason"] = reason
-    scene.task_event(run["task_arn"], 9, "STOPPED", dispatch=None, containers=[sidecar, main], **detail)
+    scene.task_event(
+        run["task_arn"], 9, "STOPPED", dispatch=None, containers=[sidecar, main], **detail
+    )
     row = scene.run(run["run_id"])
     assert (row["outcome"], row["end_status"]) == (outcome, "REGISTERED")
     assert said in row["error"]
@@ -109,7 +221,13 @@ def test_a_task_that_stops_frees_its_file_at_once_and_says_why(
 def test_the_last_attempt_killed_for_memory_says_so_on_the_file(scene: Scenario) -> None:
     scene.set_limits(max_attempts=1)
     run = scene.running()
-    scene.task_event(run["task_arn"], 9, "STOPPED", exit_code=137, reason="OutOfMemoryError: container killed due to memory usage")
+    scene.task_event(
+        run["task_arn"],
+        9,
+        "STOPPED",
+        exit_code=137,
+        reason="OutOfMemoryError: container killed due to memory usage",
+    )
     view = scene.view(run["file_id"])
     assert view["phase"] == "failed" and "out of memory" in view["why"]
 
@@ -127,28 +245,43 @@ def test_events_out_of_order_repeated_or_late_change_nothing(scene: Scenario) ->
     before = scene.task(task)
     assert scene.task_event(TASK, 4, "DEACTIVATING") == "recorded DEACTIVATING"
     after = scene.task(task)
-    assert (after["last_status"], after["stopped"]) == ("STOPPED", before["stopped"]), "left is left"
-    assert scene.task_event(TASK, 9, "STOPPED", exit_code=0, stopCode="EssentialContainerExited") == "recorded STOPPED"
+    assert (after["last_status"], after["stopped"]) == ("STOPPED", before["stopped"]), (
+        "left is left"
+    )
+    assert (
+        scene.task_event(TASK, 9, "STOPPED", exit_code=0, stopCode="EssentialContainerExited")
+        == "recorded STOPPED"
+    )
     assert "ignored" in scene.task_event(TASK, 9, "STOPPED", exit_code=1)
     assert "ignored" in scene.task_event(TASK, 5, "RUNNING")
     row = scene.task(task)
-    assert (row["last_status"], row["exit_code"], row["stop_code"]) == ("STOPPED", 0, "EssentialContainerExited")
+    assert (row["last_status"], row["exit_code"], row["stop_code"]) == (
+        "STOPPED",
+        0,
+        "EssentialContainerExited",
+    )
     assert scene.run(run["run_id"])["outcome"] == "succeeded"
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSED"
     assert scene.dispatches()[0]["status"] == "started"
 
 
-def test_a_stop_event_that_comes_after_the_lease_ran_out_adds_the_reason_only(scene: Scenario) -> None:
+def test_a_stop_event_that_comes_after_the_lease_ran_out_adds_the_reason_only(
+    scene: Scenario,
+) -> None:
     scene.at(seconds=0)
     run = scene.running()
     scene.tick(minutes=5)
     assert scene.status_of(run["file_id"]) == "REGISTERED"
     again = scene.claim_one()
-    scene.task_event(run["task_arn"], 9, "STOPPED", dispatch=None, exit_code=1, stoppedReason="host gone")
+    scene.task_event(
+        run["task_arn"], 9, "STOPPED", dispatch=None, exit_code=1, stoppedReason="host gone"
+    )
     assert scene.run(run["run_id"])["outcome"] == "lost"
     assert scene.run(again["run_id"])["ended"] is None
     assert scene.task(run["task_id"])["stopped_reason"] == "host gone"
-    (attempt,) = scene.owner.execute("select * from locaria.attempts where run_id = %s", [run["run_id"]])
+    (attempt,) = scene.owner.execute(
+        "select * from locaria.attempts where run_id = %s", [run["run_id"]]
+    )
     assert attempt["exit_code"] == 1
 
 
@@ -175,7 +308,9 @@ def test_tasks_of_others_in_the_cluster_leave_no_trace(scene: Scenario) -> None:
     assert scene.owner.execute("select * from locaria.tasks").fetchall() == []
 
 
-def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pauses(scene: Scenario) -> None:
+def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pauses(
+    scene: Scenario,
+) -> None:
     start = scene.at(seconds=0)
     file = scene.insert_file()
     pauses = []
@@ -188,7 +323,9 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
         at = due
         scene.tick(seconds=at)
     assert pauses == [2, 4, 8, 16]
-    assert [(p["dispatch"], p["launch"]) for p in scene.invocations()] == [(1, n) for n in range(1, 6)]
+    assert [(p["dispatch"], p["launch"]) for p in scene.invocations()] == [
+        (1, n) for n in range(1, 6)
+    ]
     assert tell(scene, failure_record(1, 5)) == "failed", "max_launches"
     (dispatch,) = scene.dispatches()
     for word in ("5 launches", "Capacity is unavailable", "e4b46cbf", "RetriesExhausted"):
@@ -221,7 +358,9 @@ def test_a_permanent_error_is_not_tried_again_and_opens_the_circuit(scene: Scena
     scene.tick(seconds=60)
     assert len(scene.invocations()) == 1
     assert "iam:PassRole is missing" in scene.view(file)["why"]
-    (row,) = scene.owner.execute("select * from locaria.health where \"check\" = 'dispatch of file_loader'")
+    (row,) = scene.owner.execute(
+        "select * from locaria.health where \"check\" = 'dispatch of file_loader'"
+    )
     assert row["level"] == "crit" and "iam:PassRole" in row["value"]
     scene.set_parameter("fargate_config", mended=True)
     scene.tick(seconds=61)
@@ -244,7 +383,12 @@ def test_a_stop_that_could_not_be_made_is_of_no_matter(scene: Scenario) -> None:
 
 
 def test_what_is_no_event_is_refused(scene: Scenario) -> None:
-    for event in ({}, {"detail-type": "Scheduled Event"}, {"detail-type": "ECS Task State Change", "detail": {}}, {"requestPayload": {"action": "x"}}):
+    for event in (
+        {},
+        {"detail-type": "Scheduled Event"},
+        {"detail-type": "ECS Task State Change", "detail": {}},
+        {"requestPayload": {"action": "x"}},
+    ):
         with refused("LC007"):
             tell(scene, event)
 
@@ -258,7 +402,9 @@ def test_a_dispatch_of_four_tasks_is_started_when_all_have_reported(scene: Scena
     assert scene.dispatches()[0]["ended"] is not None
 
 
-def test_a_dispatch_whose_tasks_reported_before_its_commit_is_closed_by_tick(scene: Scenario) -> None:
+def test_a_dispatch_whose_tasks_reported_before_its_commit_is_closed_by_tick(
+    scene: Scenario,
+) -> None:
     app = scene.session("app", autocommit=False)
     scene.insert_file(connection=app)
     app.execute("set constraints all immediate")

@@ -159,3 +159,19 @@ def test_a_committer_that_comes_while_a_task_leaves_sees_it_gone(scene: Scenario
     leaving.commit()
     threads.join()
     assert len(scene.invocations()) == 1, "the task is gone: another is asked for"
+
+
+def test_a_task_does_not_leave_while_another_is_refused_for_its_sake(scene: Scenario) -> None:
+    """A commit in between would still count on the refused one, and nobody would come."""
+    scene.set_limits(max_tasks=1)
+    living = scene.start_task()
+    late = scene.session("loader", autocommit=False)
+    assert not scene.report_task(connection=late)["accepted"]
+    assert scene.wait(living, idle="0") == "wait"
+    scene.app.execute("set lock_timeout = '2s'")
+    scene.insert_file()
+    assert scene.invocations() == []
+    late.commit()
+    assert scene.wait(living, idle="0") == "claim"
+    scene.finish(scene.claim_one(living)["run_id"])
+    assert scene.wait(living, idle="0") == "leave"

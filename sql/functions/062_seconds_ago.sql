@@ -1,0 +1,16 @@
+create or replace function locaria.seconds_ago(
+  p_seconds text,
+  p_now timestamptz
+)
+returns timestamptz
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select p_now - make_interval(secs => case
+    when p_seconds ~ '^[0-9]{1,4}([.][0-9]{1,9})?$' then least(p_seconds::double precision, 3600)
+    else 0
+  end)
+$$;
+comment on function locaria.seconds_ago(text, timestamptz) is
+  'When a container says that something was: so many seconds ago, by the database''s clock, an hour at most. A container''s own clock decides nothing.';
