@@ -114,6 +114,22 @@ class Blocks(Iterator[Block]):
         return block
 
 
+def pieces(block: Block, dialect: Dialect, size: int) -> Iterator[Block]:
+    """A block in smaller ones of about `size` bytes; of more, where a row is longer."""
+    newline, quote = dialect.newline_byte, dialect.quote_byte
+    start, line, length = 0, block.line, size
+    while start < len(block.data):
+        data = block.data[start : start + length]
+        end = _last_row_end(data, newline, quote, ended=start + length >= len(block.data))
+        if end == 0 and len(data) == length:
+            length *= 2
+            continue
+        piece = data[:end] if end else data
+        lines = piece.count(newline)
+        yield Block(piece, block.offset + start, line, lines, block.position, block.plain)
+        start, line, length = start + len(piece), line + lines, size
+
+
 def _last_row_end(data: bytes, newline: bytes, quote: bytes, ended: bool) -> int:
     """Where the last whole row of `data` ends; 0 when there is none."""
     end = len(data) if ended else data.rfind(newline) + 1

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 from infer import TEXT, classify, infer_all
@@ -28,17 +29,17 @@ class Dialect:
     quote: str = QUOTE
     newline: str = "\n"
 
-    @property
+    @cached_property
     def newline_byte(self) -> bytes:
         """What ends a row (CR LF ends in LF)."""
         return self.newline.encode()
 
-    @property
+    @cached_property
     def quote_byte(self) -> bytes:
         """The quote, or nothing."""
         return self.quote.encode()
 
-    @property
+    @cached_property
     def delimiter_byte(self) -> bytes:
         """The delimiter."""
         return self.delimiter.encode()

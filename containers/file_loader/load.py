@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from beside import Beside
-from blocks import Block
+from blocks import Block, pieces
 from infer import TEXT
 from psycopg import sql
 from rows import Row, read_rows
@@ -19,9 +19,9 @@ from survey import Survey
 
 from locaria_reporter import Run, Staging
 
-_PIECE = 256 << 10
-_AFTER_A_BAD_ROW = 64
+_PIECE = 128 << 10
 _SHOWN_VALUES = 100
+_SHOWN_BYTES = 10_000
 # Data exceptions, broken constraints, a row larger than a page: the row is bad, not the load.
 _OF_A_ROW = ("22", "23", "54")
 _ENCODING = "22021"
@@ -76,16 +76,23 @@ class Load:
         if block.unclosed:
             row = Row(block.data, block.line, 1, len(block.data))
             self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
-            return
+        elif not self._add_whole(block):
+            for piece in pieces(block, self._survey.dialect, _PIECE):
+                if not self._add_whole(piece):
+                    self._salvage(piece)
+
+    def _add_whole(self, block: Block) -> bool:
+        """Load a block as it stands; False when there is a bad row in it, and nothing is loaded."""
+        if _ends_copy(block):
+            return False
         try:
-            if not _ends_copy(block):
-                self._write(block.data, self._options_for(block.plain), *_end_of(block))
-                return
+            self._write(block.data, self._options_for(block.plain), *_end_of(block))
         except psycopg.Error as error:
             if not _concerns_a_row(error):
                 raise
             self._check_encoding(block, error)
-        self._salvage(block)
+            return False
+        return True
 
     def add_both(self, first: Block, second: Block, beside: Beside) -> None:
         """Load two blocks at the same time; what does not go well is done again one by one."""
@@ -134,40 +141,43 @@ class Load:
         return self._text if plain else self._csv
 
     def _salvage(self, block: Block) -> None:
-        waiting: list[Row] = []
-        size = 0
+        """Load a block row by row, or nearly so."""
+        good: list[Row] = []
         for row in read_rows(block.data, self._survey.dialect, len(self._names), block.line):
-            if row.flaw is not None:
+            if row.flaw is None:
+                good.append(row)
+            else:
                 self._reject(row, row.flaw)
-                continue
-            waiting.append(row)
-            size += len(row.data)
-            if size >= _PIECE:
-                self._add_rows(waiting, block.offset)
-                waiting, size = [], 0
-        self._add_rows(waiting, block.offset)
+        self._add_rows(good, block.offset)
 
     def _add_rows(self, rows: Sequence[Row], offset: int) -> None:
         """Load rows, as many at once as go; those that are refused alone are bad."""
         at, step = 0, len(rows)
         while at < len(rows):
             some = rows[at : at + step]
-            last = some[-1]
-            try:
-                data = self._newline.join([row.data for row in some]) + self._newline
-                self._write(data, self._csv, offset + last.end, last.line + last.lines)
-            except psycopg.Error as error:
-                if not _concerns_a_row(error):
-                    raise
-                if len(some) > 1:
-                    # Up to the bad row first; or, where that is not known, half.
-                    step = _rows_before(error, some) or (1 if _line_of(error) else len(some) // 2)
-                    continue
+            error = self._try(some, offset)
+            if error is None:
+                at, step = at + len(some), len(rows)
+                continue
+            before = _rows_before(error, some)
+            if len(some) == 1 or (before == 0 and self._column_of(error) is not None):
                 self._refused(some[0], error)
-                step = _AFTER_A_BAD_ROW
+                at, step = at + 1, len(rows)
+            elif before is None:
+                step = len(some) // 2
             else:
-                step *= 2
-            at += len(some)
+                step = before or 1
+
+    def _try(self, rows: Sequence[Row], offset: int) -> psycopg.Error | None:
+        data = self._newline.join([row.data for row in rows]) + self._newline
+        last = rows[-1]
+        try:
+            self._write(data, self._csv, offset + last.end, last.line + last.lines)
+        except psycopg.Error as error:
+            if not _concerns_a_row(error):
+                raise
+            return error
+        return None
 
     def _refused(self, row: Row, error: psycopg.Error) -> None:
         reason = error.diag.message_primary or str(error)
@@ -189,7 +199,8 @@ class Load:
     def _reject(self, row: Row, reason: str) -> None:
         self.trouble.rejected += 1
         self.trouble.last = f"line {row.line:,}: {reason}"
-        self._run.reject(row.data.decode("utf-8", "replace"), reason, line=row.line)
+        shown = row.data[:_SHOWN_BYTES].decode("utf-8", "replace")
+        self._run.reject(shown, reason, line=row.line)
 
     def _column_of(self, error: psycopg.Error) -> str | None:
         context = error.diag.context or ""
@@ -261,17 +272,13 @@ def _concerns_a_row(error: psycopg.Error) -> bool:
     return (error.sqlstate or "").startswith(_OF_A_ROW)
 
 
-def _line_of(error: psycopg.Error) -> int | None:
-    """Line of the data at which COPY stopped: the last one of the bad row."""
+def _rows_before(error: psycopg.Error, rows: Sequence[Row]) -> int | None:
+    """How many rows are before the one that COPY stopped at; None when that is not known."""
     match = _LINE.search(error.diag.context or "")
-    return int(match[1]) if match else None
-
-
-def _rows_before(error: psycopg.Error, rows: Sequence[Row]) -> int:
-    """How many whole rows are before the one that COPY stopped at; 0 when not known."""
-    line = _line_of(error) or 0
+    # COPY counts lines: it names the last one of the bad row.
+    line = int(match[1]) if match else 0
     for index, row in enumerate(rows):
         line -= row.lines
         if line <= 0:
-            return index
-    return 0
+            return index if match else None
+    return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from detect import Dialect
 
+_SUSPECT = re.compile(rb"[\0\\]")
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(NamedTuple):
     """One row, without its line end.
 
     Attributes:
@@ -45,6 +47,8 @@ def read_rows(data: bytes, dialect: Dialect, columns: int, line: int) -> Iterato
     while start < len(data):
         end, lines = _row_end(data, start, dialect)
         flaw = _flaw_of(data[start:end], dialect, columns)
+        if end == len(data) and dialect.quote and data.count(dialect.quote_byte, start) % 2:
+            flaw = "a quote is not closed"
         if flaw is not None and lines > 1:
             first = data.find(newline, start)
             next_end = data.find(newline, first + 1)
@@ -76,10 +80,10 @@ def _row_end(data: bytes, start: int, dialect: Dialect) -> tuple[int, int]:
 
 
 def _flaw_of(row: bytes, dialect: Dialect, columns: int) -> str | None:
+    if not _SUSPECT.search(row) and count_fields(row, dialect) == columns:
+        return None
     if b"\0" in row:
         return f"NUL byte at column {_field_of(row, dialect)}: Postgres has no text with it"
-    if dialect.quote and row.count(dialect.quote_byte) % 2:
-        return "a quote is not closed"
     fields = count_fields(row, dialect)
     if fields != columns and (row.strip(b"\r") or columns == 1):
         return f"{fields} fields where there are {columns} columns"
@@ -90,7 +94,7 @@ def _flaw_of(row: bytes, dialect: Dialect, columns: int) -> str | None:
 
 def count_fields(row: bytes, dialect: Dialect) -> int:
     """How many fields COPY sees in a row."""
-    if not dialect.quote:
+    if not dialect.quote or dialect.quote_byte not in row:
         return row.count(dialect.delimiter_byte) + 1
     outside = row.split(dialect.quote_byte)[::2]
     return sum(part.count(dialect.delimiter_byte) for part in outside) + 1

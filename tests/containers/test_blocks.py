@@ -8,7 +8,7 @@ import pytest
 
 from tests.containers import conftest  # noqa: F401 - puts the loader's modules on the path
 
-from blocks import Block, Blocks, ahead  # isort: skip
+from blocks import Block, Blocks, ahead, pieces  # isort: skip
 from detect import Dialect  # isort: skip
 from rows import read_rows  # isort: skip
 
@@ -52,6 +52,19 @@ def test_blocks_are_whole_rows_and_lose_no_byte(newline: str) -> None:
             for row in csv.reader(io.StringIO(block.data.decode(), newline=""))
         ]
         assert rows == list(csv.reader(io.StringIO(data.decode(), newline="")))
+
+
+@pytest.mark.parametrize("size", [1, 10, 100])
+def test_pieces_of_a_block_are_whole_rows_and_lose_no_byte(size: int) -> None:
+    for seed in range(200):
+        data, _ = random_csv(seed, "\n")
+        block = Block(data, 100, 10, data.count(b"\n"), 0, plain=False)
+        offset, line = 100, 10
+        for piece in pieces(block, Dialect(), size):
+            assert (piece.offset, piece.line) == (offset, line)
+            assert piece.data.count(b'"') % 2 == 0
+            offset, line = offset + len(piece.data), line + piece.lines
+        assert (offset, line) == (100 + len(data), 10 + block.lines)
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
