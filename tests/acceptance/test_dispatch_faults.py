@@ -35,7 +35,8 @@ def test_a_rolled_back_insert_loads_nothing_and_its_task_leaves(place: Place) ->
     tasks = place.one("select count(*) as n from locaria.tasks where exit_code = 0")["n"]
     with psycopg.connect(place.runtime.dsn) as session:
         session.execute(
-            "insert into locaria.files (container, attributes) values ('actor', '{\"do\": \"work\"}')"
+            "insert into locaria.files (container, attributes) "
+            "values ('actor', '{\"do\": \"work\"}')"
         )
         session.execute("set constraints all immediate")  # The Lambda is called before the commit …
         session.rollback()  # … that never comes.
@@ -61,7 +62,8 @@ def test_a_task_that_starts_before_the_commit_waits_and_then_loads(place: Place)
         place.db.execute("select 1")
         deadline = place.one("select clock_timestamp() + '30 s' as at")["at"]
         while not place.one(
-            "select exists (select from locaria.tasks where started is not null and stopped is null) as yes"
+            "select exists (select from locaria.tasks "
+            "where started is not null and stopped is null) as yes"
         )["yes"]:
             assert place.one("select clock_timestamp() as at")["at"] < deadline
         task = place.one("select id from locaria.tasks where stopped is null")

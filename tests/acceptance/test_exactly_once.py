@@ -65,7 +65,8 @@ def test_a_loader_killed_half_way_leaves_the_target_and_goes_on_from_its_checkpo
     runs = place.runs(file)
     assert [run["outcome"] for run in runs] == ["lost", "succeeded"]
     said = place.one(
-        "select count(*) as n from locaria.log where file_id = %s and message like 'going on from line%%'",
+        "select count(*) as n from locaria.log "
+        "where file_id = %s and message like 'going on from line%%'",
         file,
     )
     assert said["n"] == 1, "it did not begin again"
