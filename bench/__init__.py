@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench`."""
+"""Measurements against named peers; see README.md."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from bench.database import BenchDatabase, Connection
 from bench.measure import Result, best_of_pairs
 
 FILES = 3_000
 BATCHED = 20_000
+QUICK = 1_000
 BATCH = 100
 
 BARE_CLAIM = """
@@ -27,22 +29,23 @@ where id = any (%s)
 """
 
 
-def measure(database: BenchDatabase) -> Iterator[Result]:
+def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
     """One by one with a commit each way, then 100 at a time."""
     with database.connect() as connection:
         for name, files, batch, goal in (
             ("one by one", FILES, 1, 0.7),
             ("100 at a time", BATCHED, BATCH, 0.5),
         ):
+            count = QUICK if quick else files
             database.make_floor(connection)
             ours, bare = best_of_pairs(
-                lambda batch=batch: _drain_files(connection, batch),
-                lambda batch=batch: _drain_floor(connection, batch),
-                3,
-                lambda files=files: _fill(database, connection, files),
+                partial(_drain_files, connection, batch),
+                partial(_drain_floor, connection, batch),
+                1 if quick else 3,
+                partial(_fill, database, connection, count),
             )
             yield Result(
-                f"claim to finish of {files:,} files, {name}",
+                f"claim to finish of {count:,} files, {name}",
                 ours,
                 bare,
                 "bare SKIP LOCKED loop",

@@ -15,11 +15,16 @@ BULK = (
 FILES, FLOOR = "locaria.files", "public.floor"
 
 
-def measure(database: BenchDatabase) -> Iterator[Result]:
+SINGLES, QUICK_SINGLES = 2_000, 200
+BULKS = ((20_000, 7), (1_000_000, 2))
+QUICK_BULKS = ((20_000, 1),)
+
+
+def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
     """Single inserts with a commit each while a task lives, then bulk inserts."""
     with database.connect() as connection:
-        yield from _single(database, connection)
-        for rows, rounds in ((20_000, 7), (1_000_000, 2)):
+        yield from _single(database, connection, QUICK_SINGLES if quick else SINGLES)
+        for rows, rounds in QUICK_BULKS if quick else BULKS:
             yield from _bulk(database, connection, rows, rounds)
 
 
@@ -35,12 +40,12 @@ def _live_tasks(connection: Connection, count: int) -> None:
     connection.execute("update locaria.tasks set lease_until = now() + interval '1 hour'")
 
 
-def _single(database: BenchDatabase, connection: Connection) -> Iterator[Result]:
+def _single(database: BenchDatabase, connection: Connection, count: int) -> Iterator[Result]:
     def inserts(table: str) -> Callable[[], None]:
         statement = SINGLE.format(table)
 
         def run() -> None:
-            for _ in range(2000):
+            for _ in range(count):
                 connection.execute(statement, prepare=True)
 
         return run
@@ -53,7 +58,7 @@ def _single(database: BenchDatabase, connection: Connection) -> Iterator[Result]
             _live_tasks(connection, tasks)
 
         ours, floor = best_of_pairs(inserts(FILES), inserts(FLOOR), 5, before)
-        yield Result(f"2,000 single inserts, {name}", ours, floor, "bare table", 2.0)
+        yield Result(f"{count:,} single inserts, {name}", ours, floor, "bare table", 2.0)
 
 
 def _bulk(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 from bench.database import BenchDatabase, Connection
 from bench.measure import Result, seconds
 
-FINISHED = 1_000_000
-ROUNDS = 200
+FINISHED, QUICK_FINISHED = 1_000_000, 20_000
+ROUNDS, QUICK_ROUNDS = 200, 20
 
 FILL = """
 with finished as (
@@ -28,34 +29,36 @@ where finished is null
 """
 
 
-def measure(database: BenchDatabase) -> Iterator[Result]:
+def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
     """Each must take less than a millisecond: an index answers it."""
+    finished = QUICK_FINISHED if quick else FINISHED
     with database.connect() as connection:
-        task = _fill(database, connection)
+        task = _fill(database, connection, finished)
         for name, statement in (
             ("claim of one file", None),
-            ("status of one file", "select * from locaria.status where file_id = 500000"),
-            ("log of one file", "select * from locaria.log where file_id = 500000"),
+            ("status of one file", f"select * from locaria.status where file_id = {finished // 2}"),
+            ("log of one file", f"select * from locaria.log where file_id = {finished // 2}"),
             ("newest 20 files", "select * from locaria.status order by file_id desc limit 20"),
             ("running", "select * from locaria.running"),
             ("queue", "select * from locaria.queue"),
             ("tick", "select locaria.tick()"),
         ):
-            if statement is None:
-                work: Callable[[], object] = lambda: _claim(connection, task)  # noqa: E731
-            else:
-                work = lambda statement=statement: connection.execute(statement).fetchall()  # noqa: E731
-            times = [seconds(work) * 1000 for _ in range(ROUNDS)]
+            work = (
+                partial(_read, connection, statement)
+                if statement
+                else partial(_claim, connection, task)
+            )
+            times = [seconds(work) * 1000 for _ in range(QUICK_ROUNDS if quick else ROUNDS)]
             goal = None if name == "tick" else 1.0
-            label = f"{name}, {FINISHED:,} finished files"
+            label = f"{name}, {finished:,} finished files"
             yield Result(label, statistics.median(times), None, "", goal, unit="ms")
 
 
-def _fill(database: BenchDatabase, connection: Connection) -> int:
+def _fill(database: BenchDatabase, connection: Connection, finished: int) -> int:
     database.empty(connection)
     with connection.transaction():
         connection.execute("alter table locaria.files disable trigger user")
-        connection.execute(FILL, [FINISHED])
+        connection.execute(FILL, [finished])
         connection.execute(FINISH)
         connection.execute("alter table locaria.files enable trigger user")
     connection.execute("vacuum analyze locaria.files, locaria.runs")
@@ -65,6 +68,10 @@ def _fill(database: BenchDatabase, connection: Connection) -> int:
     row = connection.execute("select task_id from locaria.start_task('file_loader')").fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _read(connection: Connection, statement: str) -> None:
+    connection.execute(statement).fetchall()
 
 
 def _claim(connection: Connection, task: int) -> None:

@@ -95,6 +95,7 @@ def write_containers(folder: Path) -> Path:
     limits = {"idle_timeout": "1 second", "backoff": "0 seconds", "lease": "3 seconds"}
     loader = read_dockers()["file_loader"]
     loader["limits"] |= limits
+    loader["stop_timeout"] = 120  # A stopped process is left alone long enough to wake up.
     actor = {
         "entry_point": ["python", "actor.py"],
         "type": "loader",

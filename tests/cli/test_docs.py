@@ -57,7 +57,12 @@ def left_roles(db: Database) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("document", "role"),
-    [("docs/applications.md", "app"), ("docs/dba.md", None), ("sql/README.md", None)],
+    [
+        ("README.md", None),
+        ("docs/applications.md", "app"),
+        ("docs/dba.md", None),
+        ("sql/README.md", None),
+    ],
 )
 @pytest.mark.usefixtures("left_roles")
 def test_the_examples_run(

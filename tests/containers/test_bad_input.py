@@ -140,7 +140,7 @@ def test_bad_paths_end_in_clear_errors(loader: Loader) -> None:
         "file://" + str(loader.folder / "outside.csv"): "is outside of what may be read here",
         "s3://bucket/key.csv": "s3 is not supported",
         "http://127.0.0.1:1/x.csv": "is not a public address",
-        "http://169.254.170.2/v2/credentials": "is not a public address",
+        "http://169.254.170.2/v2/credentials": "is link-local",
         "x\0.csv": "attribute path",
     }
     expected.pop("x\0.csv")  # no jsonb can hold it: the INSERT itself is refused

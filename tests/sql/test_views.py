@@ -148,13 +148,13 @@ def test_running_shows_progress_and_the_session_of_the_run(scene: Scenario) -> N
         1000,
         50,
     )
-    assert row["rows_per_s"] == 25
+    assert row["rows_per_s"] == 50
     assert row["heartbeat_age"].total_seconds() == 10 and row["lease_left"].total_seconds() == 50
     assert row["live_note"] == f"locaria run={run['run_id']} 51% copy"
     assert row["backend_pid"] == session.info.backend_pid
     assert row["stalled"] is False
     view = scene.view(run["file_id"])
-    assert view["rate_per_s"] == 25
+    assert view["rate_per_s"] == 50
     assert (view["eta"] - scene.at(seconds=0)).total_seconds() == 20
     scene.set_limits(stall_timeout="1 minute")
     scene.at(seconds=80)
