@@ -99,7 +99,7 @@ def run_experiment(scene: Scenario, max_tasks: int, idle: str) -> Fleet:
         for i in range(EACH):
             if i % 3:  # At the worst moment: nothing is left to do, a task is about to leave.
                 wait_until(
-                    lambda: nothing_waits(session) or fleet.stop.is_set(), "files are taken", 20
+                    lambda: nothing_waits(session) or fleet.stop.is_set(), "files are taken", 60
                 )
             scene.insert_files(1 + (i + n) % 3, session)
 
