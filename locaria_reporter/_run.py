@@ -72,6 +72,7 @@ class Run(Reports):
         self._account.check()
         for staging in self._stagings:
             staging.flush()
+        self._send_rejects()
         wanted = {**(checkpoint or {}), **more}
         self._heed(self._channel.save_checkpoint(self.id, wanted))
         self._checkpoint, self._inherited = wanted, False
@@ -205,6 +206,9 @@ class Run(Reports):
 
     def _copy_block(self, block: Block, checkpoint: Json | None) -> int:
         self._account.check()
+        if checkpoint is not None:
+            # What was rejected before it must not be lost once it is passed.
+            self._send_rejects()
         # A block without a checkpoint unsets the last one: going on from there would double rows.
         rows, cancelled = self._channel.copy_block(self.id, block, checkpoint)
         self._checkpoint, self._inherited = checkpoint or {}, False

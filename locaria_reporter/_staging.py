@@ -113,6 +113,11 @@ class Staging:
         block = Block(self.name, names, data=data, options=options)
         return self._send(block, None if checkpoint is None else dict(checkpoint))
 
+    def count(self, rows: int) -> None:
+        """Count rows that the loader has copied into it on a connection of its own."""
+        self._sent += rows
+        self._run._count_copied(self._sent)
+
     def flush(self) -> None:
         """Send the rows that wait in memory."""
         if not self._buffer:
@@ -124,8 +129,7 @@ class Staging:
 
     def _send(self, block: Block, checkpoint: Json | None) -> int:
         copied = self._run._copy_block(block, checkpoint)
-        self._sent += copied
-        self._run._count_copied(self._sent)
+        self.count(copied)
         return copied
 
     def __enter__(self) -> Staging:

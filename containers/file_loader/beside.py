@@ -72,8 +72,7 @@ class Beside:
             self._connection.execute("commit")
         except psycopg.OperationalError as error:
             raise Retry(f"a commit got no answer: {error}", in_=0) from None
-        # Staging counts only what went through it, and tells that number to the database.
-        self._staging._sent += rows
+        self._staging.count(rows)
 
     def abandon(self) -> None:
         """Nothing of the block shall be stored, unless it has been committed."""

@@ -28,3 +28,10 @@ when (
 )
 execute function locaria.files_request_again();
 comment on trigger _900_dispatch_update on locaria.files is 'Asks for a task for a waiting file that may run earlier or elsewhere.';
+
+create or replace trigger _100_refuse_delete
+before delete on locaria.files
+for each row
+when (old.claimed_by is not null)
+execute function locaria.refuse_delete();
+comment on trigger _100_refuse_delete on locaria.files is 'A run would be left without its file.';

@@ -1,6 +1,7 @@
 create or replace view locaria.history as
 select t.file_id, t.at, t.from_status, t.to_status, t.run_id, t.by_user, t.reason
 from locaria.transitions t
+where t.from_status <> t.to_status
 union all
 select r.file_id, r.started, r.requested_status, 'FARGATE_PROCESSING', r.id, null, format('claimed by task %s (attempt %s)', r.task_id, r.attempt)
 from locaria.runs r

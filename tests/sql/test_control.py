@@ -154,3 +154,19 @@ def test_registering_a_container_again_changes_what_the_entry_names(scene: Scena
         scene.owner.execute(
             "select locaria.register_container('x', '{\"limits\": {\"max_task\": 5}}')"
         )
+
+
+def test_who_held_released_or_moved_a_file_stands_in_its_timeline(scene: Scenario) -> None:
+    file = scene.insert_file()
+    for act in ("hold(array[%s])", "release(array[%s])", "set_priority(array[%s], 7::smallint)"):
+        scene.operator.execute(f"select locaria.{act}", [file])
+    told = scene.owner.execute("select what, detail from locaria.timeline(%s)", [file]).fetchall()
+    acts = [(row["what"], row["detail"]) for row in told if row["detail"] == "by test_operator"]
+    assert [what for what, _ in acts] == ["held", "released", "priority set to 7"]
+    assert scene.owner.execute("select from locaria.history").fetchall() == []
+
+
+def test_a_file_that_is_being_worked_on_cannot_be_removed(scene: Scenario) -> None:
+    run = scene.running()
+    with refused("LC009", "is being worked on"):
+        scene.owner.execute("delete from locaria.files where id = %s", [run["file_id"]])

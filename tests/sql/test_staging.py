@@ -514,10 +514,8 @@ def test_left_tables_are_dropped_when_nobody_goes_on_from_them(site: Scenario) -
     create(site, run["run_id"])
     site.tick()
     assert len(left_tables(site)) == 1, "a living run keeps its table"
+    site.call("fail_run", run["run_id"], "transient", "for a while")
     site.owner.execute("delete from locaria.files")
-    site.owner.execute(
-        "update locaria.runs set ended = now(), outcome = 'failed', error = 'x' where ended is null"
-    )
     site.tick()
     assert left_tables(site) == [], "a deleted file keeps nothing"
 

@@ -45,6 +45,9 @@ begin
       concat_ws(', ', 'run ' || h.run_id, h.reason, 'by ' || h.by_user)
     from locaria.history h where h.file_id = p_file
     union all
+    select t.at, 5, t.reason, 'by ' || t.by_user
+    from locaria.transitions t where t.file_id = p_file and t.from_status = t.to_status
+    union all
     select m.at, 4, case m.level when 'stage' then 'stage' else 'log ' || m.level end, m.message
     from locaria.log_messages m where m.file_id = p_file
     union all

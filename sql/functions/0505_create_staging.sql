@@ -47,7 +47,7 @@ begin
     and s.target_schema = v_target.table_schema and s.target_table = v_target.table_name
     and s.mode = p_mode and s.columns = v_columns
     -- Run again by hand, it begins anew: its attributes may be others now.
-    and not exists (select from locaria.transitions t where t.file_id = v_file and t.at >= r.ended)
+    and not exists (select from locaria.transitions t where t.file_id = v_file and t.at >= r.ended and t.from_status <> t.to_status)
   order by s.run_id desc, s.staging_name limit 1;
   if found then
     begin

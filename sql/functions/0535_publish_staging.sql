@@ -15,6 +15,7 @@ declare
   v_relation regclass;
   v_columns text;
   v_rows bigint := p_rows;
+  v_lock_timeout text := current_setting('lock_timeout');
 begin
   perform from locaria.files where claimed_by = p_run for update;
   if not found then
@@ -42,6 +43,7 @@ begin
     end if;
     perform locaria.swap_table(v_staging.staging_name, v_staging.target_schema, v_staging.target_table, v_relation);
   end if;
+  perform set_config('lock_timeout', v_lock_timeout, true);
   delete from locaria.staging_tables where staging_name = v_staging.staging_name;
   insert into locaria.published_tables as t (table_schema, table_name, run_id, file_id, mode, row_count, published)
   values (v_staging.target_schema, v_staging.target_table, p_run, v_staging.file_id, v_staging.mode, v_rows, locaria.clock())

@@ -96,7 +96,7 @@ begin
       select max(r.id) as id, (array_agg(r.checkpoint order by r.id desc) filter (where r.checkpoint is not null))[1] as checkpoint
       from locaria.runs r
       where r.file_id = c.file_id and r.id < c.run_id
-        and not exists (select from locaria.transitions t where t.file_id = r.file_id and t.at >= r.ended)
+        and not exists (select from locaria.transitions t where t.file_id = r.file_id and t.at >= r.ended and t.from_status <> t.to_status)
     ) as before on true;
     get diagnostics v_claimed = row_count;
     v_left := v_left - v_claimed;

@@ -21,7 +21,7 @@ begin
           select from locaria.staging_tables x where x.file_id = s.file_id and x.run_id > s.run_id
             and x.target_schema = s.target_schema and x.target_table = s.target_table
         )
-        or exists (select from locaria.transitions t where t.file_id = s.file_id and t.at >= r.ended))
+        or exists (select from locaria.transitions t where t.file_id = s.file_id and t.at >= r.ended and t.from_status <> t.to_status))
     limit 100
   loop
     begin

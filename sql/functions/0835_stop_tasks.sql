@@ -8,6 +8,8 @@ declare
   v_task record;
   v_count integer := 0;
 begin
+  perform set_config('aws_lambda.connect_timeout_ms', locaria.get_parameter('dispatch_config', 'connect_timeout_ms', '500'), true),
+    set_config('aws_lambda.request_timeout_ms', locaria.get_parameter('dispatch_config', 'request_timeout_ms', '1000'), true);
   for v_task in
     select t.id, t.task_arn, t.container, coalesce(t.stopped_reason, 'stopped by Locaria') as reason,
       coalesce(p.parameter -> t.container ->> 'cluster', p.parameter -> 'default' ->> 'cluster') as cluster
@@ -15,6 +17,7 @@ begin
     join locaria.parameters p on p.parameter_name = 'fargate_config'
     where t.stop_requested is not null and t.stop_sent is null and t.last_status <> 'STOPPED' and t.task_arn like 'arn:%'
       and t.stop_requested > locaria.clock() - interval '1 hour'
+      and not exists (select from locaria.circuits c where c.function_arn = locaria.get_dispatch_circuit(t.container))
     limit 20
     for update of t skip locked
   loop
