@@ -1,0 +1,16 @@
+create or replace function locaria.release(p_files bigint[])
+returns setof locaria.files
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with changed as (
+    update locaria.files set run_after = locaria.clock(), last_update = locaria.clock()
+    where id = any (p_files) and claimed_by is null and finished is null and run_after = 'infinity' returning *
+  ), recorded as (
+    insert into locaria.transitions (file_id, at, from_status, to_status, reason) select id, last_update, status, status, 'released' from changed
+  )
+  select * from changed
+$$;
+comment on function locaria.release(bigint[]) is 'Lets held files run. Returns them. Example: select id from locaria.release(array[17]).';
