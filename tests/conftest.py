@@ -74,6 +74,7 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServ
     )
     with server:
         yield server
+    server.destroy()
 
 
 @pytest.fixture(scope="session")
