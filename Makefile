@@ -28,7 +28,10 @@ test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the syste
 lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy locaria locaria_reporter
+	$(BIN)/mypy locaria locaria_reporter bench
+	$(BIN)/mypy containers/file_loader/*.py
+	$(BIN)/mypy lambda/ecs_run_task/*.py
+	$(BIN)/mypy lambda/task_events/*.py
 
 format: setup ## rewrite the code as the formatter wants it
 	$(BIN)/ruff format .

@@ -22,13 +22,15 @@ from ._masking import Masker
 
 _LONGEST_ERROR = 2_000
 _LONGEST_DETAIL = 20_000
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def failure_of(error: BaseException, masker: Masker) -> Failure:
     """The failure to report for `error`, without secrets.
 
     Retry → transient; Fatal → its kind; Cancelled → cancelled; `sys.exit(75)` and `sys.exit(65)`
-    mean the same as from a shell; anything else is internal, with its traceback.
+    mean the same as from a shell; a missing right in the database → config; anything else is
+    internal, with its traceback.
     """
     if isinstance(error, CommandFailed):
         return Failure(
@@ -42,7 +44,9 @@ def failure_of(error: BaseException, masker: Masker) -> Failure:
     elif isinstance(error, SystemExit):
         kind, delay = _kind_of_exit(error), None
     else:
-        kind, delay = "internal", None
+        # A missing right is there again at the next attempt; a person has to grant it.
+        missing = getattr(error, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+        kind, delay = "config" if missing else "internal", None
     named = isinstance(error, Outcome) and error.__cause__ is None
     return Failure(
         kind=kind,

@@ -72,19 +72,22 @@ class Beside:
             self._connection.execute("commit")
         except psycopg.OperationalError as error:
             raise Retry(f"a commit got no answer: {error}", in_=0) from None
-        self._staging.rows += rows
+        # Staging counts only what went through it, and tells that number to the database.
+        self._staging._sent += rows
 
     def abandon(self) -> None:
-        """Nothing of the block shall be stored."""
+        """Nothing of the block shall be stored, unless it has been committed."""
         if self._copied is not None:
+            # Waits: a connection must not be closed under a thread that uses it.
             self._copied.exception()
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
                 self._connection.close()
 
     def close(self) -> None:
-        """End the thread."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the thread and the connection."""
+        self.abandon()
+        self._pool.shutdown(wait=False)
 
 
 def beside(run: Run, staging: Staging, blocks: int) -> Beside | None:

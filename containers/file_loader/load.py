@@ -101,9 +101,6 @@ class Load:
             self.add(first)
             self.add(second)
             return
-        except BaseException:
-            beside.abandon()
-            raise
         try:
             beside.commit(self._checkpoint(*_end_of(second)))
         except psycopg.Error as error:
@@ -118,6 +115,8 @@ class Load:
         return self._survey.dialect.newline_byte
 
     def _write(self, data: bytes, options: str, offset: int, line: int) -> None:
+        # What a checkpoint has passed is never read again: its bad rows must be stored before.
+        self._run._send_rejects()
         self._staging.write(data, self._checkpoint(offset, line), options=options)
 
     def _checkpoint(self, offset: int, line: int) -> dict[str, Any]:

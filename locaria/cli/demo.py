@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shlex
 import shutil
 import time
 from importlib.util import find_spec
@@ -62,7 +61,7 @@ def demo(as_json: bool) -> None:
             show_outcome(session, file_id, code)
             out()
             out(f"All of it took {duration(time.monotonic() - began)}.")
-            show_next_steps(dsn, file_id, started=started)
+            show_next_steps(file_id, started=started)
     raise click.exceptions.Exit(code)
 
 
@@ -173,20 +172,10 @@ def show_first_rows(rows: list[Row], title: str) -> None:
         out(f"… and {hidden} more columns")
 
 
-def show_next_steps(dsn: str, file_id: int, *, started: bool) -> None:
+def show_next_steps(file_id: int, *, started: bool) -> None:
     """Say how to look around, and how to stop what was started."""
     out()
     state = "was started and stays up" if started else "was running before"
     out(f"The local runtime {state}. Stop it with: locaria down")
-    out(f"One file in full: locaria show {file_id} · live: locaria watch · look around:")
-    console().print(f"  {psql()} {shlex.quote(dsn)}", markup=False, soft_wrap=True)
-
-
-def psql() -> str:
-    """The psql to use: the one on PATH, else the one that came with the server."""
-    if shutil.which("psql"):
-        return "psql"
-    from locaria.local.binaries import find_binaries  # noqa: PLC0415 - seldom needed
-
-    program = find_binaries().program("psql")
-    return str(program) if program.exists() else "psql"
+    out(f"One file in full: locaria show {file_id}")
+    out("Live: locaria watch · a SQL prompt: locaria psql")

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from locaria.cli.errors import ExitCode
 from locaria.local.places import DEFAULT_STATE_DIR
 
 _console = Console()
@@ -26,7 +27,7 @@ state_dir_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Start Locaria on this machine.")
 @click.option("--detach", is_flag=True, help="Run in the background; return when ready.")
 @click.option(
     "--dsn",
@@ -35,7 +36,13 @@ state_dir_option = click.option(
 )
 @state_dir_option
 def up(detach: bool, dsn: str | None, state_dir: Path) -> None:
-    """Start Locaria on this machine: Postgres, Lambda and ECS stand-ins, tick."""
+    """Start Locaria on this machine: Postgres, stand-ins for Lambda and ECS, tick() once a second.
+
+    \b
+    locaria up                                  # Ctrl-C stops everything
+    locaria up --detach                         # in the background; stop it with: locaria down
+    LOCARIA_UP_DSN=postgresql://postgres@host/db locaria up
+    """
     from locaria.local import daemon, runtime  # noqa: PLC0415 - slow to import, for this alone
 
     state_dir = state_dir.absolute()
@@ -66,7 +73,11 @@ def up(detach: bool, dsn: str | None, state_dir: Path) -> None:
 @click.command()
 @state_dir_option
 def down(state_dir: Path) -> None:
-    """Stop Locaria on this machine, and whatever a crashed one left."""
+    """Stop Locaria on this machine, and whatever a crashed one left. Its data stay.
+
+    \b
+    locaria down
+    """
     from locaria.local import runtime  # noqa: PLC0415 - as above
 
     state_dir = state_dir.absolute()
@@ -82,7 +93,11 @@ def down(state_dir: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @state_dir_option
 def status(as_json: bool, state_dir: Path) -> None:
-    """Show whether Locaria runs here, and where. Exit code 3 when it does not."""
+    """Show whether Locaria runs here, and where. Exit code 4 when it does not.
+
+    \b
+    locaria status --json                       # {"state", "dsn", "http", "ws", "ingest", …}
+    """
     from locaria.local import runtime  # noqa: PLC0415 - as above
 
     found = runtime.read_status(state_dir.absolute())
@@ -91,7 +106,7 @@ def status(as_json: bool, state_dir: Path) -> None:
     else:
         _show(found, state_dir.absolute())
     if found["state"] != "running":
-        sys.exit(3)
+        sys.exit(ExitCode.UNREACHABLE)
 
 
 def _start_in_background(state_dir: Path, dsn: str | None) -> None:

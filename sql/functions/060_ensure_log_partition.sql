@@ -7,16 +7,18 @@ as $$
 declare
   v_name text := 'log_messages_' || to_char(p_day, 'YYYYMMDD');
 begin
-  if to_regclass('locaria.' || v_name) is not null then
-    return false;
-  end if;
+  for n in 1 .. 2 loop
+    if exists (select from pg_class where relname = v_name and relnamespace = 'locaria'::regnamespace) then
+      return false;
+    end if;
+    -- One at a time: CREATE TABLE of one name in two sessions fails in one of them, in one of three ways.
+    perform pg_advisory_xact_lock(4242004, hashtext(v_name));
+  end loop;
   -- Made apart and attached, because ATTACH, unlike PARTITION OF, lets others go on writing messages.
   execute format('create table locaria.%I (like locaria.log_messages including all)', v_name);
   execute format('alter table locaria.log_messages attach partition locaria.%I for values from (%L) to (%L)',
     v_name, p_day::text || ' 00:00:00+00', (p_day + 1)::text || ' 00:00:00+00');
   return true;
-exception when duplicate_table or unique_violation then
-  return false; -- Another session was quicker, just now.
 end
 $$;
 comment on function locaria.ensure_log_partition(date) is 'Makes the partition of log_messages for one day (UTC), if it is missing; true if it was.';

@@ -32,7 +32,7 @@ begin
     where coalesce(f.container, f.status) = any (locaria.queue_keys(v_status.container)) and f.claimed_by is null and f.finished is null
       and f.run_after <= locaria.clock()
       and (f.priority > v_status.priority or f.priority = v_status.priority and (f.run_after, f.id) < (v_status.run_after, p_file));
-    return next format('%s files are before it in the queue.', v_before);
+    return next format(case when v_before = 1 then '%s file is' else '%s files are' end || ' before it in the queue.', v_before);
   end if;
   return query
     select format('Dispatch %s (%s): %s, %s asked, launch %s%s%s.', d.id, d.status, d.reason, d.asked, d.launch,

@@ -41,7 +41,7 @@ select
   x.rows_total,
   x.unit,
   x.rows_rejected,
-  case when x.run_s > 0 then round((x.rows_done / x.run_s)::numeric, 1) end as rate_per_s,
+  round((x.rows_done / nullif(x.reported_s, 0))::numeric, 1) as rate_per_s,
   case when x.phase = 'running' and x.percent between 1 and 99.99 and x.last_report > x.started_at
     then x.last_report + (x.last_report - x.started_at) * ((100 - x.percent::double precision) / x.percent::double precision) end as eta,
   x.last_message,
@@ -107,6 +107,8 @@ from (
     r.started as started_at,
     f.finished as finished_at,
     extract(epoch from coalesce(r.ended, locaria.statement_clock()) - r.started)::double precision as run_s,
+    -- Up to the last report, not up to now: a rate that does not sink between two reports.
+    extract(epoch from coalesce(r.ended, p.progressed) - r.started)::double precision as reported_s,
     r.id as run_id,
     t.task_arn,
     f.attributes

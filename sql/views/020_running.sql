@@ -16,7 +16,7 @@ select
   coalesce(p.bytes_done, 0) as bytes_processed,
   coalesce(p.bytes_total, 0) as bytes_total,
   p.percent,
-  round((p.rows_done / nullif(extract(epoch from locaria.statement_clock() - r.started), 0))::numeric, 1) as rows_per_s,
+  round((p.rows_done / nullif(extract(epoch from p.progressed - r.started), 0))::numeric, 1) as rows_per_s,
   r.started,
   locaria.statement_clock() - greatest(p.heartbeat, r.started) as heartbeat_age,
   greatest(p.lease_until, r.lease_until) - locaria.statement_clock() as lease_left,

@@ -173,7 +173,7 @@ def test_every_command_teaches_with_an_example(locaria_without_dsn: Command) -> 
     listed = locaria_without_dsn("--help").out.partition("Commands:")[2].partition("\n\n")[0]
     names = {line.split()[0] for line in listed.splitlines() if line}
     assert {"submit", "watch", "list", "show", "logs", "cancel", "retry", "explain"} <= names
-    for name in sorted(names - {"up", "down", "status"}):
+    for name in sorted(names):
         assert f"locaria {name}" in locaria_without_dsn(name, "--help").out.partition("\n")[2], name
 
 
@@ -181,3 +181,9 @@ def test_the_exit_codes_are_in_the_help(locaria_without_dsn: Command) -> None:
     said = locaria_without_dsn("submit", "--help").out
     for code in ("0", "1", "2", "3", "4", "5", "130"):
         assert f"\n  {code:>3}  " in said or f" {code}  " in said
+
+
+def test_psql_connects_without_a_password_in_its_arguments(locaria: Command) -> None:
+    assert OWNER in locaria("psql", "-XAtc", "select current_user").out
+    argv = locaria("psql", "-XAtc", r"\! tr '\\0' ' ' < /proc/$PPID/cmdline").out
+    assert "select" not in argv and PASSWORD not in argv and "psql" in argv

@@ -4,7 +4,6 @@ import gzip
 import os
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,12 +40,16 @@ BAD: dict[str, Bad] = {
         "is not utf-8: byte 0xFC at offset 1,650,011, line 150,002;",
     ),
     "an encoding that is wrongly declared": Bad(
-        "id,name\n1,Zürich\n".encode("latin-1"), "is not utf-16-le: byte .* at offset", {"encoding": "utf-16"}
+        "id,name\n1,Zürich\n".encode("latin-1"),
+        "is not utf-16-le: byte .* at offset",
+        {"encoding": "utf-16"},
     ),
     "half a character at the end": Bad(b"id,name\n1,a\xc3", r"byte 0xC3 at offset 11, line 2"),
     "utf-16 without a mark": Bad(UTF16, r"is no text: every 2\. byte.*utf-16-le"),
     "a mark and another declaration": Bad(
-        b"\xef\xbb\xbfa,b\n1,2\n", "begins with the byte order mark of utf-8", {"encoding": "cp1252"}
+        b"\xef\xbb\xbfa,b\n1,2\n",
+        "begins with the byte order mark of utf-8",
+        {"encoding": "cp1252"},
     ),
     "an unknown encoding": Bad(GOOD, "attribute encoding: 'klingon'", {"encoding": "klingon"}),
     "an encoding that is none": Bad(GOOD, "attribute encoding: 'hex'", {"encoding": "hex"}),
@@ -79,7 +82,9 @@ BAD: dict[str, Bad] = {
     ),
     "a name that is too long": Bad(GOOD, "longer than the 63 bytes", {"table": "x" * 64}),
     "a mode that there is not": Bad(GOOD, "attribute mode: 'upsert'", {"mode": "upsert"}),
-    "nothing to append to": Bad(GOOD, 'no "public.nowhere"', {"mode": "append", "table": "nowhere"}),
+    "nothing to append to": Bad(
+        GOOD, 'no "public.nowhere"', {"mode": "append", "table": "nowhere"}
+    ),
     "append with another column": Bad(
         "id,colour\n1,red\n", 'has no column "colour"', {"mode": "append", "table": "kept"}
     ),
@@ -152,13 +157,14 @@ def test_bad_paths_end_in_clear_errors(loader: Loader) -> None:
     assert "attribute path is missing" in loader.file(nothing["id"])["last_error"]
 
 
-@pytest.mark.parametrize("path", ["/proc/self/environ", "/dev/null", "/proc/self/root/etc/hosts"])
+@pytest.mark.parametrize("path", ["/proc/self/environ", "/dev/null"])
 def test_the_loaders_own_environment_is_never_loaded(loader: Loader, path: str) -> None:
-    file = loader.insert(path, table="leak", header=False)
+    link = loader.folder / "link.csv"
+    link.symlink_to(path)
+    files = [loader.insert(name, table="leak", header=False) for name in (path, link)]
     loader.drain()
-    if Path(path).resolve().is_relative_to("/proc") or path.startswith("/dev"):
-        assert loader.file(file)["status"] == "ERROR"
-        assert "is not read" in loader.file(file)["last_error"]
+    for file in files:
+        assert "is no file of data and is not read" in loader.file(file)["last_error"]
 
 
 def test_bad_rows_are_set_aside_with_line_and_reason_and_the_others_load(loader: Loader) -> None:
@@ -209,7 +215,9 @@ def test_a_column_inferred_too_narrowly_is_loaded_again_wider(loader: Loader) ->
     assert loader.succeeded(file)
     assert loader.types() == {"a": "integer", "b": "numeric"}
     assert len(loader.rows()) == 199_999
-    attempts = loader.owner.execute("select outcome, error from locaria.runs order by id").fetchall()
+    attempts = loader.owner.execute(
+        "select outcome, error from locaria.runs order by id"
+    ).fetchall()
     assert [row["outcome"] for row in attempts] == ["failed", "succeeded"]
     assert re.search('20 are allowed .*loading again with "b" as numeric', attempts[0]["error"])
     assert loader.result(file)["rejected"] == 1

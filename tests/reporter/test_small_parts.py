@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from locaria_reporter._command.environment import database_variables, parameter_variables
@@ -9,6 +10,7 @@ from locaria_reporter._command.gdal import GdalProgress
 from locaria_reporter._command.lines import parse_line
 from locaria_reporter._fetch import _file_name
 from locaria_reporter._masking import Masker
+from locaria_reporter._outcome import failure_of
 from locaria_reporter._progress import Progress
 
 
@@ -153,3 +155,10 @@ def test_the_password_goes_into_a_private_file_only(tmp_path: Path) -> None:
     passfile = directory / "pgpass"
     assert passfile.read_text() == "db:*:x:me:p\\:w\n"
     assert passfile.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_missing_right_is_not_tried_again() -> None:
+    denied = psycopg.errors.InsufficientPrivilege("permission denied for schema geo")
+    failure = failure_of(denied, Masker())
+    assert failure.kind == "config"
+    assert "permission denied for schema geo" in failure.error

@@ -103,12 +103,13 @@ def test_a_rolled_back_savepoint_invokes_nothing_and_forgets_nothing(scene: Scen
     assert len(scene.invocations()) == 1
 
 
-def test_many_statements_of_one_transaction_make_one_invocation(scene: Scenario) -> None:
-    app = scene.session("app", autocommit=False)
+def test_many_statements_of_one_transaction_make_one_dispatch(scene: Scenario) -> None:
+    session = scene.session(autocommit=False)
     for _ in range(50):
-        scene.insert_file(connection=app)
+        scene.insert_file(connection=session)
+    assert one(session, "select count(*) as n from locaria.dispatches")["n"] == 1
     assert scene.invocations() == [], "nothing goes out before the commit"
-    app.commit()
+    session.commit()
     (payload,) = scene.invocations()
     assert payload["count"] == 4
 
@@ -303,6 +304,23 @@ def test_a_task_started_before_the_commit_waits_and_then_loads(scene: Scenario) 
     app.commit()
     assert scene.wait(task, payload["xact"], idle="0") == "claim"
     assert len(scene.claim(task)) == 1
+
+
+def test_it_is_the_transaction_that_is_waited_for_not_the_lock_of_its_commit(
+    scene: Scenario,
+) -> None:
+    """The commit may come hours after the statement: until then the task neither idles nor leaves."""
+    app = scene.session("app", autocommit=False)
+    scene.insert_file(connection=app)
+    xact = one(app, "select pg_current_xact_id()::text as x")["x"]
+    task = scene.start_task()
+    scene.at(hours=5)
+    scene.heartbeat(task)
+    assert scene.wait(task, xact, idle="0") == "wait"
+    assert scene.wait(task, xact) == "wait"
+    assert scene.task(task)["idle_since"] is None
+    app.commit()
+    assert scene.wait(task, xact, idle="0") == "claim"
 
 
 def test_a_task_whose_insert_was_rolled_back_leaves_at_once(scene: Scenario) -> None:

@@ -1,0 +1,57 @@
+"""dockers.json and the folders that it lists."""
+
+import json
+import re
+
+import jsonschema
+import pytest
+
+from tests.conftest import Database
+from tests.containers.conftest import DOCKERS, ROOT
+
+SCHEMA = json.loads((ROOT / "containers" / "dockers.schema.json").read_text(encoding="utf-8"))
+
+
+def test_dockers_json_follows_its_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(DOCKERS, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"type": "daemon"},
+        {"type": "listener"},
+        {"limits": {"max_tasks": 0}},
+        {"limits": {"tasks": 1}},
+        {"entry_point": []},
+        {"cpu": 300},
+        {"surprise": 1},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses(change: dict[str, object]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"file_loader": {**DOCKERS["file_loader"], **change}}, SCHEMA)
+
+
+@pytest.mark.parametrize("name", DOCKERS)
+def test_every_container_has_its_entry_point_and_a_safe_dockerfile(name: str) -> None:
+    folder = ROOT / "containers" / name
+    entry_point = DOCKERS[name]["entry_point"]
+    assert (folder / entry_point[-1]).is_file()
+    dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^ARG BASE=\S+:\d+\.\d+\.\d+\S*$", dockerfile, re.MULTILINE), "pinned"
+    assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE), "not root"
+    assert f"ENTRYPOINT {json.dumps(entry_point)}" in dockerfile, "exec form: signals arrive"
+
+
+def test_the_database_takes_every_entry(db: Database) -> None:
+    owner = db.connect()
+    for name, entry in DOCKERS.items():
+        row = owner.execute(
+            "select (locaria.register_container(%s, %s::jsonb)).*", [name, json.dumps(entry)]
+        ).fetchone()
+        assert row is not None
+        assert row["max_tasks"] == entry["limits"]["max_tasks"]
+        assert row["parameters"] == entry["parameters"]
