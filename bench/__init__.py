@@ -1,1 +1,1 @@
-"""Measurements against named peers; see README.md."""
+"""Benchmarks: `make bench`."""

@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 
-import psycopg
-
 from bench.database import BenchDatabase, Connection
 from bench.measure import Result
 from locaria.install import DOCKERS_JSON
@@ -109,8 +107,7 @@ def _write(path: Path, rows: int, quoted: float) -> None:
 def _even(database: BenchDatabase, connection: Connection) -> None:
     """Both begin with nothing to write back and without the other's table."""
     connection.execute("drop table if exists public.bench_ours, public.bench_psql")
-    with psycopg.connect(database.server.dsn, autocommit=True) as superuser:
-        superuser.execute("checkpoint")
+    database.checkpoint()
 
 
 def _copy(database: BenchDatabase, connection: Connection, path: Path, times: Times) -> None:

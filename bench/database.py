@@ -70,6 +70,11 @@ class BenchDatabase:
         )
         connection.execute("alter table public.floor set (fillfactor = 85)")
 
+    def checkpoint(self) -> None:
+        """Write everything back now, so that no measurement pays for the one before it."""
+        with psycopg.connect(self.server.dsn, autocommit=True) as superuser:
+            superuser.execute("checkpoint")
+
     def empty(self, connection: Connection) -> None:
         """Start afresh: no files, runs, tasks or dispatches."""
         connection.execute(

@@ -16,7 +16,7 @@ FILES, FLOOR = "locaria.files", "public.floor"
 
 
 SINGLES, QUICK_SINGLES = 2_000, 200
-BULKS = ((20_000, 7), (1_000_000, 2))
+BULKS = ((20_000, 7), (1_000_000, 3))
 QUICK_BULKS = ((20_000, 1),)
 
 
@@ -31,7 +31,7 @@ def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
 def _reset(database: BenchDatabase, connection: Connection) -> None:
     database.empty(connection)
     connection.execute("truncate public.floor")
-    connection.execute("checkpoint") if connection.info.user == "postgres" else None
+    database.checkpoint()
 
 
 def _live_tasks(connection: Connection, count: int) -> None:

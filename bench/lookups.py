@@ -35,12 +35,12 @@ def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
     with database.connect() as connection:
         task = _fill(database, connection, finished)
         for name, statement in (
-            ("claim of one file", None),
             ("status of one file", f"select * from locaria.status where file_id = {finished // 2}"),
             ("log of one file", f"select * from locaria.log where file_id = {finished // 2}"),
             ("newest 20 files", "select * from locaria.status order by file_id desc limit 20"),
             ("running", "select * from locaria.running"),
             ("queue", "select * from locaria.queue"),
+            ("claim of one file", None),
             ("tick", "select locaria.tick()"),
         ):
             work = (
@@ -67,6 +67,7 @@ def _fill(database: BenchDatabase, connection: Connection, finished: int) -> int
     )
     row = connection.execute("select task_id from locaria.start_task('file_loader')").fetchone()
     assert row is not None
+    connection.execute("select run_id from locaria.claim_files(%s, 4)", row)
     return int(row[0])
 
 
