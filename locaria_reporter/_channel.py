@@ -157,6 +157,10 @@ class Channel(Protocol):
         """Copy a block and store the checkpoint in one transaction: (rows, cancelled?)."""
         ...
 
+    def count_copied(self, staging: str, rows: int) -> None:
+        """Rows that the loader has copied and committed on a connection of its own."""
+        ...
+
     def reject_rows(self, run: int, rejects: Sequence[Json]) -> int:
         """Keep bad rows; the total so far. TooManyRejects beyond the limit."""
         ...

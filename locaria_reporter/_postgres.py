@@ -142,6 +142,9 @@ class PostgresChannel:
         self._staged[block.staging].rows += rows
         return rows, cancelled
 
+    def count_copied(self, staging: str, rows: int) -> None:
+        self._staged[staging].rows += rows
+
     def _verify(self, connection: Connection, staging: str) -> None:
         """On a new connection: whether the table still has every row that was committed.
 

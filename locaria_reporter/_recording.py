@@ -146,6 +146,9 @@ class RecordingChannel:
             self.checkpoints.append(checkpoint)
         return len(rows), self._cancelled()
 
+    def count_copied(self, staging: str, rows: int) -> None:
+        self._note("count_copied", staging, rows)
+
     def reject_rows(self, run: int, rejects: Sequence[Json]) -> int:
         self._note("reject_rows", rejects)
         self.rejects += rejects

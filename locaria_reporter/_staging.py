@@ -115,8 +115,8 @@ class Staging:
 
     def count(self, rows: int) -> None:
         """Count rows that the loader has copied into it on a connection of its own."""
-        self._sent += rows
-        self._run._count_copied(self._sent)
+        self._run._channel.count_copied(self.name, rows)
+        self._add(rows)
 
     def flush(self) -> None:
         """Send the rows that wait in memory."""
@@ -129,8 +129,12 @@ class Staging:
 
     def _send(self, block: Block, checkpoint: Json | None) -> int:
         copied = self._run._copy_block(block, checkpoint)
-        self.count(copied)
+        self._add(copied)
         return copied
+
+    def _add(self, rows: int) -> None:
+        self._sent += rows
+        self._run._count_copied(self._sent)
 
     def __enter__(self) -> Staging:
         return self

@@ -141,6 +141,9 @@ class TerminalChannel:
     def copy_block(self, run: int, block: Block, checkpoint: Json | None) -> tuple[int, bool]:
         return self._needs_database("run.staging()").copy_block(block), False
 
+    def count_copied(self, staging: str, rows: int) -> None:
+        """Nobody keeps this count outside Locaria."""
+
     def reject_rows(self, run: int, rejects: Sequence[Json]) -> int:
         for reject in rejects:
             line = f"line {reject['line']}: " if reject["line"] is not None else ""

@@ -78,7 +78,9 @@ begin
       set status = 'FARGATE_PROCESSING', claimed_by = nextval('locaria.runs_id_seq'), attempts = f.attempts + 1, last_update = v_now
       from picked p
       where f.id = p.id
-      returning f.claimed_by as run_id, f.id as file_id, f.attempts, p.status as requested_status, f.attributes
+      returning f.claimed_by as run_id, f.id as file_id, f.attempts, p.status as requested_status, f.attributes,
+        -- Whoever gives a file back sets run_after: with that of its insert it has had no run, and none is looked for.
+        f.run_after <> f.created as may_have_runs
     ), recorded as (
       insert into locaria.runs (id, file_id, container, task_id, attempt, requested_status, started, lease_until)
       overriding system value
@@ -95,7 +97,7 @@ begin
       -- a run may end before its own first.
       select max(r.id) as id, (array_agg(r.checkpoint order by r.id desc) filter (where r.checkpoint is not null))[1] as checkpoint
       from locaria.runs r
-      where r.file_id = c.file_id and r.id < c.run_id
+      where c.may_have_runs and r.file_id = c.file_id and r.id < c.run_id
         and not exists (select from locaria.transitions t where t.file_id = r.file_id and t.at >= r.ended and t.from_status <> t.to_status)
     ) as before on true;
     get diagnostics v_claimed = row_count;
