@@ -147,7 +147,7 @@ class RecordingChannel:
         return len(rows), self._cancelled()
 
     def count_copied(self, staging: str, rows: int) -> None:
-        self._note("count_copied", staging, rows)
+        self._note("count_copied", (staging, rows))
 
     def reject_rows(self, run: int, rejects: Sequence[Json]) -> int:
         self._note("reject_rows", rejects)
