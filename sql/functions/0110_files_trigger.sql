@@ -16,7 +16,9 @@ begin
     left join locaria.statuses s on s.status = n.status
     left join locaria.containers c on c.name = coalesce(n.container, s.container)
   loop
-    perform locaria.check_requested(v_wanted.status, v_wanted.kind, v_wanted.container, v_wanted.known);
+    if v_wanted.kind is distinct from 'requested' or not v_wanted.known then
+      perform locaria.check_requested(v_wanted.status, v_wanted.kind, v_wanted.container, v_wanted.known);
+    end if;
     perform locaria.request_dispatch(v_wanted.container, 'insert', v_wanted.files);
   end loop;
   return null;

@@ -22,8 +22,13 @@ begin
   else
     perform locaria.invoke_dispatch(p_dispatch.id, v_asked);
   end if;
-  perform locaria.wake_idle_tasks(p_dispatch.container);
+  -- NOTIFY serialises commits, so only where somebody listens.
+  perform pg_notify('locaria_files_' || p_dispatch.container, '')
+  where exists (
+    select from locaria.tasks
+    where container = p_dispatch.container and stopped is null and idle_since is not null and lease_until > locaria.clock()
+  );
 end
 $$;
 comment on function locaria.settle_dispatch(locaria.dispatches) is
-  'Relies on living tasks where they will do (the dispatch goes away), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';
+  'Relies on living tasks where they will do (the dispatch goes away, idle ones are woken by NOTIFY locaria_files_<container>), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';

@@ -11,13 +11,16 @@ declare
   v_idle integer;
   v_starting integer;
 begin
-  select max_tasks into v_max_tasks from locaria.containers where name = p_container and not paused;
+  select c.max_tasks, w.living, w.idle into v_max_tasks, v_living, v_idle
+  from locaria.containers c,
+    lateral (
+      select count(*) as living, count(t.idle_since) as idle from locaria.tasks t
+      where t.container = c.name and t.stopped is null and t.started is not null and t.lease_until > v_now
+    ) as w
+  where c.name = p_container and not c.paused;
   if not found then
     return 0;
   end if;
-  select count(*), count(idle_since) into v_living, v_idle
-  from locaria.tasks
-  where container = p_container and stopped is null and started is not null and lease_until > v_now;
   if v_living >= v_max_tasks then
     return 0;
   end if;
