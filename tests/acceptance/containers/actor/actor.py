@@ -31,8 +31,6 @@ def act(run: lr.Run) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             threading.Event().wait()
-        case "start slowly":
-            time.sleep(float(run.attributes["seconds"]))
 
 
 def main() -> None:
