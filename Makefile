@@ -43,5 +43,6 @@ bench: setup ## measure speed, as ratios against named peers in the same run
 sql: setup ## print one plain install file, for a DBA who runs no alembic
 	@$(BIN)/locaria db sql
 
-clean: ## remove .venv and the local database
+clean: ## stop the local runtime, remove .venv and the local database
+	@if [ -x $(BIN)/locaria ]; then $(BIN)/locaria down; fi
 	rm -rf $(VENV) .locaria

@@ -1,7 +1,7 @@
 -- Claims and ends of runs are written by functions that know the rules and say locaria.hot_path; they change
 -- claimed_by in the same update. No condition below holds for them, and none of them names a transition table: the hot
--- path pays for no trigger. A change by hand is looked at even when it changes claimed_by, too; a session that says
--- hot_path by itself gains nothing by it.
+-- path pays for no trigger. A change by hand is looked at even when it changes claimed_by, too; only the owner
+-- may write claimed_by, so nobody else gains by saying hot_path.
 create or replace trigger _100_change_status
 before update on locaria.files
 for each row
