@@ -32,6 +32,10 @@ from ._session import Connection, Session, committed
 
 _POLL_EVERY = 2.0
 
+# Between two statements of our own transactions lie milliseconds. A process that is frozen there
+# (SIGSTOP, a suspended machine) would hold the lock of its file, and tick() could not take it back.
+_LONGEST_GAP_MS = 10_000
+
 
 @dataclass
 class _Staged:
@@ -56,6 +60,7 @@ class PostgresChannel:
         self._dsn = dsn
         self._container = container
         self._session = Session(dsn, f"locaria {container}", pause=pause)
+        self._session.settings["idle_in_transaction_session_timeout"] = str(_LONGEST_GAP_MS)
         self._listens: set[str] = set()
         self._hears = True
         self._staged: dict[str, _Staged] = {}

@@ -35,9 +35,9 @@ _DEFAULTS = {
     "tcp_user_timeout": "25000",
 }
 
-# What passes by itself: shutdown, start-up, too many clients, read-only while failing over,
-# deadlock, serialization failure, lock timeout.
-_PASSING = {"57P01", "57P02", "57P03", "53300", "25006", "40001", "40P01", "55P03"}
+# What passes by itself: shutdown, start-up, frozen within a transaction, too many clients,
+# read-only while failing over, deadlock, serialization failure, lock timeout.
+_PASSING = {"57P01", "57P02", "57P03", "25P03", "53300", "25006", "40001", "40P01", "55P03"}
 _HOPELESS = ("authentication failed", "does not exist", "no pg_hba.conf entry")
 
 

@@ -453,3 +453,31 @@ def test_a_block_whose_answer_was_lost_is_copied_once(
         run.finish(swap=table)
     assert len(cuts) == 2
     assert site.one("select count(*) as n from public.places")["n"] == 2
+
+
+def test_a_process_frozen_within_its_transaction_does_not_hold_its_file(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_id = site.submit()
+    original = psycopg.Connection.transaction
+    lock: list[str] = []
+
+    @contextlib.contextmanager
+    def freeze_before_the_commit(self: Any, *arguments: Any) -> Iterator[Any]:
+        with original(self, *arguments) as transaction:
+            yield transaction
+            if not lock:
+                lock.append("wanted")
+                # What tick() needs of a run whose lease is over; waits for the process's lock.
+                site.owner.execute("set lock_timeout = '30s'")
+                site.one("select id from locaria.files where id = %s for update", file_id)
+                lock.append("had")
+
+    with lr.claim(channel=site.channel()) as run:
+        table = run.staging("places", COLUMNS, mode="create")
+        monkeypatch.setattr(psycopg.Connection, "transaction", freeze_before_the_commit)
+        table.write(b"1,a\n2,b\n")
+        monkeypatch.undo()
+        run.finish(swap=table)
+    assert lock == ["wanted", "had"]
+    assert site.one("select count(*) as n from public.places")["n"] == 2
