@@ -9,9 +9,12 @@ BIN := $(VENV)/bin
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(VENV)/.installed: pyproject.toml locaria_reporter/pyproject.toml
+# What the images of the containers install; here their code runs in the one environment.
+IMAGES := $(wildcard containers/*/requirements.txt)
+
+$(VENV)/.installed: pyproject.toml locaria_reporter/pyproject.toml $(IMAGES)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./locaria_reporter -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./locaria_reporter -e '.[dev]' $(IMAGES:%=-r %)
 	@touch $@
 
 setup: $(VENV)/.installed ## build .venv with everything that the project needs
