@@ -10,14 +10,14 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from beside import Beside, beside
-from blocks import BLOCK_BYTES, Blocks, ahead
-from infer import widen
-from load import Load
-from names import table_name
-from options import Options
-from source import Source, find, recognise
-from survey import Survey, survey
+from loading.beside import Beside, beside
+from loading.blocks import BLOCK_BYTES, Blocks, ahead
+from loading.infer import widen
+from loading.load import Load
+from loading.names import table_name
+from loading.options import Options
+from loading.source import Source, find, recognise
+from loading.survey import Survey, survey
 
 import locaria_reporter as lr
 

@@ -19,8 +19,8 @@ from tests.conftest import Database
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "containers" / "file_loader"
-# The modules of a container lie flat beside its entry point.
-sys.path.insert(0, str(FOLDER))
+MODULES = ROOT / "containers" / "modules"
+sys.path.insert(0, str(MODULES))
 
 DOCKERS = json.loads((ROOT / "containers" / "dockers.json").read_text(encoding="utf-8"))
 
@@ -69,7 +69,7 @@ class Loader:
             cwd=FOLDER,
             env={
                 **os.environ,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": f"{ROOT}:{MODULES}",
                 "LOCARIA_DSN": self.db.dsn_of("loader"),
                 "LOCARIA_CONTAINER": "file_loader",
                 **self.environment,

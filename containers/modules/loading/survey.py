@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from detect import Dialect, detect, has_header
-from infer import TEXT, infer_all
-from names import LONGEST_NAME, column_names
-from options import Options, wrong
-from source import Source, not_text
+from .detect import Dialect, detect, has_header
+from .infer import TEXT, infer_all
+from .names import LONGEST_NAME, column_names
+from .options import Options, wrong
+from .source import Source, not_text
 
 from locaria_reporter import Fatal
 
