@@ -190,9 +190,6 @@ class TaskRunner:
         programs = str(Path(sys.executable).parent)
         environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
         environment["PYTHONUNBUFFERED"] = "1"
-        # What images share: there it is copied beside the entry point.
-        modules = [str(definition.folder.parent / "modules"), environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, modules))
         environment |= dict(definition.environment)
         override = task.facts["overrides"]["containerOverrides"][0]
         environment |= {each["name"]: each["value"] for each in override.get("environment", [])}
