@@ -27,7 +27,7 @@ class ArrowPart:
 
     Args:
         layer: what a reader made.
-        label: file and layer, for messages.
+        label: file and layer, for messages; `name`: what is added to the table's name.
         options: what is asked for.
         size, fingerprint: of the file (a layer's share of it).
         postgis: the schema of PostGIS, None where there is none.
@@ -40,12 +40,13 @@ class ArrowPart:
         label: str,
         options: Options,
         *,
+        name: str,
         size: int,
         fingerprint: str,
         postgis: str | None,
         learned: Mapping[str, str],
     ) -> None:
-        self.label, self.name = label, layer.name
+        self.label, self.name = label, name
         self.size, self.fingerprint = size, fingerprint
         self.empty = layer.rows == 0
         self._layer, self._options = layer, options
@@ -100,6 +101,8 @@ class ArrowPart:
         """Load all rows into the staging table."""
         run, layer = context.run, self._layer
         run.log.info("%s: %s", self.label, _described(layer, len(self.columns)))
+        for note in layer.notes:
+            run.log.warning("%s: %s", self.label, note)
         reached = run.checkpoint if staging.adopted and context.alone else {}
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
         names = [*self._sent, *(self._target.columns if self._target else ())]
@@ -171,9 +174,9 @@ class ArrowPart:
         return min(self.size, layer.position()) if layer.position else 0
 
     def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
+        facts: dict[str, Any] = {"notes": list(self._layer.notes)} if self._layer.notes else {}
         if self._target is not None:
-            facts = {"srid": self._target.srid, "geometry": self._target.spatial or _GEOMETRY}
+            facts |= {"srid": self._target.srid, "geometry": self._target.spatial or _GEOMETRY}
             if self._bounds.box:
                 facts["bbox"] = self._bounds.box
         return facts

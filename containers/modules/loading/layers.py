@@ -51,6 +51,7 @@ class Layer:
         row_word: what a user calls a row: "feature", "row".
         kinds: column name → SQL type, where the reader knows better than its Arrow type.
         position: bytes of the file read so far, where rows are not known.
+        notes: what its user should know: logged as warnings, kept in the result.
     """
 
     name: str
@@ -62,3 +63,4 @@ class Layer:
     row_word: str = "row"
     kinds: dict[str, str] | None = None
     position: Callable[[], int] | None = None
+    notes: tuple[str, ...] = ()

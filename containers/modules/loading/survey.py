@@ -185,7 +185,7 @@ def _begin_of_rows(
 
 def _spots(source: Source, dialect: Dialect, columns: int) -> list[list[str]]:
     """Rows from places all over a large file: a first part is often not like the rest."""
-    if source.compressed or source.encoding != "utf-8":
+    if source.compression or source.encoding != "utf-8":
         return []
     found: list[list[str]] = []
     with source.path.open("rb", buffering=0) as file:
