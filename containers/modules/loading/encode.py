@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pgpq
@@ -63,7 +64,7 @@ class Encoder:
         return self._encode_csv(arrays)
 
     def _encode_binary(self, arrays: Sequence[pa.Array]) -> bytes:
-        encoders = {}
+        encoders: dict[str, Any] = {}
         for field, column in zip(self._schema, self._columns, strict=True):
             if column.kind == JSONB:
                 builder = pgpq.encoders.LargeStringEncoderBuilder
@@ -138,5 +139,7 @@ def as_hex(array: pa.Array, prefix: str) -> pa.Array:
     ends = pa.py_buffer(np.ascontiguousarray((offsets - offsets[0]) * 2))
     shown = pa.Array.from_buffers(pa.large_string(), len(array), [None, ends, pa.py_buffer(digits)])
     if prefix:
-        shown = pc.binary_join_element_wise(pa.scalar(prefix, pa.large_string()), shown, pa.scalar("", pa.large_string()))
+        shown = pc.binary_join_element_wise(
+            pa.scalar(prefix, pa.large_string()), shown, pa.scalar("", pa.large_string())
+        )
     return pc.if_else(array.is_valid(), shown, pa.scalar(None, pa.large_string()))

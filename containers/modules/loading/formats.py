@@ -126,5 +126,3 @@ def head_of(path: Path) -> bytes:
     """The beginning of a file."""
     with path.open("rb") as file:
         return file.read(_HEAD)
-
-

@@ -47,7 +47,9 @@ def find_oddities(path: Path, sheet: str) -> Oddities:
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
     with archive.open("xl/workbook.xml") as file:
         book = ElementTree.parse(file)  # noqa: S314 - expat limits what entities may grow to
-    found = [e.get(_REL) for e in book.iter() if e.tag.endswith("}sheet") and e.get("name") == sheet]
+    found = [
+        e.get(_REL) for e in book.iter() if e.tag.endswith("}sheet") and e.get("name") == sheet
+    ]
     with archive.open("xl/_rels/workbook.xml.rels") as file:
         relations = ElementTree.parse(file)  # noqa: S314
     for each in relations.iter():

@@ -20,10 +20,12 @@ from .layers import Geometry, Layer
 
 # Read by GDAL when it registers its drivers: before pyogrio is imported for the first time.
 _OFF = (
-    "ADBC AIVector AmigoCloud Carto CSW EEDA Elasticsearch GDALG GPSBabel HTTP LVBAG MVT MBTiles NGW "
-    "OAPIF OGCAPI OGR_VRT PLSCENES PMTiles TopoJSON VDV VICAR WFS PDS4 OGR_PDS PCIDSK MiraMonVector "
-    "GTFS Idrisi JSONFG MapML SXF Selafin VFK EDIGEO AVCBin AVCE00 CSV XLSX ODS"
-).split()
+    *("ADBC", "AIVector", "AmigoCloud", "Carto", "CSW", "EEDA", "Elasticsearch", "GDALG"),
+    *("GPSBabel", "HTTP", "LVBAG", "MVT", "MBTiles", "NGW", "OAPIF", "OGCAPI", "OGR_VRT"),
+    *("PLSCENES", "PMTiles", "TopoJSON", "VDV", "VICAR", "WFS", "PDS4", "OGR_PDS", "PCIDSK"),
+    *("MiraMonVector", "GTFS", "Idrisi", "JSONFG", "MapML", "SXF", "Selafin", "VFK", "EDIGEO"),
+    *("AVCBin", "AVCE00", "CSV", "XLSX", "ODS"),
+)
 _SETTINGS = {
     "GDAL_SKIP": ",".join(_OFF),
     "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
@@ -34,7 +36,8 @@ _SETTINGS = {
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
     "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
     "OGR_SQLITE_LOAD_EXTENSIONS": "NO",
-    "OGR_CURRENT_DATE": "",
+    # FlatGeobuf's own Arrow stream gives the shape of one feature to another where one has none.
+    "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES",
     # OSM: in memory up to this many megabytes, then in a temporary file.
     "OSM_MAX_TMPFILE_SIZE": "64",
     "OSM_USE_CUSTOM_INDEXING": "YES",
@@ -48,9 +51,7 @@ _ROWS = 2_048
 
 def _pyogrio() -> Any:
     """pyogrio with the drivers of `_OFF` missing."""
-    for name, value in _SETTINGS.items():
-        if value:
-            os.environ[name] = value
+    os.environ.update(_SETTINGS)
     import pyogrio  # noqa: PLC0415 - the environment comes first
     import pyogrio.raw  # noqa: PLC0415
 
@@ -132,9 +133,10 @@ def _read(path: Path, name: str, layer: str, skip: int, batch: int) -> Iterator[
     try:
         with (
             warnings.catch_warnings(),
-            pyogrio.raw.open_arrow(
-                path, layer=layer, skip_features=skip, batch_size=batch
-            ) as (_, stream),
+            pyogrio.raw.open_arrow(path, layer=layer, skip_features=skip, batch_size=batch) as (
+                _,
+                stream,
+            ),
         ):
             warnings.simplefilter("ignore")
             for each in pa.RecordBatchReader.from_stream(stream):
@@ -142,3 +144,4 @@ def _read(path: Path, name: str, layer: str, skip: int, batch: int) -> Iterator[
                 done += each.num_rows
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
+

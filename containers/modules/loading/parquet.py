@@ -29,7 +29,9 @@ def layers(path: Path, name: str) -> list[Layer]:
     try:
         with pq.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-            size = sum(file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups))
+            size = sum(
+                file.metadata.row_group(n).total_byte_size for n in range(file.num_row_groups)
+            )
     except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from None
     batch = max(64, min(_MOST_ROWS, _BATCH_BYTES * rows // max(size, 1)))
@@ -44,7 +46,7 @@ def _read(path: Path, name: str, skip: int, batch: int) -> Iterator[pa.RecordBat
     done = 0
     try:
         with pq.ParquetFile(path) as file:
-            groups = []
+            groups: list[int] = []
             for number in range(file.num_row_groups):
                 rows = file.metadata.row_group(number).num_rows
                 if not groups and done + rows <= skip:
@@ -73,10 +75,13 @@ def _geometry(schema: pa.Schema, name: str) -> Geometry | None:
         column = geo["primary_column"]
         facts = geo["columns"][column]
     except (ValueError, KeyError, TypeError) as error:
-        raise Fatal(f"{name}: its GeoParquet metadata make no sense ({error})", kind="data") from None
+        raise Fatal(
+            f"{name}: its GeoParquet metadata make no sense ({error})", kind="data"
+        ) from None
     if facts.get("encoding", "WKB") != "WKB":
         raise Fatal(
-            f"{name}: geometries are encoded as {facts['encoding']!r}, only WKB is read", kind="data"
+            f"{name}: geometries are encoded as {facts['encoding']!r}, only WKB is read",
+            kind="data",
         )
     crs = facts["crs"] if "crs" in facts else _DEFAULT_CRS
     kinds = facts.get("geometry_types") or facts.get("geometry_type") or []

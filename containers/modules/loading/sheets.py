@@ -89,9 +89,7 @@ class _Kind:
 
 
 class _Sheet:
-    def __init__(
-        self, sheet: python_calamine.CalamineSheet, where: str, options: Options
-    ) -> None:
+    def __init__(self, sheet: python_calamine.CalamineSheet, where: str, options: Options) -> None:
         self._sheet, self._where, self._options = sheet, where, options
         # Where the sheet's first cell is: rows and columns before it are not handed out.
         self._top, self._left = sheet.start or (0, 0)
@@ -192,9 +190,7 @@ class _Sheet:
                     numbers = [cell for cell in cells if type(cell) is float]
                     whole[index] = whole[index] and all(map(float.is_integer, numbers))
                     highest[index] = max(highest[index], max(map(abs, numbers)))
-        return [
-            _kind(kinds, whole[index], highest[index]) for index, kinds in enumerate(seen)
-        ]
+        return [_kind(kinds, whole[index], highest[index]) for index, kinds in enumerate(seen)]
 
     def _read(
         self, begin: int, skip: int, kinds: Sequence[_Kind], schema: pa.Schema
@@ -258,7 +254,9 @@ def _text(cell: Any) -> str:
 def _batch(rows: Sequence[Row], kinds: Sequence[_Kind], schema: pa.Schema) -> pa.RecordBatch:
     arrays = []
     for cells, kind in zip(zip(*rows, strict=False), kinds, strict=True):
-        values = [None if cell == "" and type(cell) is str else kind.convert(cell) for cell in cells]
+        values = [
+            None if cell == "" and type(cell) is str else kind.convert(cell) for cell in cells
+        ]
         arrays.append(pa.array(values, kind.arrow))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
