@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,11 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServ
 @pytest.fixture(scope="session")
 def template(pg_server: PostgresServer) -> str:
     """A migrated database, from which each test gets its clone."""
+    return make_template(pg_server)
+
+
+def make_template(pg_server: PostgresServer) -> str:
+    """Migrate a database of a server and make its logins; its name."""
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         superuser.execute(
             sql.SQL("create role {} login createrole password {}").format(
@@ -120,7 +125,14 @@ def db(
     pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
 ) -> Iterator[Database]:
     """A fresh clone of the template."""
-    name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
+    with cloned(pg_server, template, request.node.nodeid) as database:
+        yield database
+
+
+@contextmanager
+def cloned(pg_server: PostgresServer, template: str, test: str) -> Iterator[Database]:
+    """A clone of a template, dropped in the end."""
+    name = f"test_{abs(hash(test)) % 10**12}"
     with closing(psycopg.connect(pg_server.dsn)) as connection:
         info = connection.info
         janitor = DatabaseJanitor(

@@ -40,13 +40,11 @@ _SETTINGS = {
     "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES",
     # OSM: in memory up to this many megabytes, then in a temporary file.
     "OSM_MAX_TMPFILE_SIZE": "64",
-    "OSM_USE_CUSTOM_INDEXING": "YES",
+    "OSM_USE_CUSTOM_INDEXING": "NO",
 }
 _BATCH_BYTES = 4 << 20
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
-# Where the size of a feature can't be told beforehand.
-_ROWS = 2_048
 
 
 def _pyogrio() -> Any:
@@ -98,14 +96,16 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            info = pyogrio.read_info(path, layer=layer)
+            # Counting reads all of a file that has no count; and it is the only call that tells
+            # of an error in the middle: an Arrow stream just ends there.
+            info = pyogrio.read_info(path, layer=layer, force_feature_count=True)
             if info["driver"] != driver:
                 raise Fatal(f"{name} is no {driver} but {info['driver']}", kind="data")
             with pyogrio.raw.open_arrow(path, layer=layer, batch_size=1) as (meta, stream):
                 schema = pa.RecordBatchReader.from_stream(stream).schema
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise unreadable(f"{name}, layer {layer!r}", error) from None
-    rows = int(info["features"]) if info["features"] >= 0 else None
+    rows = int(info["features"])
     geometry = None
     if meta["geometry_type"] is not None:
         column = meta["geometry_name"] or "wkb_geometry"
@@ -113,21 +113,21 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
     batch = _batch_size(path, rows)
 
     def read(skip: int) -> Iterator[pa.RecordBatch]:
-        return _read(path, name, layer, skip, batch)
+        return _read(path, name, layer, skip, batch, rows)
 
     return Layer(layer, schema, read, rows, geometry, row_word="feature")
 
 
-def _batch_size(path: Path, rows: int | None) -> int:
+def _batch_size(path: Path, rows: int) -> int:
     """How many features make a few megabytes."""
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*")
     size = sum(each.stat().st_size for each in files if each.is_file())
-    if not rows:
-        return _ROWS
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES * rows // max(size, 1)))
 
 
-def _read(path: Path, name: str, layer: str, skip: int, batch: int) -> Iterator[pa.RecordBatch]:
+def _read(
+    path: Path, name: str, layer: str, skip: int, batch: int, rows: int
+) -> Iterator[pa.RecordBatch]:
     pyogrio = _pyogrio()
     done = skip
     try:
@@ -142,6 +142,12 @@ def _read(path: Path, name: str, layer: str, skip: int, batch: int) -> Iterator[
             for each in pa.RecordBatchReader.from_stream(stream):
                 yield each
                 done += each.num_rows
+        if done != rows:
+            raise Fatal(
+                f"{name}, layer {layer!r}: {rows:,} features were counted, but the data end "
+                f"behind {done:,}: is the file cut off or damaged?",
+                kind="data",
+            )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
 
