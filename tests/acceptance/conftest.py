@@ -102,7 +102,14 @@ def write_containers(folder: Path) -> Path:
         "limits": limits,
         "stop_timeout": 2,
     }
-    (folder / "dockers.json").write_text(json.dumps({"file_loader": loader, "actor": actor}))
+    echo = {
+        "entry_point": ["python", "echo.py"],
+        "type": "listener",
+        "port": 18123,
+        "limits": limits | {"max_tasks": 2},
+    }
+    dockers = {"file_loader": loader, "actor": actor, "echo": echo}
+    (folder / "dockers.json").write_text(json.dumps(dockers))
     return folder
 
 
