@@ -33,6 +33,7 @@ lint: setup ## format check, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy locaria locaria_reporter bench
 	$(BIN)/mypy containers/file_loader/*.py
+	$(BIN)/mypy containers/place_finder/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py
 	$(BIN)/mypy lambda/task_events/*.py
 
