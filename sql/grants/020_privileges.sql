@@ -39,7 +39,6 @@ grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
 revoke select on locaria.parameters, locaria.file_credentials from locaria_reader, locaria_operator;
-revoke select on locaria.tickets, locaria.websocket_connections from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
@@ -56,10 +55,15 @@ to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock() to locaria_loader;
 
--- The transports of the API: who is connected. What clients ask runs under the roles above.
+-- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
 grant usage on schema locaria to locaria_web;
 grant execute on function
-  locaria.issue_ticket(jsonb, interval), locaria.redeem_ticket(text),
-  locaria.open_connection(text, text, jsonb), locaria.find_connection(text), locaria.close_connection(text)
-to locaria_web;
-grant execute on function locaria.get_log_position(), locaria.read_log(bigint, bigint, bigint) to locaria_app, locaria_reader, locaria_operator;
+  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
+  locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
+to locaria_reader, locaria_app, locaria_operator;
+grant execute on function
+  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb), locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
+to locaria_app, locaria_operator;
+grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb), locaria.api_set_parameters(jsonb) to locaria_operator;
+grant execute on function locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint) to locaria_web;
