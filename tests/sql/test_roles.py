@@ -27,6 +27,15 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+    "read_log",
+}
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
 }
 READING = {
     "api",
@@ -81,8 +90,8 @@ REPORTING = {
         ("locaria_app", TELLING | READING | SUBMITTING),
         ("locaria_reader", TELLING | READING),
         ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
-        ("locaria_web", {"watch_changes", "get_changes"}),
         ("locaria_loader", REPORTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("public", set()),
     ],
 )
@@ -134,7 +143,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
