@@ -34,7 +34,7 @@ begin
   if p_count is null or p_count not between 1 and 10000 then
     raise exception using errcode = 'LC007', message = 'claim_files: p_count must be between 1 and 10000';
   end if;
-  select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.parameters, c.lease, c.timeout, c.stall_timeout,
+  select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.defaults, c.lease, c.timeout, c.stall_timeout,
     array[c.name] || array(select s.status from locaria.statuses s where s.container = c.name) as keys
   into v_task
   from locaria.tasks t
@@ -88,8 +88,9 @@ begin
       from claimed c
     )
     select c.run_id, c.file_id, c.attempts, v_task.max_attempts, c.requested_status, c.attributes,
-      v_task.parameters || case when jsonb_typeof(c.attributes -> 'parameters') = 'object'
-        then c.attributes -> 'parameters' else c.attributes end,
+      v_task.defaults || case when jsonb_typeof(c.attributes -> 'parameters') = 'object'
+        then c.attributes -> 'parameters' else c.attributes end
+        || coalesce((select jsonb_build_object('credentials', k.credentials) from locaria.file_credentials k where k.file_id = c.file_id), '{}'),
       before.checkpoint, before.id, v_task.lease, v_task.timeout, v_task.stall_timeout
     from claimed c
     left join lateral (
