@@ -70,14 +70,15 @@ const RETRY = {
  * A button for what can be done to a file just now; call its `show(file)` whenever the file has changed.
  * @param {import("./app.js").App} app
  * @param {string} [style] class of the button.
+ * @param {(file: Object) => boolean} [isWanted] for which files it is shown at all.
  */
-export function actionButton(app, style = "") {
+export function actionButton(app, style = "", isWanted = () => true) {
   let file = null;
   const button = h("button", { type: "button", class: `action ${style}`.trim() });
   button.addEventListener("click", () => perform(app, actionOf(app.identity, file), file));
   button.show = (now) => {
     file = now;
-    const action = actionOf(app.identity, file);
+    const action = isWanted(file) ? actionOf(app.identity, file) : null;
     setAttribute(button, "hidden", action === null);
     if (action === null) return;
     setText(button, action.label(file));

@@ -22,6 +22,8 @@ import { submitPage } from "./views/submit.js";
  *   close?: () => void}} Page
  */
 
+/** After an error of the server itself. */
+const AGAIN_MS = 5000;
 const PAGES = { overview: overviewPage, files: filesPage, file: filePage, submit: submitPage, unknown: unknownPage };
 
 export class App {
@@ -103,8 +105,16 @@ export class App {
       await page.load();
     } catch (error) {
       if (!(error instanceof ApiError)) return; // The connection: the banner says so, and all is fetched anew.
-      setChildren(document.getElementById("main"), problem(failure(error)));
+      if (page !== this.#page) return;
+      const again = this.#button("Try again", () => this.#refill());
+      setChildren(document.getElementById("main"), problem(failure(error), again));
+      if (error.code >= 500) setTimeout(() => page === this.#page && this.isConnected && this.#refill(), AGAIN_MS);
     }
+  }
+
+  #refill() {
+    setChildren(document.getElementById("main"), this.#page.node);
+    this.#fill();
   }
 
   async #subscribe(wanted) {
@@ -185,8 +195,9 @@ export class App {
 }
 
 /** A page that says what went wrong. */
-function problem(text) {
-  return h("section", { class: "empty" }, h("h1", {}, "That did not work"), h("p", {}, h("bdi", {}, text)), home());
+function problem(text, again) {
+  const words = h("p", {}, h("bdi", {}, text));
+  return h("section", { class: "empty" }, h("h1", {}, "That did not work"), words, h("p", {}, again), home());
 }
 
 const home = () => h("p", {}, h("a", { href: "#/files" }, "All files"));

@@ -77,7 +77,7 @@ const KINDS = {
   },
   list: {
     hint: "One on each line.",
-    control: (props) => h("textarea", { ...props, rows: "3" }),
+    control: (props) => h("textarea", { ...props, rows: "2" }),
     read(control) {
       const lines = control.value.split("\n").map((text) => text.trim()).filter(Boolean);
       return lines.length ? lines : undefined;
@@ -85,7 +85,7 @@ const KINDS = {
   },
   object: {
     hint: 'A JSON object, such as {"key": "value"}.',
-    control: (props, published) => h("textarea", { ...props, rows: "3", class: "code" }, hasKeys(published) ? JSON.stringify(published, null, 2) : ""),
+    control: (props, published) => h("textarea", { ...props, rows: "2", class: "code" }, hasKeys(published) ? JSON.stringify(published, null, 2) : ""),
     read(control) {
       if (control.value.trim() === "") return undefined;
       const value = parseJson(control.value);

@@ -69,8 +69,8 @@ function isInfinite(iso) {
 const KEPT = new Set([0x09, 0x0a]);
 
 /**
- * Text from outside, with what can't be seen made visible: control characters as their pictures, and
- * characters that turn the direction of text by name, since they can make one name look like another.
+ * Text from outside, with what can't be seen made visible, as ‹U+202E›: control characters, and
+ * characters that turn the direction of text, since they can make one name look like another.
  * @param {string} text
  * @param {number} [limit] cut after so many characters.
  */
@@ -79,7 +79,6 @@ export function visible(text, limit = Infinity) {
   return cut.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g, (character) => {
     const code = character.charCodeAt(0);
     if (KEPT.has(code)) return character;
-    if (code < 0x20) return String.fromCharCode(0x2400 + code);
-    return code === 0x7f ? "␡" : `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+    return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
   });
 }

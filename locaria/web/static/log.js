@@ -6,7 +6,7 @@ import { count, dateTime, timeOfDay, visible } from "./format.js";
 /** So many messages are kept on the page; the whole log is in the view `locaria.log`. */
 const MOST = 500;
 /** A message longer than this is folded. */
-const LONG = 1500;
+const LONG = 600;
 const NEAR_END_PX = 40;
 
 export class LogBox {
@@ -15,7 +15,8 @@ export class LogBox {
   #empty = h("p", { class: "hint" }, "Nothing has been logged yet.");
   #button = h("button", { type: "button", class: "small", "aria-pressed": "false" });
   #box;
-  #lastId = 0;
+  /** Numbers of the messages that are known; a transaction that took long commits a lower one late. */
+  #known = new Set();
   #dropped = 0;
   #paused = false;
   #waiting = [];
@@ -40,9 +41,9 @@ export class LogBox {
    * @returns {Object[]} the new ones.
    */
   add(messages) {
-    const fresh = messages.filter((message) => message.id > this.#lastId).sort((a, b) => a.id - b.id);
+    const fresh = messages.filter((message) => !this.#known.has(message.id)).sort((a, b) => a.id - b.id);
     if (fresh.length === 0) return fresh;
-    this.#lastId = fresh.at(-1).id;
+    for (const { id } of fresh) this.#known.add(id);
     if (this.#paused) {
       this.#waiting = [...this.#waiting, ...fresh].slice(-MOST);
       this.#showButton();

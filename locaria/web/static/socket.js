@@ -11,6 +11,8 @@ const LONGEST_PAUSE_MS = 15_000;
 const REPLY_WITHIN_MS = 30_000;
 /** API Gateway ends a connection after ten idle minutes. */
 const KEEP_ALIVE_MS = 4 * 60_000;
+/** Close code of a connection whose token has expired. */
+const EXPIRED = 4401;
 
 /** The server refused a request. `errors` are [{path, reason}] of a 422. */
 export class ApiError extends Error {
@@ -136,8 +138,10 @@ export class Connection extends EventTarget {
     if (socket !== this.#socket) return;
     clearTimeout(this.#keepAlive);
     for (const id of [...this.#pending.keys()]) this.#settle(id, null);
-    // A refused handshake looks like any other failure to a script; the same path over HTTP tells why.
-    if (event.code === 1008 || (!opened && (await this.#isUnknown()))) this.#deny(event.reason);
+    // An expired token is found out by the next ticket. A refused handshake looks like any other failure
+    // to a script; the same question over HTTP tells why.
+    const isRefused = event.code === EXPIRED || event.code === 1008 || (!opened && (await this.#isUnknown()));
+    if (isRefused && this.#token === null) this.#deny(event.reason);
     else this.#wait();
   }
 

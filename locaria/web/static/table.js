@@ -124,7 +124,7 @@ export class FileTable {
     const meter = h("div", { class: "meter" }, bar, share, rows);
     const why = h("bdi", { class: "why" });
     const time = timeAgo(null);
-    const button = actionButton(this.#app, "small");
+    const button = actionButton(this.#app, "small", (now) => now.phase !== "done");
     const node = h(
       "tr",
       { role: "row", "data-id": id },

@@ -28,7 +28,7 @@ export function filePage(app, route) {
   const share = h("span", { class: "share" });
   const pace = h("span", { class: "amount" });
   const meter = h("div", { class: "meter big" }, bar, share, pace);
-  const button = actionButton(app, "primary");
+  const button = actionButton(app);
   const error = h("div", { class: "error-box", hidden: true });
   const facts = h("dl", { class: "facts" });
   const log = new LogBox();
@@ -75,7 +75,7 @@ export function filePage(app, route) {
     setText(badge, now.phase);
     setAttribute(badge, "title", PHASES[now.phase]);
     setText(why, sentence(now));
-    setAttribute(meter, "hidden", !(hasBar(now) || now.progress === 100));
+    setAttribute(meter, "hidden", !hasBar(now));
     showBar(bar, now);
     setText(share, percentOf(now));
     setText(pace, paceOf(now));

@@ -12,7 +12,7 @@ import { emptyQueue } from "./files.js";
 const AGAIN_MS = 2000;
 /** Without any change: minutes pass, and the queue grows older. */
 const AT_LEAST_MS = 30_000;
-const LATEST = 8;
+const LATEST = 6;
 const ALWAYS = ["queued", "running", "failed", "done"];
 
 /** @returns {import("../app.js").Page} */
