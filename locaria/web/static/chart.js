@@ -48,11 +48,17 @@ export class HourChart {
     const failed = sum(minutes, "failed");
     const most = Math.max(1, ...minutes.map((minute) => minute.done + minute.failed));
     const longest = Math.max(1, ...minutes.map((minute) => minute.queue));
-    const words = `${number(done)} done and ${number(failed)} failed in the last hour, ${number(most)} in the busiest minute.`;
-    this.#ended.show(words, most, bars(minutes, most));
+    const ended = done + failed;
+    const words = ended
+      ? `${number(done)} done and ${number(failed)} failed in the last hour, ${number(most)} in the busiest minute.`
+      : "Nothing ended in the last hour.";
+    this.#ended.show(words, ended ? most : 0, bars(minutes, most));
     const now = minutes.at(-1)?.queue ?? 0;
-    const queueWords = `${count(now, "file")} waiting now, ${number(Math.max(0, ...minutes.map((m) => m.queue)))} at most in the last hour.`;
-    this.#queue.show(queueWords, longest, [area(minutes, longest)]);
+    const isIdle = minutes.every((minute) => minute.queue === 0);
+    const queueWords = isIdle
+      ? "Nothing waited."
+      : `${count(now, "file")} waiting now, ${number(longest)} at most in the last hour.`;
+    this.#queue.show(queueWords, isIdle ? 0 : longest, [area(minutes, longest)]);
     this.#showTable(minutes);
     this.#read(this.#at);
   }

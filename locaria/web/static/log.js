@@ -93,12 +93,18 @@ export class LogBox {
 
 function line(message) {
   const text = message.message ?? message.log ?? "";
-  const at = message.at ?? null;
-  const time = at ? h("time", { datetime: at, title: dateTime(at) }, timeOfDay(at)) : h("time", {}, message.date ?? "");
+  const at = message.at ?? isoOf(message.date);
+  const time = h("time", { datetime: at, title: dateTime(at) }, timeOfDay(at));
   const body = h("bdi", { class: "log-text" }, visible(text, LONG));
   const node = h("li", { "data-level": message.level }, time, h("span", { class: "level" }, message.level), body);
   if (text.length > LONG) node.append(unfold(body, text));
   return node;
+}
+
+/** "DD-MM-YYYY HH:MM:SS", in UTC, as get_container_status has it → ISO 8601. */
+function isoOf(date) {
+  const [day, time] = date.split(" ");
+  return `${day.split("-").reverse().join("-")}T${time}Z`;
 }
 
 function unfold(body, text) {

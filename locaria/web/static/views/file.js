@@ -74,7 +74,7 @@ export function filePage(app, route) {
     setAttribute(node, "data-phase", now.phase);
     setText(badge, now.phase);
     setAttribute(badge, "title", PHASES[now.phase]);
-    setText(why, sentence(now));
+    setText(why, now.phase === "failed" ? `after ${now.attempts} of ${count(now.max_attempts, "attempt")}` : sentence(now));
     setAttribute(meter, "hidden", !hasBar(now));
     showBar(bar, now);
     setText(share, percentOf(now));
@@ -131,9 +131,10 @@ function paceOf(file) {
 }
 
 function showError(box, file) {
-  const failed = file.last_error && file.phase !== "done";
+  const failed = file.last_error && file.phase !== "done" && file.phase !== "cancelled";
   setAttribute(box, "hidden", !failed);
-  if (failed) setChildren(box, h("h2", {}, file.phase === "cancelled" ? "Cancelled" : "Last error"), h("p", {}, said(visible(file.last_error, 4000))));
+  const title = file.phase === "failed" ? "Error" : "Error of the attempt before";
+  if (failed) setChildren(box, h("h2", {}, title), h("p", {}, said(visible(file.last_error, 4000))));
 }
 
 function showFacts(list, file) {
