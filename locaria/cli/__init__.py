@@ -29,6 +29,7 @@ COMMANDS = {
     "retry": "locaria.cli.control:retry",
     "queue": "locaria.cli.overview:queue",
     "health": "locaria.cli.overview:health",
+    "serve": "locaria.cli.serve:serve",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
 }

@@ -1,1 +1,1 @@
-"""The API over WebSocket and HTTP: a transport over `locaria.api(jsonb, jsonb)`, without logic of its own."""
+"""The API over WebSocket and HTTP: carries `locaria.api(jsonb, jsonb)`, has no logic of its own."""

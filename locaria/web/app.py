@@ -77,6 +77,11 @@ class Server:
             return PlainTextResponse("Locaria. The API is at /ws and POST /api.\n")
         return FileResponse(DASHBOARD)
 
+    async def live(self, asking: HttpRequest) -> Response:
+        """`/live`: this process answers, whatever its database does."""
+        del asking
+        return _json('{"status": "ok"}')
+
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Open the database before the first request, close it after the last."""
@@ -89,12 +94,12 @@ class Server:
             await self.database.close()
 
 
-def make_app(settings: Settings) -> Starlette:
+def make_app(server: Server) -> Starlette:
     """The ASGI application."""
-    server = Server(settings)
     routes = [
         WebSocketRoute("/ws", server.socket),
         Route("/api", server.api, methods=["POST"]),
+        Route("/live", server.live),
         Route("/", server.dashboard),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]

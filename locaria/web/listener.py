@@ -32,8 +32,8 @@ class ChangeListener:
     """Tells which files change.
 
     Parameters
-        dsn         a login that is a member of locaria_reader; the connection listens, so it can't go
-                    through a pooler that shares connections between transactions.
+        dsn         of a member of locaria_reader; not through a pooler that shares connections
+                    between transactions, since it listens.
         on_change   called with the ids that one notification names, None for "many".
         on_gap      called when changes may have gone unnoticed: look again at everything.
     """

@@ -8,14 +8,15 @@ import socket
 import sys
 
 import uvicorn
+from starlette.applications import Starlette
 
-from locaria.web.app import make_app
+from locaria.web.app import Server, make_app
 from locaria.web.settings import Settings
 from locaria.web.sockets import url_of
 
 log = logging.getLogger(__name__)
 
-MAX_FRAMES = 16 * 1024 * 1024
+MAX_READ = 16 * 1024 * 1024
 """Bytes of one message that are read at all; a larger one closes the connection with 1009."""
 PING_S = 60.0
 
@@ -28,10 +29,19 @@ async def serve(settings: Settings, listening: socket.socket, *, until_eof: bool
         listening  is closed at the end.
         until_eof  also stop when standard input ends: whoever started us has gone.
     """
+    stop = asyncio.Event()
+    if until_eof:
+        await asyncio.get_running_loop().connect_read_pipe(lambda: _Ending(stop), sys.stdin)
+    log.info("serving on %s", url_of(listening))
+    await run_server(make_app(Server(settings)), listening, stop)
+
+
+async def run_server(app: Starlette, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Run the application on a listening socket until `stop` is set, or a signal comes."""
     config = uvicorn.Config(
-        make_app(settings),
+        app,
         ws="websockets-sansio",
-        ws_max_size=MAX_FRAMES,
+        ws_max_size=MAX_READ,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
         ws_per_message_deflate=False,  # API Gateway has none; it costs memory per connection
@@ -42,16 +52,20 @@ async def serve(settings: Settings, listening: socket.socket, *, until_eof: bool
         server_header=False,
     )
     server = uvicorn.Server(config)
-    if until_eof:
-        await _watch_input(server)
-    log.info("serving on %s", url_of(listening))
+
+    async def end() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    ending = asyncio.create_task(end())
     await server.serve(sockets=[listening])
+    ending.cancel()
 
 
-async def _watch_input(server: uvicorn.Server) -> None:
-    class Ending(asyncio.Protocol):
-        def connection_lost(self, exc: Exception | None) -> None:
-            server.should_exit = True
+class _Ending(asyncio.Protocol):
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
 
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(Ending, sys.stdin)
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._stop.set()

@@ -39,6 +39,7 @@ grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
 revoke select on locaria.parameters, locaria.file_credentials from locaria_reader, locaria_operator;
+revoke select on locaria.tickets, locaria.websocket_connections from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
@@ -54,3 +55,11 @@ grant execute on function
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock() to locaria_loader;
+
+-- The transports of the API: who is connected. What clients ask runs under the roles above.
+grant usage on schema locaria to locaria_web;
+grant execute on function
+  locaria.issue_ticket(jsonb, interval), locaria.redeem_ticket(text),
+  locaria.open_connection(text, text, jsonb), locaria.find_connection(text), locaria.close_connection(text)
+to locaria_web;
+grant execute on function locaria.get_log_position() to locaria_app, locaria_reader, locaria_operator;

@@ -27,6 +27,14 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+}
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
 }
 REPORTING = {
     "schema_version",
@@ -58,6 +66,7 @@ REPORTING = {
         ("locaria_reader", TELLING),
         ("locaria_operator", TELLING | CONTROL),
         ("locaria_loader", REPORTING),
+        ("locaria_web", CONNECTING),
         ("public", set()),
     ],
 )
@@ -109,7 +118,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
