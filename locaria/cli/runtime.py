@@ -15,7 +15,7 @@ from rich.table import Table
 
 from locaria.cli.errors import ExitCode
 from locaria.local.places import DEFAULT_STATE_DIR
-from locaria.web.settings import DEFAULT_PORT
+from locaria.web.sockets import DEFAULT_PORT
 
 _console = Console()
 _errors = Console(stderr=True)

@@ -11,7 +11,7 @@ import click
 from locaria.cli.connection import find_dsn
 from locaria.cli.errors import CommandError, ExitCode
 from locaria.cli.options import dsn_option
-from locaria.web.settings import DEFAULT_PORT, SettingsError, read_settings
+from locaria.web.sockets import DEFAULT_PORT, bind, url_of
 
 
 @click.command(short_help="Serve the API and the dashboard.")
@@ -35,7 +35,7 @@ def serve(dsn: str | None, host: str, port: int) -> None:
     interface but loopback needs identity, by variables: see docs/websocket_api.md.
     """
     from locaria.web.serve import serve as run  # noqa: PLC0415 - slow to import, for this alone
-    from locaria.web.sockets import bind, url_of  # noqa: PLC0415
+    from locaria.web.settings import SettingsError, read_settings  # noqa: PLC0415 - as above
 
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -43,11 +43,9 @@ def serve(dsn: str | None, host: str, port: int) -> None:
     try:
         settings = read_settings(find_dsn(dsn), host, os.environ)
         listening = bind(host, port)
+        click.echo(f"Locaria serves {url_of(listening)} and {url_of(listening, 'ws')}/ws")
+        asyncio.run(run(settings, listening))
     except SettingsError as error:
         raise CommandError(str(error), code=ExitCode.USAGE) from None
     except OSError as error:
         raise CommandError(f"can't listen on {host}:{port}: {error}") from None
-    click.echo(
-        f"Locaria serves {url_of(listening)} · {url_of(listening, 'ws')}/ws · Ctrl-C stops it"
-    )
-    asyncio.run(run(settings, listening))

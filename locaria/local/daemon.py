@@ -22,7 +22,7 @@ from locaria.local.runtime import LOG_FILE, AlreadyRunningError, Runtime
 from locaria.local.site import SiteError
 from locaria.local.standin import StandinError
 from locaria.local.system_user import SystemUserError
-from locaria.web.settings import DEFAULT_PORT
+from locaria.web.sockets import DEFAULT_PORT
 
 DSN_VARIABLE = "LOCARIA_UP_DSN"
 START_ERRORS = (

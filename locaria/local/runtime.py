@@ -25,7 +25,7 @@ from locaria.local.private_file import PrivateFile
 from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
 from locaria.local.ticker import Ticker
 from locaria.local.web_process import WebServer
-from locaria.web.settings import DEFAULT_PORT
+from locaria.web.sockets import DEFAULT_PORT
 
 log = logging.getLogger(__name__)
 STATUS_FILE = "runtime.json"

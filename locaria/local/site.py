@@ -64,8 +64,9 @@ def prepare_embedded(server: PostgresServer, kept: PrivateFile) -> Site:
 def prepare_given(dsn: str, kept: PrivateFile) -> Site:
     """Make the roles in a database of somebody else's server.
 
-    The logins `locaria`, `locaria_local_loader` and `locaria_local_web` belong to the local runtime:
-    they get the passwords that it keeps. Raises SiteError when the DSN doesn't work or is no superuser's.
+    The logins `locaria`, `locaria_local_loader` and `locaria_local_web` are the local runtime's:
+    they get the passwords that it keeps. Raises SiteError when the DSN doesn't work or is no
+    superuser's.
     """
     passwords = _passwords(kept)
     try:

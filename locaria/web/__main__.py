@@ -16,8 +16,8 @@ import socket
 import sys
 
 from locaria.web.serve import serve
-from locaria.web.settings import DEFAULT_PORT, SettingsError, read_settings
-from locaria.web.sockets import bind
+from locaria.web.settings import SettingsError, read_settings
+from locaria.web.sockets import DEFAULT_PORT, bind
 
 DSN_VARIABLE = "LOCARIA_WEB_DSN"
 
@@ -39,9 +39,9 @@ def main() -> None:
     try:
         settings = read_settings(dsn, given.host, os.environ)
         listening = socket.socket(fileno=given.fd) if given.fd else bind(given.host, given.port)
+        asyncio.run(serve(settings, listening, until_eof=given.with_parent))
     except (SettingsError, OSError) as error:
         sys.exit(str(error))
-    asyncio.run(serve(settings, listening, until_eof=given.with_parent))
 
 
 if __name__ == "__main__":

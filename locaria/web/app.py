@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -16,9 +18,11 @@ from starlette.websockets import WebSocket
 
 from locaria.web.calls import Caller
 from locaria.web.database import ApiDatabase
+from locaria.web.gate import TICKET_S, Gate
+from locaria.web.headers import SafeHeaders
 from locaria.web.hub import Hub
-from locaria.web.identity import LOCAL, Identity
-from locaria.web.messages import RefusedError, parse, too_large
+from locaria.web.identity import Identity
+from locaria.web.messages import RefusedError, Request, parse, too_large
 from locaria.web.session import Session
 from locaria.web.settings import Settings
 
@@ -35,14 +39,15 @@ class Server:
         self.database = ApiDatabase(settings.dsn, connections=settings.connections)
         self.hub = Hub(self.database, settings.dsn)
         self.caller = Caller(self.database)
-
-    def identify(self, asking: HttpRequest | WebSocket) -> Identity:
-        """Who asks."""
-        return LOCAL
+        self.gate = Gate(settings, self.database)
 
     async def socket(self, socket: WebSocket) -> None:
         """`/ws`."""
-        identity = self.identify(socket)
+        try:
+            identity = await self.gate.identify(socket, ticket=True)
+        except RefusedError as refusal:
+            await socket.send_denial_response(_refusal(refusal))
+            return
         await socket.accept()
         await Session(socket, identity, self.caller, self.hub, self.settings.limit).run()
 
@@ -50,16 +55,32 @@ class Server:
         """`POST /api`: one request, one reply, the same JSON as over the WebSocket."""
         request = None
         try:
-            identity = self.identify(asking)
+            identity = await self._identify(asking)
             request = parse((await self._body(asking)).decode(), self.settings.limit)
             if request.method in ("subscribe", "unsubscribe"):
                 raise RefusedError(501, "subscriptions need the WebSocket, at /ws")
             reply = await self.caller.call(request, identity)
         except UnicodeDecodeError:
-            return _json(RefusedError(400, "not UTF-8").reply(), 400)
+            return _refusal(RefusedError(400, "not UTF-8"))
         except RefusedError as refusal:
-            return _json(refusal.reply(request), refusal.code)
+            return _refusal(refusal, request)
         return _json(reply.text, reply.code if reply.code and reply.code >= 400 else 200)
+
+    async def ticket(self, asking: HttpRequest) -> Response:
+        """`POST /ticket`: with it a browser, which can't send a token there, opens a WebSocket."""
+        try:
+            identity = await self._identify(asking)
+            ticket = await self.gate.issue(identity)
+        except RefusedError as refusal:
+            return _refusal(refusal)
+        return _json(json.dumps({"ticket": ticket, "expires_in": TICKET_S, "role": identity.role}))
+
+    async def _identify(self, asking: HttpRequest) -> Identity:
+        kind = asking.headers.get("content-type", "").partition(";")[0].strip().lower()
+        identity = await self.gate.identify(asking)
+        if kind != "application/json":  # which a page of another origin can't send unasked
+            raise RefusedError(415, "the header Content-Type must be application/json")
+        return identity
 
     async def _body(self, asking: HttpRequest) -> bytes:
         """The body, of which no more is kept than is allowed."""
@@ -99,11 +120,19 @@ def make_app(server: Server) -> Starlette:
     routes = [
         WebSocketRoute("/ws", server.socket),
         Route("/api", server.api, methods=["POST"]),
+        Route("/ticket", server.ticket, methods=["POST"]),
         Route("/live", server.live),
         Route("/", server.dashboard),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]
-    return Starlette(routes=routes, lifespan=server.lifespan)
+    return Starlette(routes=routes, lifespan=server.lifespan, middleware=[Middleware(SafeHeaders)])
+
+
+def _refusal(refusal: RefusedError, request: Request | None = None) -> Response:
+    answer = _json(refusal.reply(request), refusal.code)
+    if refusal.code == 401:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def _json(text: str, status: int = 200) -> Response:

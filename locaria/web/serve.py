@@ -52,6 +52,7 @@ async def run_server(app: Starlette, listening: socket.socket, stop: asyncio.Eve
         server_header=False,
     )
     server = uvicorn.Server(config)
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
 
     async def end() -> None:
         await stop.wait()
@@ -60,6 +61,11 @@ async def run_server(app: Starlette, listening: socket.socket, stop: asyncio.Eve
     ending = asyncio.create_task(end())
     await server.serve(sockets=[listening])
     ending.cancel()
+
+
+def _is_worth_saying(record: logging.LogRecord) -> bool:
+    """Not a connection that was refused: uvicorn calls it an error, and we have logged why."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 class _Ending(asyncio.Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
+DEFAULT_PORT = 8787
 NEXT_PORTS = 50
 
 
