@@ -27,8 +27,6 @@ const AGAIN_MS = 5000;
 const PAGES = { overview: overviewPage, files: filesPage, file: filePage, submit: submitPage, unknown: unknownPage };
 
 export class App {
-  /** {role, subject} once the server has said so; null: not known. */
-  identity = null;
   #connection;
   #batch = new Batch((files, tooMany) => this.#page?.changed?.(files, tooMany));
   /** @type {Page|null} */
@@ -62,6 +60,11 @@ export class App {
   /** See Connection.request. */
   request(method, parameters) {
     return this.#connection.request(method, parameters);
+  }
+
+  /** {role, subject} as the server has said; null: not known, as on a machine that trusts everybody on it. */
+  get identity() {
+    return this.#connection.identity;
   }
 
   get isConnected() {
@@ -128,14 +131,12 @@ export class App {
 
   #pushed(message) {
     if (message.event === "container_status") this.#batch.add(message);
-    else if (message.event === "identity" || message.event === "welcome") this.#identify(message);
     else if (message.event) this.#batch.addUnknown();
   }
 
-  #identify({ role, subject }) {
-    this.identity = { role, subject };
-    setText(document.getElementById("whoami"), role ? `Signed in as ${subject ?? "somebody"} (${role}).` : "");
-    this.#batch.addUnknown();
+  #showIdentity() {
+    const { role, subject } = this.identity ?? {};
+    setText(document.getElementById("whoami"), role ? `Signed in as ${subject ? `${subject}, ` : ""}${role}.` : "");
   }
 
   // -- connection ------------------------------------------------------------------------------
@@ -145,6 +146,7 @@ export class App {
     if (this.#wasOpen) announce("Connected again. The page is up to date.");
     this.#wasOpen = true;
     this.#lostAt = null;
+    this.#showIdentity();
     this.#fill();
   }
 
@@ -172,13 +174,17 @@ export class App {
     const { state } = this.#connection;
     if (state === "open") setChildren(banner);
     else if (state === "denied") setChildren(banner, h("p", {}, "You are not signed in. "), this.#button("Sign in", () => this.#signIn()));
-    else if (this.#connection.nextTry && !banner.firstChild) {
-      const text = this.#lostAt
-        ? `The connection is lost. What you see is how it was at ${timeOfDay(this.#lostAt)}; it will be brought up to date. `
-        : "The server can’t be reached. This page goes on trying. ";
-      setChildren(banner, h("p", {}, text), this.#button("Try now", () => this.#connection.tryNow()));
+    else if (state === "waiting" && banner.firstChild?.textContent !== this.#lostWords()) {
+      setChildren(banner, h("p", {}, this.#lostWords()), this.#button("Try now", () => this.#connection.tryNow()));
     }
     setAttribute(banner, "hidden", !banner.firstChild);
+  }
+
+  #lostWords() {
+    const { reason } = this.#connection;
+    if (reason) return `The server refuses this page: ${reason}.`;
+    if (this.#lostAt === null) return "The server can’t be reached. This page goes on trying.";
+    return `The connection is lost. What you see is how it was at ${timeOfDay(this.#lostAt)}; it will be brought up to date.`;
   }
 
   #button(label, work) {

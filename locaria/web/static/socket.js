@@ -11,6 +11,7 @@ const LONGEST_PAUSE_MS = 15_000;
 const REPLY_WITHIN_MS = 30_000;
 /** API Gateway ends a connection after ten idle minutes. */
 const KEEP_ALIVE_MS = 4 * 60_000;
+const JSON_TYPE = { "content-type": "application/json" };
 /** Close code of a connection whose token has expired. */
 const EXPIRED = 4401;
 
@@ -36,8 +37,10 @@ export class Connection extends EventTarget {
   state = "connecting";
   /** When the next try follows, in `Date.now()` terms, while waiting. */
   nextTry = 0;
-  /** Why identity is asked for, while denied. */
+  /** Why the server refused the connection, in its words; "" when it did not say so. */
   reason = "";
+  /** {role, subject} for whom the last ticket was; null while nobody has signed in. */
+  identity = null;
   #url;
   #api;
   #ticketUrl;
@@ -140,30 +143,35 @@ export class Connection extends EventTarget {
     for (const id of [...this.#pending.keys()]) this.#settle(id, null);
     // An expired token is found out by the next ticket. A refused handshake looks like any other failure
     // to a script; the same question over HTTP tells why.
-    const isRefused = event.code === EXPIRED || event.code === 1008 || (!opened && (await this.#isUnknown()));
-    if (isRefused && this.#token === null) this.#deny(event.reason);
-    else this.#wait();
+    const { status, message } = opened ? { status: event.code, message: event.reason } : await this.#askWhy();
+    const isUnknown = status === 401 || status === EXPIRED || status === 1008;
+    if (isUnknown && this.#token === null) this.#deny(isUnknown && opened ? message : "");
+    else this.#wait(status === 403 ? message : "");
   }
 
-  async #isUnknown() {
+  /** What POST /api says to a question that the WebSocket was not opened for. */
+  async #askWhy() {
     try {
       const body = JSON.stringify({ method: "get_containers" });
-      const headers = { "content-type": "application/json" };
-      return (await fetch(this.#api, { method: "POST", headers, body })).status === 401;
+      const response = await fetch(this.#api, { method: "POST", headers: JSON_TYPE, body });
+      const { message = "" } = response.ok ? {} : await response.json();
+      return { status: response.status, message };
     } catch {
-      return false;
+      return { status: 0, message: "" }; // Nobody answers, or no JSON: the server is down, a proxy answers for it.
     }
   }
 
   async #fetchTicket() {
-    const headers = { authorization: `Bearer ${this.#token}` };
+    const headers = { ...JSON_TYPE, authorization: `Bearer ${this.#token}` };
     const response = await fetch(this.#ticketUrl, { method: "POST", headers });
     if (response.status === 401 || response.status === 403) {
       this.#token = null;
       throw new ApiError({ code: response.status, message: "The server does not accept this token." });
     }
     if (!response.ok) throw new Error(`ticket: ${response.status}`);
-    return (await response.json()).ticket;
+    const { ticket, role, subject = null } = await response.json();
+    this.identity = { role, subject };
+    return ticket;
   }
 
   #deny(reason) {
@@ -171,7 +179,8 @@ export class Connection extends EventTarget {
     this.#become("denied");
   }
 
-  #wait() {
+  #wait(reason = "") {
+    this.reason = reason;
     const pause = this.#pause * (1 + Math.random() * 0.3);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
     this.nextTry = Date.now() + pause;
