@@ -28,6 +28,9 @@ MAX_FILES = 500
 MAX_CHANGED = 5_000
 READY_S = 5.0
 LINGER_S = 5.0
+TOLD = 100
+"""Log messages that `get_changes` tells at most."""
+_LOG = "select locaria.read_log(%s, %s, %s)"
 _CHANGES = """
 select change from unnest(%s::bigint[], %s::bigint[]) as asked(file, after_log),
   lateral locaria.get_changes(array[asked.file], asked.after_log) as change
@@ -211,12 +214,33 @@ class Hub:
         for some in _parts(sorted(asked), MAX_FILES):
             values = [some, [asked[file] for file in some]]
             for (event,) in await self._database.rows(role, _CHANGES, values):
-                events[event["container_id"]] = event
+                file = event["container_id"]
+                await self._complete(role, event, asked[file])
+                events[file] = event
         now = time.monotonic()
         for file, event in events.items():
             group.push(file, event, now, changed=file in changed)
         for join in joins:
             self._admit(group, join, events, now)
+
+    async def _complete(self, role: str, event: Event, after: int) -> None:
+        """Put in the log messages that `get_changes`, which tells the newest, left out.
+
+        A client that asks for a file's state from the beginning is told the newest only.
+        """
+        told = event["attributes"]["log_messages"]
+        if after == 0 or len(told) < TOLD:
+            return
+        found: list[Event] = []
+        while True:
+            last = found[-1]["id"] if found else after
+            rows = await self._database.rows(
+                role, _LOG, [event["container_id"], last, told[0]["id"]]
+            )
+            if not rows[0][0]:
+                break
+            found += rows[0][0]
+        event["attributes"]["log_messages"] = found + told
 
     def _admit(self, group: Watchers, join: _Join, events: dict[int, Event], now: float) -> None:
         if join.done.done():  # its connection has gone

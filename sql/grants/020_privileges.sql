@@ -62,4 +62,4 @@ grant execute on function
   locaria.issue_ticket(jsonb, interval), locaria.redeem_ticket(text),
   locaria.open_connection(text, text, jsonb), locaria.find_connection(text), locaria.close_connection(text)
 to locaria_web;
-grant execute on function locaria.get_log_position() to locaria_app, locaria_reader, locaria_operator;
+grant execute on function locaria.get_log_position(), locaria.read_log(bigint, bigint, bigint) to locaria_app, locaria_reader, locaria_operator;

@@ -28,6 +28,7 @@ TELLING = {
     "timeline",
     "explain",
     "get_log_position",
+    "read_log",
 }
 CONNECTING = {
     "issue_ticket",

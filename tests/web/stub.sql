@@ -5,13 +5,13 @@ create function locaria.get_changes(p_files bigint[], p_after_log bigint default
     'last_update', '', 'file', jsonb_build_object('container_id', f.id))
   from locaria.files f where f.id = any (p_files)
 $$;
-create function locaria.api(request jsonb, identity jsonb) returns jsonb language plpgsql as $$
+create function locaria.api(request jsonb, identity jsonb) returns jsonb language plpgsql security definer as $$
 declare v jsonb; n bigint;
 begin
   if request ->> 'method' = 'get_containers' then v := '{"containers": []}';
-  elsif request ->> 'method' = 'instantiate_container' then
+  elsif request ->> 'method' in ('instantiate_container', 'add_file') then
     if identity ->> 'role' = 'reader' then v := '{"code": 403, "message": "reader"}';
-    else insert into locaria.files (container, attributes) values (request ->> 'name', request -> 'parameters') returning id into n; v := jsonb_build_object('container_id', n, 'user_message', ''); end if;
+    else insert into locaria.files (container, attributes) values (coalesce(request ->> 'name', request ->> 'container'), coalesce(request -> 'parameters', request -> 'attributes')) returning id into n; v := jsonb_build_object('container_id', n, 'user_message', ''); end if;
   elsif request ->> 'method' = 'boom' then raise exception 'secret internals';
   elsif request ->> 'method' = 'sleep' then perform pg_sleep(30);
   else v := '{"code": 400, "message": "unknown method"}'; end if;

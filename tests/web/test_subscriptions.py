@@ -1,11 +1,13 @@
 """Subscribing: the state first, then each change and each log message, once."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 
 from tests.conftest import Connection, Database
-from tests.web.conftest import Client, Task, Web, insert
+from tests.web.conftest import CONTAINER, Client, Task, Web, insert
 
 
 def logged(messages: list[Any]) -> list[str]:
@@ -163,4 +165,71 @@ def test_a_restart_of_the_database_is_told_survived_and_caught_up(
         assert logged(client.until(says("while nobody listened"))) == ["while nobody listened"]
         client.send({"method": "get_containers", "request_id": "after"})
         client.until(lambda message: message.get("request_id") == "after")
+    task.finish(run)
+
+
+def test_more_messages_than_are_told_at_once_all_arrive(
+    web: Web, app: Connection, task: Task
+) -> None:
+    [file] = insert(app)
+    run = task.run(file)
+    task.log(run, "first")
+    with web.connect() as client:
+        client.send({"method": "subscribe", "container_id": file})
+        client.until(says("first"))
+        said = [f"message {number}" for number in range(2_500)]
+        task.log(run, *said)
+        assert logged(client.until(says(said[-1]))) == said
+    task.finish(run)
+
+
+def test_two_hundred_clients_each_submit_subscribe_and_miss_nothing(
+    web: Web, app: Connection, task: Task
+) -> None:
+    files: dict[int, int] = {}
+    with ExitStack() as open_ones:
+        clients = [open_ones.enter_context(web.connect()) for _ in range(200)]
+
+        def begin(number: int) -> None:
+            asked = {"method": "add_file", "container": CONTAINER, "attributes": {}}
+            files[number] = clients[number].ask(asked)["container_id"]
+            clients[number].send({"method": "subscribe", "container_id": files[number]})
+
+        def watch(number: int) -> list[str]:
+            return logged(clients[number].until(says("last words")))
+
+        with ThreadPoolExecutor(50) as pool:
+            list(pool.map(begin, range(200)))
+            watching = [pool.submit(watch, number) for number in range(200)]
+            for word in ("first", "second", "third"):
+                for file in files.values():
+                    task.log(task.run(file), f"{word} of {file}")
+            for file in files.values():
+                task.log(task.run(file), "last words")
+                task.finish(task.run(file))
+            heard = [each.result(60) for each in watching]
+    assert heard == [
+        [*(f"{word} of {files[number]}" for word in ("first", "second", "third")), "last words"]
+        for number in range(200)
+    ]
+
+
+def test_a_client_that_does_not_read_misses_nothing_in_the_end_and_fills_no_memory(
+    web: Web, app: Connection, task: Task
+) -> None:
+    [file] = insert(app)
+    run = task.run(file)
+    said: list[str] = []
+    with web.connect(max_queue=1) as slow, web.connect() as quick:
+        slow.send({"method": "subscribe", "container_id": file})
+        slow.until(lambda message: "event" in message)
+        quick.ask({"method": "subscribe", "container_id": file})
+        quick.receive()
+        filler = "x" * 9_000
+        for part in range(40):
+            said += [f"{part} {number} {filler}" for number in range(10)]
+            task.log(run, *said[-10:])
+            quick.until(says(said[-1]))
+        task.log(run, "last words")
+        assert logged(slow.until(says("last words"))) == [*said, "last words"]
     task.finish(run)
