@@ -9,7 +9,7 @@ import { filesHash } from "../router.js";
 import { FileTable } from "../table.js";
 
 const PER_PAGE = 50;
-const COUNTS_EVERY_MS = 2000;
+const AGAIN_MS = 2000;
 /** What `why` says grows old ("in 5 s"); while something is under way the page is asked for again. */
 const AGES_AFTER_MS = 15_000;
 const ALWAYS = ["queued", "running", "failed", "done"];
@@ -34,7 +34,8 @@ export function filesPage(app, route) {
   let loading = 0;
   /** New files that are held back while somebody reads the list. */
   let held = new Map();
-  const arrived = new Map();
+  /** What was pushed while an answer is under way, by id; null: none is. */
+  let arrived = null;
   const table = new FileTable(app, "Files, newest first");
   const chips = h("nav", { class: "chips", "aria-label": "Filter by phase" });
   const form = filterForm(() => filters);
@@ -45,10 +46,11 @@ export function filesPage(app, route) {
   const pages = h("nav", { class: "pages", "aria-label": "Pages of the list" }, newest, newer, older);
   const empty = h("div", { hidden: true });
   const node = h("div", { "aria-busy": "true" }, h("h1", {}, "Files"), chips, form.node, more, table.node, empty, pages);
-  const countAgain = throttled(() => loadCounts().catch(() => {}), COUNTS_EVERY_MS);
+  const countAgain = throttled(() => loadCounts().catch(() => {}), AGAIN_MS);
+  const loadAgain = throttled(() => loadFiles().catch(() => {}), AGAIN_MS);
   const ageing = setInterval(() => {
     const moving = table.files.some((file) => !["done", "failed", "cancelled", "deleted"].includes(file.phase));
-    if (moving && app.isConnected && !document.hidden) loadFiles().catch(() => {});
+    if (moving && app.isConnected && !document.hidden) loadAgain();
   }, AGES_AFTER_MS);
 
   const isNewest = () => !filters.after && !filters.before;
@@ -56,18 +58,18 @@ export function filesPage(app, route) {
   async function loadFiles() {
     loading += 1;
     const turn = loading;
-    arrived.clear();
+    arrived = new Map();
     const reply = await app.request("get_files", requestOf(filters));
-    if (turn !== loading) return; // The filter was changed meanwhile.
+    if (turn !== loading) return; // Asked again meanwhile, perhaps with another filter.
     next = reply.next ?? null;
     held = new Map();
     table.replace(reply.files);
-    // What was pushed while the answer was under way may be newer than the answer.
+    // What was pushed meanwhile may be newer than the answer.
     const shown = new Map(reply.files.map((file) => [file.container_id, file]));
     for (const [id, event] of arrived) {
       if (!(event.file.last_update < shown.get(id)?.last_update)) place(event.file);
     }
-    arrived.clear();
+    arrived = null;
     finish();
   }
 
@@ -104,13 +106,13 @@ export function filesPage(app, route) {
   }
 
   function changed(files, tooMany) {
-    if (tooMany) loadFiles().catch(() => {});
+    if (tooMany) loadAgain();
     const before = new Map(table.files.map((file) => [file.container_id, file.phase]));
     // The newest are enough: older ones than a page holds would be trimmed at once.
     const events = [...files].sort(([a], [b]) => b - a);
     let unknown = 0;
     for (const [id, event] of events) {
-      arrived.set(id, event);
+      arrived?.set(id, event);
       if (table.has(id) || (unknown += 1) <= PER_PAGE) place(event.file);
       const { phase } = event.file;
       if (before.has(id) && before.get(id) !== phase) announce(`File ${id}: ${phase}`);
@@ -169,6 +171,7 @@ export function filesPage(app, route) {
     close() {
       clearInterval(ageing);
       countAgain.stop();
+      loadAgain.stop();
     },
   };
 }

@@ -36,6 +36,7 @@ export function overviewPage(app) {
     h("section", {}, h("h2", {}, "Containers"), cards),
   );
   const again = throttled(() => app.isConnected && loadNumbers().catch(() => {}), AGAIN_MS);
+  const latestAgain = throttled(() => app.isConnected && loadLatest().catch(() => {}), AGAIN_MS);
   const timer = setInterval(() => document.hidden || again(), AT_LEAST_MS);
 
   async function loadNumbers() {
@@ -64,7 +65,7 @@ export function overviewPage(app) {
     follows: null,
     load: () => Promise.all([loadNumbers(), loadLatest()]),
     changed(files, tooMany) {
-      if (tooMany) loadLatest().catch(() => {});
+      if (tooMany) latestAgain();
       const newest = [...files.keys()].sort((a, b) => b - a).slice(0, LATEST);
       for (const [id, event] of files) {
         if (table.has(id) || newest.includes(id)) table.put(event.file);
@@ -76,6 +77,7 @@ export function overviewPage(app) {
     close() {
       clearInterval(timer);
       again.stop();
+      latestAgain.stop();
     },
   };
 }
