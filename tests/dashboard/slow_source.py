@@ -70,7 +70,9 @@ def chunk(number: int) -> bytes:
     per_chunk = CHUNK // ROW_BYTES
     first = number * per_chunk
     lines = [
-        ROW % (n, b"x" * (ROW_BYTES - 9)) if n else b"id".ljust(7, b"_") + b"," + b"t" * 1015 + b"\n"
+        ROW % (n, b"x" * (ROW_BYTES - 9))
+        if n
+        else b"id".ljust(7, b"_") + b"," + b"t" * 1015 + b"\n"
         for n in range(first, first + per_chunk)
     ]
     return b"".join(lines)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,11 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from locaria.local import processes
+from locaria.web.settings import read_settings
 from tests.acceptance.conftest import Place
 from tests.dashboard.page import Page
 from tests.dashboard.slow_source import SlowSource
+from tests.web.conftest import Web
 
 pytestmark = pytest.mark.acceptance
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
@@ -44,7 +45,9 @@ def shown(page: Page, file: int, phase: str) -> None:
 
 def bar(page: Page) -> float:
     """The value of the file's progress bar."""
-    value = page.script("return document.querySelector('.meter.big progress').getAttribute('value')")
+    value = page.script(
+        "return document.querySelector('.meter.big progress').getAttribute('value')"
+    )
     return float(value or 0)
 
 
@@ -155,7 +158,14 @@ def test_pages_are_turned_and_the_document_stays_small(place: Place, page: Page)
     page.until(lambda: page.ids() == more[::-1][:50], "the newest, after 1000 inserts")
     place.db.execute("select locaria.cancel(%s)", [more])
     page.until(
-        lambda: set(page.script("return [...document.querySelectorAll('tr .badge')].map(e => e.innerText)")) == {"cancelled"},
+        lambda: (
+            set(
+                page.script(
+                    "return [...document.querySelectorAll('tr .badge')].map(e => e.innerText)"
+                )
+            )
+            == {"cancelled"}
+        ),
         "all are cancelled",
     )
     assert page.ids() == more[::-1][:50]
@@ -171,7 +181,6 @@ def test_wrong_parameters_are_told_at_their_fields(page: Page) -> None:
     page.until(lambda: page.focused("name") == "types", "the wrong field has the focus")
     assert "no JSON" in page.text("#p-types-error")
     page.type("[name=types]", '{"id": "int"}')
-    page.type("[name=mode]", "sideways") if page.all("input[name=mode]") else None
     page.script(
         "const o = document.querySelector('select[name=mode]');"
         "if (o) { o.options[0].value = JSON.stringify('sideways'); o.selectedIndex = 0; }"
@@ -233,7 +242,9 @@ HOSTILE = "<img src=x onerror=hacked=1><script>hacked=1</script>\u202egnp.exe\x0
 
 def test_hostile_text_is_text(place: Place, page: Page) -> None:
     long = "<b>" + "long " * 2000
-    [file] = hold(place, path=f"/data/{HOSTILE}", table="'; drop table files; --\n<svg/onload=hacked=1>")
+    [file] = hold(
+        place, path=f"/data/{HOSTILE}", table="'; drop table files; --\n<svg/onload=hacked=1>"
+    )
     place.db.execute(
         "insert into locaria.log_messages (file_id, run_id, at, level, stage, message) "
         "select %s, 0, locaria.clock(), 'info', 'load', m from unnest(%s::text[]) as m",
@@ -243,7 +254,9 @@ def test_hostile_text_is_text(place: Place, page: Page) -> None:
     for hash_ in ("#/", "#/files", f"#/files/{file}"):
         page.open(hash_)
         assert page.script("return document.documentElement.scrollWidth <= innerWidth"), hash_
-        assert page.script("return [typeof hacked, document.querySelectorAll('main img, main script, main b').length]") == ["undefined", 0]
+        assert page.script(
+            "return [typeof hacked, document.querySelectorAll('main img, main script, main b').length]"
+        ) == ["undefined", 0]
     assert "‹U+202E›gnp.exe‹U+0007›" in page.text("h1")
     assert "<script>hacked=1</script>" in page.text(".log-lines")
     assert len(page.text(".log-lines")) < 1500
@@ -328,4 +341,43 @@ def test_a_paused_log_waits(place: Place, page: Page, slow: SlowSource) -> None:
     assert len(page.all(".log-lines li")) == lines
     page.click(".log .bar button")
     page.until(lambda: len(page.all(".log-lines li")) > lines, "what was held back")
-    time.sleep(0)
+
+
+def test_who_is_not_known_signs_in_and_a_reader_only_looks(
+    place: Place, page: Page, tmp_path: Path
+) -> None:
+    [file] = hold(place)
+    tokens = tmp_path / "tokens.json"
+    tokens.touch(mode=0o600)
+    tokens.write_text(
+        json.dumps(
+            {
+                "tokens": [
+                    {"token": "reader-token-0123", "role": "reader", "subject": "wall display"}
+                ]
+            }
+        )
+    )
+    settings = read_settings(
+        place.runtime.site.web_dsn, "127.0.0.1", {"LOCARIA_WEB_TOKENS": str(tokens)}
+    )
+    with Web(settings) as web:
+        guarded = Page(page.browser, web.http)
+        guarded.browser.get(f"{web.http}/#/files/{file}")
+        guarded.one("dialog #token")
+        guarded.press("a wrong one", Keys.ENTER)
+        guarded.says("#dialog-text", "does not accept")
+        guarded.press("reader-token-0123", Keys.ENTER)
+        guarded.until(guarded.is_live, "signed in")
+        guarded.says("#whoami", "wall display")
+        guarded.says(".state-row .badge", "held")
+        assert not [each for each in guarded.all(".action") if each.is_displayed()]
+        guarded.go("#/submit/file_loader")
+        guarded.says(".notice", "this takes submitter")
+        assert guarded.all("form.parameters") == []
+        kept = guarded.script(
+            "return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+        )
+        assert "reader-token" not in kept
+        page.browser.get("about:blank")
+    page.console()  # The browser itself says there that it was refused.

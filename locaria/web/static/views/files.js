@@ -58,18 +58,20 @@ export function filesPage(app, route) {
   async function loadFiles() {
     loading += 1;
     const turn = loading;
+    let meanwhile = null;
     arrived = new Map();
-    const reply = await app.request("get_files", requestOf(filters));
+    const reply = await app.request("get_files", requestOf(filters)).finally(() => {
+      if (turn === loading) [meanwhile, arrived] = [arrived, null];
+    });
     if (turn !== loading) return; // Asked again meanwhile, perhaps with another filter.
     next = reply.next ?? null;
     held = new Map();
     table.replace(reply.files);
     // What was pushed meanwhile may be newer than the answer.
     const shown = new Map(reply.files.map((file) => [file.container_id, file]));
-    for (const [id, event] of arrived) {
+    for (const [id, event] of meanwhile) {
       if (!(event.file.last_update < shown.get(id)?.last_update)) place(event.file);
     }
-    arrived = null;
     finish();
   }
 
