@@ -63,3 +63,15 @@ grant execute on function
   locaria.open_connection(text, text, jsonb), locaria.find_connection(text), locaria.close_connection(text)
 to locaria_web;
 grant execute on function locaria.get_log_position(), locaria.read_log(bigint, bigint, bigint) to locaria_app, locaria_reader, locaria_operator;
+
+-- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
+grant execute on function
+  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
+  locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
+to locaria_reader, locaria_app, locaria_operator;
+grant execute on function
+  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb), locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
+to locaria_app, locaria_operator;
+grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb), locaria.api_set_parameters(jsonb) to locaria_operator;
+grant execute on function locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint) to locaria_web;

@@ -37,6 +37,29 @@ CONNECTING = {
     "find_connection",
     "close_connection",
 }
+READING = {
+    "api",
+    "api_text",
+    "check_request",
+    "api_call",
+    "api_error",
+    "reply_error",
+    "api_get_containers",
+    "api_get_container_status",
+    "api_get_files",
+    "api_get_file",
+    "api_get_overview",
+    "watch_changes",
+    "get_changes",
+}
+SUBMITTING = {
+    "api_instantiate_container",
+    "api_add_file",
+    "api_delete_file",
+    "api_cancel_file",
+    "api_retry_file",
+}
+OPERATING = {"api_update_file", "api_get_parameters", "api_set_parameters"}
 REPORTING = {
     "schema_version",
     "start_task",
@@ -63,9 +86,10 @@ REPORTING = {
 @pytest.mark.parametrize(
     ("role", "functions"),
     [
-        ("locaria_app", TELLING),
-        ("locaria_reader", TELLING),
-        ("locaria_operator", TELLING | CONTROL),
+        ("locaria_app", TELLING | READING | SUBMITTING),
+        ("locaria_reader", TELLING | READING),
+        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
+        ("locaria_web", {"watch_changes", "get_changes"}),
         ("locaria_loader", REPORTING),
         ("locaria_web", CONNECTING),
         ("public", set()),
