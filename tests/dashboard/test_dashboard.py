@@ -176,6 +176,7 @@ def test_wrong_parameters_are_told_at_their_fields(page: Page) -> None:
     page.open("#/submit")
     page.click(".choice a[href$=file_loader]")
     page.type("[name=path]", "/nowhere.csv")
+    page.click(".fold summary")
     page.type("[name=types]", "{not json")
     page.click("form.parameters button.primary")
     page.until(lambda: page.focused("name") == "types", "the wrong field has the focus")

@@ -5,7 +5,10 @@
  */
 
 import { h, setAttribute, setText } from "./dom.js";
+import { count } from "./format.js";
 
+/** So many parameters with a default are shown at once. */
+const MOST_OPEN = 3;
 const SECRET = /^(credentials|password|secret|token)$/i;
 
 /**
@@ -21,17 +24,25 @@ export function parameterForm(container) {
     names.map((name) => {
       const published = container.parameters?.[name];
       const rule = schema.properties?.[name] ?? {};
-      const required = schema.required ? schema.required.includes(name) : isChoices(published) || published === "";
+      const isNeeded = (isChoices(published) || published === "") && !("default" in rule);
+      const required = schema.required ? schema.required.includes(name) : isNeeded;
       return [name, makeField(name, kindOf(published, rule), published, rule, required)];
     }),
   );
-  // What must be given comes first.
-  const nodes = [...fields.values()].sort((a, b) => b.required - a.required).map((field) => field.node);
+  const rest = [...fields.values()].filter((field) => !field.required && field.hasDefault);
+  const first = [...fields.values()].filter((field) => !rest.includes(field)).sort((a, b) => b.required - a.required);
   return {
-    nodes,
+    nodes: [first.map((field) => field.node), rest.length > MOST_OPEN ? fold(rest) : rest.map((field) => field.node)],
     read: () => readAll(fields),
     blame: (errors) => blameAll(fields, errors),
   };
+}
+
+/** What has a default need not be looked at: it is folded away, if there is much of it. */
+function fold(fields) {
+  if (fields.length === 0) return [];
+  const words = `${count(fields.length, "more parameter")} with a default`;
+  return h("details", { class: "fold" }, h("summary", {}, words), fields.map((field) => field.node));
 }
 
 const isChoices = (value) => Array.isArray(value) && value.length > 0;
@@ -149,13 +160,26 @@ function makeField(name, kind, published, rule, required) {
   const help = h("p", { class: "hint", id: `${id}-hint`, hidden: !hint }, hint);
   const parts = kind === "boolean" ? [h("div", { class: "check" }, control, label), help, error] : [label, control, help, error];
   const complain = (reason) => {
+    if (reason) control.closest("details")?.setAttribute("open", "");
     setText(error, reason ?? "");
     setAttribute(error, "hidden", !reason);
     setAttribute(control, "aria-invalid", reason ? "true" : null);
   };
   control.addEventListener("input", () => complain(null));
-  return { name, control, required, complain, read: () => read(control), node: h("div", { class: "field", "data-kind": kind }, parts) };
+  const usualValue = "default" in rule ? rule.default : isChoices(published) ? undefined : (published ?? undefined);
+  return {
+    name,
+    control,
+    required,
+    hasDefault: usualValue !== undefined && usualValue !== null,
+    complain,
+    read: () => unlessUsual(read(control), usualValue),
+    node: h("div", { class: "field", "data-kind": kind }, parts),
+  };
 }
+
+/** What is the default anyway is left out. */
+const unlessUsual = (value, usual) => (JSON.stringify(value) === JSON.stringify(usual) ? undefined : value);
 
 function readAll(fields) {
   const parameters = {};

@@ -209,7 +209,6 @@ function attributesOf(pair) {
 /** Does a pushed file belong to the list? As get_files would have it. */
 function matches({ phase, status, container, with: pair }, file) {
   if (phase && file.phase !== phase) return false;
-  if (!phase && status !== "DELETED" && file.phase === "deleted") return false;
   if (status && file.status !== status) return false;
   if (container && file.container !== container) return false;
   if (!pair) return true;
