@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         TooManyRejects,
         Unavailable,
     )
+    from ._masking import Link
     from ._postgres import PostgresChannel
     from ._recording import RecordingChannel
     from ._run import Run
@@ -51,6 +52,7 @@ __all__ = [
     "CheckFailed",
     "Fatal",
     "LeaseLost",
+    "Link",
     "NotFinished",
     "NotPublished",
     "NothingToClaim",
@@ -74,6 +76,7 @@ __all__ = [
 
 _HOMES = {
     "Channel": "_channel",
+    "Link": "_masking",
     "PostgresChannel": "_postgres",
     "RecordingChannel": "_recording",
     "Run": "_run",
