@@ -34,6 +34,8 @@ lint: setup ## format check, lint, types
 	$(BIN)/mypy locaria locaria_reporter bench
 	$(BIN)/mypy containers/file_loader/*.py
 	$(BIN)/mypy containers/place_finder/*.py
+	$(BIN)/mypy containers/modules/*.py
+	MYPYPATH=containers/modules $(BIN)/mypy containers/file_download/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py
 	$(BIN)/mypy lambda/task_events/*.py
 

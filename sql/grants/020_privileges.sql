@@ -26,6 +26,7 @@ grant execute on function
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text),
   locaria.publish_staging(bigint, text, bigint),
+  locaria.check_download(bigint, text),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
