@@ -31,6 +31,10 @@ COMMANDS = {
     "health": "locaria.cli.overview:health",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "configure": "locaria.cli.configure:configure",
+    "deploy": "locaria.cli.deploy:deploy",
+    "destroy": "locaria.cli.deploy:destroy",
+    "template": "locaria.cli.deploy:template",
 }
 
 

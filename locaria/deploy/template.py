@@ -31,7 +31,12 @@ from locaria.deploy.template_functions import (
     add_queues,
     add_task_events,
 )
-from locaria.deploy.template_tasks import add_cluster, add_container, secret_parameter
+from locaria.deploy.template_tasks import (
+    add_cluster,
+    add_container,
+    add_site_files,
+    secret_parameter,
+)
 
 SECRET_ARN = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*]+$"  # noqa: S105
 
@@ -51,6 +56,7 @@ def build_template(containers: list[Container], functions: list[Function]) -> Te
     add_cluster(template)
     for container in containers:
         add_container(template, container)
+    add_site_files(template, containers)
     add_queues(template)
     add_ecs_run_task(template, containers)
     add_task_events(template)

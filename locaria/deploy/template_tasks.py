@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from troposphere import AWS_NO_VALUE, Equals, GetAtt, If, Not, Ref, Sub, Template, ecr, ecs, iam
+from troposphere import Equals, GetAtt, Not, Ref, Sub, Template, ecr, ecs, iam
 
 from locaria.deploy.containers import Container
 from locaria.deploy.template_parts import allow, arn, make_log_group, make_role, may_log, named
@@ -78,9 +78,24 @@ def add_container(template: Template, container: Container) -> None:
     make_log_group(template, f"{title}Logs", named(f"/{container.name}"))
     source = arn("ecs", "*")
     make_role(template, f"{title}ExecutionRole", TASKS, _execution(container), source=source)
-    task = make_role(template, f"{title}TaskRole", TASKS, _task(container), source=source)
-    task.Policies = [*task.Policies, _site_files()]
+    make_role(template, f"{title}TaskRole", TASKS, _task(container), source=source)
     template.add_resource(_task_definition(container))
+
+
+def add_site_files(template: Template, containers: list[Container]) -> None:
+    """All tasks may read the site's own files, where a bucket of them is given."""
+    statement = allow(
+        "s3:GetObject", Sub("arn:${AWS::Partition}:s3:::${FilesBucket}/${FilesPrefix}*")
+    )
+    template.add_resource(
+        iam.PolicyType(
+            "FilesPolicy",
+            Condition="HasFiles",
+            PolicyName="files",
+            PolicyDocument={"Version": "2012-10-17", "Statement": [statement]},
+            Roles=[Ref(f"{container.logical}TaskRole") for container in containers],
+        )
+    )
 
 
 def _execution(container: Container) -> list[Any]:
@@ -117,15 +132,6 @@ def _task(container: Container) -> list[Any]:
         allow(actions, Sub(f"{bucket}/objects/*")),
         allow("s3:ListBucket", Sub(bucket), {"StringLike": {"s3:prefix": "objects/*"}}),
     ]
-
-
-def _site_files() -> Any:
-    """Reading the site's own files, where a bucket of them is given."""
-    statement = allow(
-        "s3:GetObject", Sub("arn:${AWS::Partition}:s3:::${FilesBucket}/${FilesPrefix}*")
-    )
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    return If("HasFiles", iam.Policy(PolicyName="files", PolicyDocument=policy), Ref(AWS_NO_VALUE))
 
 
 def _task_definition(container: Container) -> Any:
