@@ -78,7 +78,7 @@ class BenchDatabase:
     def empty(self, connection: Connection) -> None:
         """Start afresh: no files, runs, tasks or dispatches."""
         connection.execute(
-            "truncate locaria.files, locaria.runs, locaria.run_progress, locaria.tasks, "
+            "truncate locaria.files, locaria.file_credentials, locaria.runs, locaria.run_progress, locaria.tasks, "
             "locaria.dispatches, locaria.transitions, locaria.circuits"
         )
 

@@ -107,6 +107,7 @@ class File(Base):
     finished: Mapped[When | None] = given()
     claimed_by: Mapped[Big | None] = given()
     submitted_by: Mapped[str] = given()
+    debug: Mapped[bool] = given()
     last_error: Mapped[str | None] = given()
     attributes: Mapped[Json] = given()
 
@@ -164,7 +165,11 @@ class Container(Base):
     backoff: Mapped[timedelta] = given()
     reject_limit: Mapped[int] = given()
     log_limit: Mapped[int] = given()
+    autostart: Mapped[bool] = given()
+    autostart_file: Mapped[Big | None]
     parameters: Mapped[Json] = given()
+    parameter_schema: Mapped[Json | None]
+    defaults: Mapped[Json] = given()
     last_update: Mapped[When] = given()
 
 
@@ -249,3 +254,5 @@ class Status(Base):
     run_id: Mapped[Big | None]
     task_arn: Mapped[str | None]
     attributes: Mapped[Json | None]
+    endpoint: Mapped[str | None]
+    command: Mapped[str | None]

@@ -56,6 +56,9 @@ begin
     end if;
   else
     new.finished := v_now;
+    if v_to = 'deleted' then
+      delete from locaria.file_credentials where file_id = new.id;
+    end if;
   end if;
   return new;
 end

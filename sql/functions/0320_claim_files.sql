@@ -34,8 +34,9 @@ begin
   if p_count is null or p_count not between 1 and 10000 then
     raise exception using errcode = 'LC007', message = 'claim_files: p_count must be between 1 and 10000';
   end if;
-  select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.parameters, c.lease, c.timeout, c.stall_timeout,
-    array[c.name] || array(select s.status from locaria.statuses s where s.container = c.name) as keys
+  select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.defaults, c.lease, c.timeout, c.stall_timeout,
+    array[c.name] || array(select s.status from locaria.statuses s where s.container = c.name) as keys,
+    case c.type when 'listener' then locaria.task_listens(t.id) else false end as listens
   into v_task
   from locaria.tasks t
   join locaria.containers c on c.name = t.container
@@ -59,7 +60,7 @@ begin
       lateral (
         select f.priority, f.run_after, f.id from locaria.files f
         where coalesce(f.container, f.status) = k.key and f.claimed_by is null and f.finished is null
-          and f.priority < v_below[k.n]
+          and f.priority < v_below[k.n] and (not v_task.listens or f.attributes ? 'command')
         order by f.priority desc, f.run_after, f.id limit 1
       ) as head
     order by head.priority desc, head.run_after, head.id
@@ -69,7 +70,7 @@ begin
     with picked as (
       select f.id, f.status from locaria.files f
       where coalesce(f.container, f.status) = v_task.keys[v_key] and f.claimed_by is null and f.finished is null
-        and f.priority = v_priority and f.run_after <= v_now
+        and f.priority = v_priority and f.run_after <= v_now and (not v_task.listens or f.attributes ? 'command')
       order by f.run_after, f.id
       limit v_left
       for update skip locked
@@ -88,8 +89,9 @@ begin
       from claimed c
     )
     select c.run_id, c.file_id, c.attempts, v_task.max_attempts, c.requested_status, c.attributes,
-      v_task.parameters || case when jsonb_typeof(c.attributes -> 'parameters') = 'object'
-        then c.attributes -> 'parameters' else c.attributes end,
+      v_task.defaults || case when jsonb_typeof(c.attributes -> 'parameters') = 'object'
+        then c.attributes -> 'parameters' else c.attributes end
+        || coalesce((select jsonb_build_object('credentials', k.credentials) from locaria.file_credentials k where k.file_id = c.file_id), '{}'),
       before.checkpoint, before.id, v_task.lease, v_task.timeout, v_task.stall_timeout
     from claimed c
     left join lateral (
@@ -111,4 +113,4 @@ begin
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is
-  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two tasks get one file and none waits. No rows: nothing to do now. Errors: LC001 the task is not alive, LC008 no such task.';
+  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two tasks get one file and none waits. A task that listens gets commands alone. No rows: nothing to do now. Errors: LC001 the task is not alive, LC008 no such task.';

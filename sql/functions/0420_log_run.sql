@@ -12,6 +12,8 @@ declare
   v_now timestamptz := locaria.clock();
   v_file bigint := locaria.require_run(p_run);
   v_limit integer;
+  v_debug boolean;
+  v_messages jsonb := p_messages;
   v_before integer;
   v_count integer;
   v_stored integer := 0;
@@ -20,8 +22,15 @@ begin
   if jsonb_typeof(p_messages) is distinct from 'array' then
     raise exception using errcode = 'LC007', message = 'log_run: p_messages must be a JSON array of {"level", "message", "stage"}';
   end if;
-  v_count := jsonb_array_length(p_messages);
-  select c.log_limit into v_limit from locaria.runs r join locaria.containers c on c.name = r.container where r.id = p_run;
+  select c.log_limit, f.debug into v_limit, v_debug
+  from locaria.runs r
+  join locaria.containers c on c.name = r.container
+  join locaria.files f on f.id = r.file_id
+  where r.id = p_run;
+  if not v_debug and p_messages @> '[{"level": "debug"}]' then
+    v_messages := coalesce((select jsonb_agg(m order by n) from jsonb_array_elements(p_messages) with ordinality as e (m, n) where m ->> 'level' is distinct from 'debug'), '[]');
+  end if;
+  v_count := jsonb_array_length(v_messages);
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, log_messages)
   select p_run, v_now, r.lease_until, v_count from locaria.runs r where r.id = p_run
   on conflict (run_id) do update set log_messages = p.log_messages + v_count
@@ -29,7 +38,7 @@ begin
   for v_message in
     select coalesce(m ->> 'level', 'info') as level, m ->> 'stage' as stage, coalesce(m ->> 'message', '') as message,
       locaria.seconds_ago(m ->> 'ago', v_now) as at
-    from jsonb_array_elements(p_messages) with ordinality as e (m, n)
+    from jsonb_array_elements(v_messages) with ordinality as e (m, n)
     where v_before + n <= v_limit
     order by n
   loop
@@ -46,4 +55,4 @@ begin
 end
 $$;
 comment on function locaria.log_run(bigint, jsonb) is
-  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';
+  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run; those of level debug only where files.debug is set; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';

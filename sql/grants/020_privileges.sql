@@ -4,7 +4,7 @@ revoke all on all tables in schema locaria from public;
 
 -- Applications: insert files, read what becomes of them.
 grant usage on schema locaria to locaria_app;
-grant insert (container, status, priority, run_after, attributes) on locaria.files to locaria_app;
+grant insert (container, status, priority, run_after, debug, attributes) on locaria.files to locaria_app;
 grant select on locaria.files, locaria.status, locaria.running, locaria.queue, locaria.log, locaria.attempts, locaria.history,
   locaria.rejects, locaria.containers, locaria.statuses, locaria.published_tables to locaria_app;
 
@@ -18,6 +18,7 @@ grant execute on function
   locaria.leave_task(bigint, integer, text),
   locaria.heartbeat(bigint, bigint[]),
   locaria.report_progress(bigint, jsonb),
+  locaria.report_listening(bigint, text, text),
   locaria.report_result(bigint, jsonb),
   locaria.log_run(bigint, jsonb),
   locaria.checkpoint_run(bigint, jsonb),
@@ -37,8 +38,8 @@ grant select on all tables in schema locaria to locaria_reader;
 -- Operators: read everything, and the control functions.
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
--- Configuration is the owner's alone.
-revoke select on locaria.parameters from locaria_reader, locaria_operator;
+-- Configuration is the owner's alone, and credentials are nobody's.
+revoke select on locaria.parameters, locaria.file_credentials from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),

@@ -16,7 +16,11 @@ create table locaria.containers (
   backoff interval not null default '5 seconds',
   reject_limit integer not null default 1000,
   log_limit integer not null default 10000,
+  autostart boolean not null default false,
+  autostart_file bigint,
   parameters jsonb not null default '{}',
+  parameter_schema jsonb,
+  defaults jsonb not null default '{}',
   last_update timestamptz not null default now(),
   constraint containers_pkey primary key (name),
   constraint containers_name_is_a_lower_case_identifier check (name ~ '^[a-z][a-z0-9_]{0,40}$'),
@@ -28,7 +32,10 @@ create table locaria.containers (
   constraint containers_times_are_positive check (
     timeout > '0' and stall_timeout > '0' and idle_timeout >= '0' and launch_timeout > '0' and cancel_grace >= '0' and backoff >= '0'
   ),
-  constraint containers_parameters_are_an_object check (jsonb_typeof(parameters) = 'object')
+  constraint containers_parameters_are_an_object check (jsonb_typeof(parameters) = 'object'),
+  constraint containers_parameter_schema_is_an_object check (jsonb_typeof(parameter_schema) = 'object'),
+  constraint containers_defaults_are_an_object check (jsonb_typeof(defaults) = 'object'),
+  constraint containers_autostart_is_for_listeners check (type = 'listener' or not autostart)
 );
 comment on table locaria.containers is 'The kinds of job, as registered from containers/dockers.json, with their limits. Changing a limit here takes effect at the next claim.';
 comment on column locaria.containers.name is 'The name that files.container refers to.';
@@ -47,4 +54,10 @@ comment on column locaria.containers.cancel_grace is 'How long a run may take to
 comment on column locaria.containers.backoff is 'Pause before the second attempt; doubled for each further one, an hour at most.';
 comment on column locaria.containers.reject_limit is 'How many bad rows a run may set aside before it fails; attributes.reject_limit of a file overrides it.';
 comment on column locaria.containers.log_limit is 'How many log messages are kept of one run.';
-comment on column locaria.containers.parameters is 'Parameters of the container and their defaults, as published by get_containers.';
+comment on column locaria.containers.autostart is 'True: a listener of which one file should always be alive; tick() sees to it.';
+comment on column locaria.containers.autostart_file is 'That file, once tick() has inserted it.';
+comment on column locaria.containers.parameters is
+  'What get_containers publishes. By parameter: ["a", "b"] one of these · "" text · "x" text, x if it is not given · [] list of text · {} object · a number or boolean: its type and default · null: anything, optional.';
+comment on column locaria.containers.parameter_schema is
+  'A JSON Schema (a part of 2020-12, see check_json) that says more of the parameters. Its "required", if it has one, decides what is required; else the choices and "" are.';
+comment on column locaria.containers.defaults is 'The defaults that follow from parameters and parameter_schema; written by a trigger. A claim overlays them with the file''s attributes.';

@@ -21,6 +21,8 @@ create table locaria.run_progress (
   cancel_reason text,
   checkpoint jsonb,
   result jsonb,
+  endpoint text,
+  command text,
   constraint run_progress_pkey primary key (run_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 comment on table locaria.run_progress is
@@ -30,4 +32,6 @@ comment on column locaria.run_progress.progressed is 'When a count or a stage la
 comment on column locaria.run_progress.percent is 'Of the whole run, over all its stages.';
 comment on column locaria.run_progress.unit is 'What rows_done counts, if not rows.';
 comment on column locaria.run_progress.log_messages is 'How many were sent so far; more than containers.log_limit are dropped.';
+comment on column locaria.run_progress.endpoint is 'Where a listener takes commands, for instance http://127.0.0.1:8123; null: it does not listen yet.';
+comment on column locaria.run_progress.command is 'The command that a listener executes now; null: none.';
 comment on column locaria.run_progress.cancel_requested is 'Set by cancel(): the run sees it with its next report and stops.';

@@ -12,6 +12,14 @@ when (
 execute function locaria.files_change_status();
 comment on trigger _100_change_status on locaria.files is 'Holds the state machine, and writes transitions.';
 
+-- What the condition costs is all that a row without credentials pays.
+create or replace trigger _200_hide_credentials
+before insert or update of attributes on locaria.files
+for each row
+when (new.attributes ? 'credentials' or new.attributes -> 'parameters' ? 'credentials')
+execute function locaria.hide_credentials();
+comment on trigger _200_hide_credentials on locaria.files is 'Credentials never stand in files.';
+
 create or replace trigger _900_dispatch_insert
 after insert on locaria.files
 referencing new table as inserted_files

@@ -57,7 +57,9 @@ select
   round(x.run_s::numeric, 3) as run_s,
   x.run_id,
   x.task_arn,
-  x.attributes
+  x.attributes,
+  x.endpoint,
+  x.command
 from (
   select
     f.id as file_id,
@@ -111,7 +113,9 @@ from (
     extract(epoch from coalesce(r.ended, p.progressed) - r.started)::double precision as reported_s,
     r.id as run_id,
     t.task_arn,
-    f.attributes
+    f.attributes,
+    p.endpoint,
+    p.command
   from locaria.files f
   -- Lateral, each with a limit: these joins keep the order of files, so that "order by file_id desc limit 20"
   -- reads 20 files and not all of them.
@@ -144,5 +148,7 @@ comment on column locaria.status.phase is 'queued · scheduled · held · dispat
 comment on column locaria.status.why is 'Why is it not done? One plain sentence.';
 comment on column locaria.status.percent is 'Of the whole run, over all stages; 100 when done.';
 comment on column locaria.status.eta is 'When it will be done, if it goes on like this.';
+comment on column locaria.status.endpoint is 'Where a living listener takes commands.';
+comment on column locaria.status.command is 'What a listener executes now.';
 comment on column locaria.status.wait_s is 'Seconds from insert to the start of the last run.';
 comment on column locaria.status.run_s is 'Seconds that the last run took or has taken so far.';

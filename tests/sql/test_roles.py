@@ -35,6 +35,7 @@ REPORTING = {
     "wait_for_files",
     "leave_task",
     "heartbeat",
+    "report_listening",
     "report_progress",
     "report_result",
     "log_run",
@@ -110,7 +111,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters"}
+    readable = tables - {"parameters", "file_credentials"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
@@ -118,7 +119,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     }
 
 
-def test_an_application_writes_five_columns_of_files_and_nothing_else(scene: Scenario) -> None:
+def test_an_application_writes_six_columns_of_files_and_nothing_else(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select attname, privilege from pg_attribute, unnest(array['insert', 'update']) as privilege
@@ -126,7 +127,8 @@ def test_an_application_writes_five_columns_of_files_and_nothing_else(scene: Sce
         """
     )
     assert {(row["attname"], row["privilege"]) for row in rows} == {
-        (name, "insert") for name in ("container", "status", "priority", "run_after", "attributes")
+        (name, "insert")
+        for name in ("container", "status", "priority", "run_after", "debug", "attributes")
     }
     file = scene.insert_file()
     for statement in (

@@ -1,0 +1,5 @@
+create or replace trigger _100_set_defaults
+before insert or update of parameters, parameter_schema, defaults on locaria.containers
+for each row
+execute function locaria.set_defaults();
+comment on trigger _100_set_defaults on locaria.containers is 'Defaults always follow from what is published.';
