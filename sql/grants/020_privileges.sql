@@ -49,6 +49,10 @@ grant execute on function
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
+-- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+grant usage on schema locaria to locaria_events;
+grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
+
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
   locaria.clock(), locaria.statement_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
