@@ -16,6 +16,7 @@ CONTROL = {
     "resume",
     "tick",
     "record_task_event",
+    "set_ingest_job",
 }
 TELLING = {
     "clock",
@@ -27,6 +28,7 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_ingest_state",
 }
 REPORTING = {
     "schema_version",
@@ -49,6 +51,25 @@ REPORTING = {
     "release_run",
     "clock",
 }
+INGESTING = {
+    "get_ingest_config",
+    "reserve_ingest_job",
+    "begin_ingest",
+    "report_ingests",
+    "register_ingest",
+    "fail_ingest",
+    "fail_lost_ingests",
+    "get_ingest_state",
+    "check_ingest_policy",
+    "ingest_transaction",
+    "archive_files",
+    "is_ingested",
+    "explain_ingest_rule",
+    "list_ingest_leftovers",
+    "lock_ingest_leftover",
+    "settle_ingest",
+    "list_move_sources",
+}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +78,7 @@ REPORTING = {
         ("locaria_app", TELLING),
         ("locaria_reader", TELLING),
         ("locaria_operator", TELLING | CONTROL),
-        ("locaria_loader", REPORTING),
+        ("locaria_loader", REPORTING | INGESTING),
         ("public", set()),
     ],
 )

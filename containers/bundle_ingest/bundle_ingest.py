@@ -1,0 +1,141 @@
+"""Receives bundles over HTTP, as Pacifica Ingest does: a listener of Locaria.
+
+See docs/bundle_ingest.md. Environment: LOCARIA_PORT, LOCARIA_HOST (127.0.0.1), LOCARIA_OBJECT_STORE.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+import uvicorn
+
+# Code that several images share; in an image it lies on PYTHONPATH.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "modules"))
+
+from app import Service, make_app  # noqa: E402
+from bundles.archive import Archive, open_stores  # noqa: E402
+from bundles.cleaning import Cleaner  # noqa: E402
+from bundles.store import Store  # noqa: E402
+from jobs import Jobs, LostError  # noqa: E402
+
+import locaria_reporter as lr  # noqa: E402
+
+_LOG = logging.getLogger("bundle_ingest")
+_PORT = 8066
+_REPORT_EVERY_S = 2.0
+_CLEAN_EVERY_S = 30.0
+_GRACE_S = 20
+
+
+def serve(run: lr.Run) -> None:
+    """Listen until the run is cancelled, or the task told to go."""
+    store, archive = open_stores()
+    jobs = Jobs(os.environ["LOCARIA_DSN"], run.id)
+    service = Service(jobs, store)
+    server = _Server(service)
+    server.start()
+    try:
+        run.log.info("listening on %s", server.url)
+        _keep(run, server, _Housekeeping(service, store, archive))
+    finally:
+        server.stop()
+        service.close()
+        jobs.close()
+
+
+def _keep(run: lr.Run, server: _Server, housekeeping: _Housekeeping) -> None:
+    while server.alive:
+        run.check()
+        housekeeping.step()
+        time.sleep(0.5)
+    raise lr.Retry("the HTTP server has ended", in_=1)
+
+
+class _Server:
+    """uvicorn in a thread: the main thread gets the signals."""
+
+    def __init__(self, service: Service) -> None:
+        self._host = os.environ.get("LOCARIA_HOST", "127.0.0.1")
+        config = uvicorn.Config(
+            make_app(service),
+            host=self._host,
+            port=int(os.environ.get("LOCARIA_PORT", _PORT)),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+
+    def start(self) -> None:
+        """Return when it listens. Raises Retry: the port is taken."""
+        self._thread.start()
+        while not self._server.started:
+            if not self.alive:
+                raise lr.Retry("the port could not be opened", in_=5)
+            time.sleep(0.01)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._thread.is_alive()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://{self._host}:{port}"
+
+    def stop(self) -> None:
+        """Take no more; let what is under way end."""
+        self._server.should_exit = True
+        self._thread.join(_GRACE_S + 5)
+
+
+class _Housekeeping:
+    """What the listener does besides: say how much has come, fail and remove what was lost."""
+
+    def __init__(self, service: Service, store: Store, archive: Archive) -> None:
+        self._service = service
+        self._cleaner = Cleaner(store, archive)
+        self._reported: dict[int, int] = {}
+        self._next_report = self._next_clean = 0.0
+
+    def step(self) -> None:
+        """Whatever is due."""
+        now = time.monotonic()
+        try:
+            if now >= self._next_report:
+                self._next_report = now + _REPORT_EVERY_S
+                self._report()
+            if now >= self._next_clean:
+                self._next_clean = now + _CLEAN_EVERY_S
+                self._service.jobs.value("select locaria.fail_lost_ingests()")
+                with self._service.jobs.connection() as connection:
+                    self._cleaner.clean(connection)
+        except (psycopg.Error, OSError, LostError) as error:
+            _LOG.warning("housekeeping: %s", error)
+
+    def _report(self) -> None:
+        received = {job: one.received for job, one in list(self._service.receiving.items())}
+        changed = {j: n for j, n in received.items() if self._reported.get(j) != n}
+        if changed:
+            self._service.stopped |= self._service.jobs.report(changed)
+        self._reported = received
+
+
+def main() -> None:
+    """Be the one listener that was asked for."""
+    with lr.claim() as run:
+        serve(run)
+
+
+if __name__ == "__main__":
+    main()
