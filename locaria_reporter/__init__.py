@@ -19,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._address import bind_port
     from ._channel import Channel
     from ._claim import claim, claims
     from ._errors import (
@@ -68,6 +69,7 @@ __all__ = [
     "Terminated",
     "TooManyRejects",
     "Unavailable",
+    "bind_port",
     "claim",
     "claims",
 ]
@@ -79,6 +81,7 @@ _HOMES = {
     "Run": "_run",
     "Staging": "_staging",
     "TerminalChannel": "_terminal",
+    "bind_port": "_address",
     "claim": "_claim",
     "claims": "_claim",
 }

@@ -21,6 +21,8 @@ class Account:
     """Progress and messages of one run, waiting to be written, and orders that came back.
 
     `stop` is None, or says why the loader has to end: 'cancel', 'lost', 'released', 'closed'.
+    `lingers`: on SIGTERM the file is given back when the loader has come to its end, not at once.
+    `executing`: what a listener is doing, in words, the oldest first.
     """
 
     def __init__(self, run_id: int, masker: Masker) -> None:
@@ -29,6 +31,10 @@ class Account:
         self.stop: str | None = None
         self.reason: str | None = None
         self.shielded = False
+        self.lingers = False
+        self.executing: list[str] = []
+        self._endpoint: str | None = None
+        self._listening_written: tuple[str | None, str | None] = (None, None)
         self.interrupt: Callable[[], None] | None = None
         self._masker = masker
         self._messages: deque[Json] = deque()
@@ -84,6 +90,7 @@ class Account:
             return
         with self._lock:
             self._flush_messages(channel)
+            self._flush_listening(channel)
             if not self.progress.reported:
                 return
             snapshot = self._masker.value(self.progress.snapshot())
@@ -100,6 +107,21 @@ class Account:
                 self.order("cancel")
             self._written = snapshot
             del self.progress.entered[: len(entered)]
+
+    def listen(self, endpoint: str | None) -> None:
+        """Where commands are taken, from the next flush on."""
+        self._endpoint = endpoint
+        self.lingers = endpoint is not None
+
+    def _flush_listening(self, channel: Channel) -> None:
+        words = list(self.executing)
+        more = f" and {len(words) - 1} more" if len(words) > 1 else ""
+        state = (self._endpoint, self._masker.text(words[0] + more) if words else None)
+        if state != self._listening_written:
+            self._written_at = time.monotonic()
+            if channel.report_listening(self.run_id, *state):
+                self.order("cancel")
+            self._listening_written = state
 
     def _flush_messages(self, channel: Channel) -> None:
         if self._dropped:

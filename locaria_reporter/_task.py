@@ -130,6 +130,16 @@ class Task:
         if self._heart is not None:
             self._heart.exit_grace = grace + 10.0
 
+    def linger(self, seconds: float) -> None:
+        """On SIGTERM the process has this long to come to its end."""
+        if self._heart is not None:
+            self._heart.exit_grace = max(self._heart.exit_grace, seconds)
+
+    def wake(self) -> None:
+        """Have the heart write what changed, if its last write is long enough ago."""
+        if self._heart is not None:
+            self._heart.wake()
+
     def began(self, account: Account) -> None:
         """The run's block was entered: its log messages begin."""
         self._logs.handler.account = account

@@ -228,7 +228,7 @@ def wants_again(request: Request, *, default: bool = False) -> bool:
 def describe(trouble: BaseException, received: int) -> tuple[int | None, str]:
     """Status (None: nobody is there to hear it) and reason of an upload that ended early."""
     if isinstance(trouble, ClientDisconnect):
-        return None, f"the client went away after {received:,} bytes"
+        return 400, f"the client went away after {received:,} bytes"
     if isinstance(trouble, TooLargeError | TooManyMembersError):
         return 413, str(trouble)
     if isinstance(trouble, Refused):

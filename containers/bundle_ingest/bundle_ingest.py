@@ -1,6 +1,6 @@
 """Receives bundles over HTTP, as Pacifica Ingest does: a listener of Locaria.
 
-See docs/bundle_ingest.md. Environment: LOCARIA_PORT, LOCARIA_HOST (127.0.0.1), LOCARIA_OBJECT_STORE.
+See docs/bundle_ingest.md. Environment: LOCARIA_PORT, LOCARIA_HOST, LOCARIA_OBJECT_STORE.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from jobs import Jobs, LostError  # noqa: E402
 import locaria_reporter as lr  # noqa: E402
 
 _LOG = logging.getLogger("bundle_ingest")
-_PORT = 8066
 _REPORT_EVERY_S = 2.0
 _CLEAN_EVERY_S = 30.0
 _GRACE_S = 20
@@ -41,7 +40,7 @@ def serve(run: lr.Run) -> None:
     server = _Server(service)
     server.start()
     try:
-        run.log.info("listening on %s", server.url)
+        run.listening(server.url)
         _keep(run, server, _Housekeeping(service, store, archive))
     finally:
         server.stop()
@@ -61,37 +60,31 @@ class _Server:
     """uvicorn in a thread: the main thread gets the signals."""
 
     def __init__(self, service: Service) -> None:
-        self._host = os.environ.get("LOCARIA_HOST", "127.0.0.1")
+        self._socket, self.url = lr.bind_port()
         config = uvicorn.Config(
             make_app(service),
-            host=self._host,
-            port=int(os.environ.get("LOCARIA_PORT", _PORT)),
             log_level="warning",
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="http", daemon=True
+        )
 
     def start(self) -> None:
-        """Return when it listens. Raises Retry: the port is taken."""
+        """Return when it answers."""
         self._thread.start()
         while not self._server.started:
             if not self.alive:
-                raise lr.Retry("the port could not be opened", in_=5)
+                raise lr.Retry("the HTTP server did not start", in_=5)
             time.sleep(0.01)
 
     @property
     def alive(self) -> bool:
         """Whether it runs."""
         return self._thread.is_alive()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://{self._host}:{port}"
 
     def stop(self) -> None:
         """Take no more; let what is under way end."""

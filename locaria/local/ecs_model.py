@@ -105,6 +105,7 @@ def _definition(name: str, entry: dict[str, Any], folder: Path) -> TaskDefinitio
         command=tuple(command),
         folder=folder / name,
         stop_timeout=float(entry.get("stop_timeout", STOP_TIMEOUT_S)),
+        environment=(("LOCARIA_PORT", str(entry["port"])),) if "port" in entry else (),
     )
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from locaria.local.ticker import Ticker
 log = logging.getLogger(__name__)
 STATUS_FILE = "runtime.json"
 LOG_FILE = "locaria.log"
+INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
 
 
 class AlreadyRunningError(Exception):
@@ -77,6 +79,8 @@ class Runtime:
         self._kept = PrivateFile(self.state_dir / "secrets.json")
         self._status = PrivateFile(self.state_dir / STATUS_FILE)
         self._running = ExitStack()
+        self._status_lock = threading.Lock()
+        self._listeners: dict[str, str] = {}
         self._site: Site | None = None
         self._ecs: LocalEcs | None = None
 
@@ -177,7 +181,7 @@ class Runtime:
             self.state_dir / "ecs",
             load_task_definitions(dockers) if dockers.exists() else {},
             on_event=lambda event: queues[0].put("taskEvents", event),
-            secrets=self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
+            secrets=self._store() | self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
             cluster=CLUSTER,
             access_key=access_key,
         )
@@ -187,9 +191,15 @@ class Runtime:
         self._running.enter_context(queues[0])
         self._ecs.start()
         self._running.callback(self._ecs.stop)
-        ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server)
+        ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server, tell=self._show_listeners)
         ticker.start()
         self._running.callback(ticker.stop)
+
+    def _store(self) -> dict[str, str]:
+        """The object store of all containers: a folder of ours, unless the environment names one."""
+        ours = {"LOCARIA_OBJECT_STORE": (self.state_dir / "objects").as_uri()}
+        named = ("LOCARIA_OBJECT_STORE", "LOCARIA_ARCHIVE")
+        return ours | {name: os.environ[name] for name in named if name in os.environ}
 
     def _functions(self, ecs_url: str, access_key: str, owner_dsn: str) -> list[LambdaFunction]:
         aws = {
@@ -209,12 +219,25 @@ class Runtime:
         variables = environment | {"AWS_LAMBDA_FUNCTION_NAME": name}
         return LambdaFunction(name, self._lambda_dir / folder / f"{folder}.py", variables)
 
+    def _show_listeners(self, endpoints: dict[str, str]) -> None:
+        """Where the living listeners take commands, by container."""
+        with self._status_lock:
+            self._listeners = endpoints
+            if self._status.path.exists():
+                ingest = endpoints.get(INGEST)
+                self._status.save(listeners=endpoints, ingest=ingest)
+
     def _write_status(self, state: str) -> None:
+        with self._status_lock:
+            self._save_status(state)
+
+    def _save_status(self, state: str) -> None:
         pid = os.getpid()
         facts: dict[str, Any] = {"state": state, "pid": pid, "mark": processes.start_time(pid)}
         if self._site is not None and self._ecs is not None:
             facts |= {"dsn": self._site.owner_dsn, "ecs": self._ecs.url}
-            facts |= {"http": None, "ws": None, "ingest": None, "postgres": self._postgres()}
+            facts |= {"http": None, "ws": None, "postgres": self._postgres()}
+            facts |= {"ingest": self._listeners.get(INGEST), "listeners": self._listeners}
         self._status.save(**facts)
 
     def _postgres(self) -> dict[str, Any]:
@@ -230,6 +253,7 @@ EMPTY_STATUS: dict[str, Any] = {
     "http": None,
     "ws": None,
     "ingest": None,
+    "listeners": {},
     "ecs": None,
     "postgres": None,
 }

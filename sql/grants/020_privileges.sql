@@ -18,6 +18,7 @@ grant execute on function
   locaria.leave_task(bigint, integer, text),
   locaria.heartbeat(bigint, bigint[]),
   locaria.report_progress(bigint, jsonb),
+  locaria.report_listening(bigint, text, text),
   locaria.report_result(bigint, jsonb),
   locaria.log_run(bigint, jsonb),
   locaria.checkpoint_run(bigint, jsonb),

@@ -37,6 +37,7 @@ REPORTING = {
     "wait_for_files",
     "leave_task",
     "heartbeat",
+    "report_listening",
     "report_progress",
     "report_result",
     "log_run",
