@@ -33,6 +33,9 @@ lint: setup ## format check, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy locaria locaria_reporter bench
 	$(BIN)/mypy containers/file_loader/*.py
+	$(BIN)/mypy containers/modules/*.py containers/modules/bundles
+	$(BIN)/mypy containers/bundle_ingest/*.py
+	$(BIN)/mypy containers/bundle_processor/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py
 	$(BIN)/mypy lambda/task_events/*.py
 

@@ -38,6 +38,7 @@ class Lingering(JSONResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; its end only when the client is done, or 30 seconds are over."""
+        del scope
         self.headers["connection"] = "close"
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})

@@ -89,9 +89,7 @@ class Service:
             self.receiving.pop(job, None)
             self.stopped.discard(job)
 
-    async def pump(
-        self, request: Request, job: int, receiver: Receiver, config: Config
-    ) -> None:
+    async def pump(self, request: Request, job: int, receiver: Receiver, config: Config) -> None:
         """Bytes into the receiver: while a thread works on some, the next ones arrive."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + config.max_seconds
@@ -99,7 +97,9 @@ class Service:
         chunks: list[bytes] = []
         waiting = 0
         try:
-            async with asyncio.timeout_at(min(deadline, loop.time() + config.idle_seconds)) as clock:
+            async with asyncio.timeout_at(
+                min(deadline, loop.time() + config.idle_seconds)
+            ) as clock:
                 async for chunk in request.stream():
                     clock.reschedule(min(deadline, loop.time() + config.idle_seconds))
                     chunks.append(chunk)

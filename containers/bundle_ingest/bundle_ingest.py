@@ -7,24 +7,18 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
-from pathlib import Path
 
 import psycopg
 import uvicorn
+from app import Service, make_app
+from bundles.archive import Archive, open_stores
+from bundles.cleaning import Cleaner
+from bundles.store import Store
+from jobs import Jobs, LostError
 
-# Code that several images share; in an image it lies on PYTHONPATH.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "modules"))
-
-from app import Service, make_app  # noqa: E402
-from bundles.archive import Archive, open_stores  # noqa: E402
-from bundles.cleaning import Cleaner  # noqa: E402
-from bundles.store import Store  # noqa: E402
-from jobs import Jobs, LostError  # noqa: E402
-
-import locaria_reporter as lr  # noqa: E402
+import locaria_reporter as lr
 
 _LOG = logging.getLogger("bundle_ingest")
 _REPORT_EVERY_S = 2.0

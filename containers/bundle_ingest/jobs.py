@@ -78,9 +78,7 @@ class Jobs:
         )
         return job
 
-    def register(
-        self, job: int, digest: str, attributes: Mapping[str, Any], *, again: bool
-    ) -> int:
+    def register(self, job: int, digest: str, attributes: Mapping[str, Any], *, again: bool) -> int:
         """All is stored: the job, or that of the same bundle sent before."""
         return int(
             self.value(

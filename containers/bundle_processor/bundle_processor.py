@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from pathlib import Path
 
 import psycopg
+from bundle import take_bundle
+from bundles.archive import open_stores
+from bundles.cleaning import Cleaner
+from job import Job
+from moving import take_sources
 from psycopg.rows import dict_row
 
-# Code that several images share; in an image it lies on PYTHONPATH.
-sys.path.append(str(Path(__file__).resolve().parent.parent / "modules"))
-
-from bundle import take_bundle  # noqa: E402
-from bundles.archive import open_stores  # noqa: E402
-from bundles.cleaning import Cleaner  # noqa: E402
-from job import Job  # noqa: E402
-from moving import take_sources  # noqa: E402
-
-import locaria_reporter as lr  # noqa: E402
-
+import locaria_reporter as lr
 
 _LOG = logging.getLogger("bundle_processor")
 

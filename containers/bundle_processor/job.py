@@ -66,7 +66,9 @@ class Job:
             "job_id": self.id,
             "kind": self.kind,
             "user": self.run.attributes.get("user", ""),
-            **{key: self.metadata.fields.get(key) for key in ("submitter", "project", "instrument")},
+            **{
+                key: self.metadata.fields.get(key) for key in ("submitter", "project", "instrument")
+            },
         }
         refusal = self._guarded(
             lambda: self._ask(

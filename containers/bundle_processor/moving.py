@@ -82,7 +82,7 @@ def _link(job: Job, found: Found, n: int) -> bool:
         raise TakeError(f"{found.name} was removed while it was moved") from None
     except OSError:
         return False  # Another file system, or a kernel that guards other people's files.
-    linked = os.stat(target, follow_symlinks=False)
+    linked = target.lstat()
     if (linked.st_dev, linked.st_ino) != found.identity:
         raise TakeError(f"{found.name} was exchanged while it was moved")
     return True

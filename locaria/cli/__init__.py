@@ -29,6 +29,8 @@ COMMANDS = {
     "retry": "locaria.cli.control:retry",
     "queue": "locaria.cli.overview:queue",
     "health": "locaria.cli.overview:health",
+    "ingest": "locaria.cli.ingest:ingest",
+    "archive": "locaria.cli.archive:archive",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
 }

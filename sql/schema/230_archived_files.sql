@@ -14,6 +14,7 @@ create table locaria.archived_files (
   archive_key text not null,
   constraint archived_files_pkey primary key (id),
   constraint archived_files_path_is_one_file unique (transaction_id, path),
+  constraint archived_files_archive_key_is_one_file unique (archive_key),
   constraint archived_files_transaction_exists foreign key (transaction_id) references locaria.ingest_transactions (id) on delete cascade,
   constraint archived_files_name_is_a_file_name check (name not in ('', '.', '..') and position('/' in name) = 0),
   constraint archived_files_size_is_not_negative check (size >= 0),

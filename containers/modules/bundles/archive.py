@@ -1,7 +1,7 @@
 """The files of ingested bundles: written under a temporary name, published together, taken back.
 
-    incoming/<job>/<run>/<n>      while an attempt is at work
-    <job / 1000>/<job>/<n>        published; `n` is the file's place in the bundle
+incoming/<job>/<run>/<n>      while an attempt is at work
+<job / 1000>/<job>/<n>        published; `n` is the file's place in the bundle
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
 
 from bundles.store import FolderStore, MissingError, Sink, Store, open_store
 
@@ -74,13 +75,11 @@ class Archive:
         self.store.delete(f"incoming/{job}")
         self.store.delete(_home(job))
 
-    def stray_keys(self, known: set[str]) -> list[str]:
-        """Published files that are in no transaction; incoming ones are not looked at."""
-        return [
-            key
-            for key in self.store.list("")
-            if key not in known and not key.startswith(("incoming/", "trash/"))
-        ]
+    def keys(self) -> Iterator[str]:
+        """The keys of all published files, also of those that are in no transaction."""
+        for key in self.store.list(""):
+            if not key.startswith(("incoming/", "trash/")):
+                yield key
 
     def check(self, key: str, size: int, hashtype: str, hashsum: str) -> str | None:
         """Read a file again: None when it is as it was, else what is wrong with it."""

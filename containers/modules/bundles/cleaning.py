@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -94,9 +95,9 @@ class Cleaner:
             return  # Gone already, or not ours any more.
 
 
-def _identity(path: os.PathLike[str]) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path, follow_symlinks=False)
+        found = path.lstat()
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino
