@@ -166,6 +166,7 @@ class Container(Base):
     reject_limit: Mapped[int] = given()
     log_limit: Mapped[int] = given()
     autostart: Mapped[bool] = given()
+    autostart_file: Mapped[Big | None]
     parameters: Mapped[Json] = given()
     parameter_schema: Mapped[Json | None]
     defaults: Mapped[Json] = given()
@@ -255,3 +256,8 @@ class Status(Base):
     attributes: Mapped[Json | None]
     endpoint: Mapped[str | None]
     command: Mapped[str | None]
+    last_update: Mapped[When | None]
+    submitted_by: Mapped[str | None]
+    bytes_done: Mapped[Big | None]
+    bytes_total: Mapped[Big | None]
+    code: Mapped[int | None]

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +108,14 @@ def _definition(name: str, entry: dict[str, Any], folder: Path) -> TaskDefinitio
         command=tuple(command),
         folder=folder / name,
         stop_timeout=float(entry.get("stop_timeout", STOP_TIMEOUT_S)),
-        environment=(("PYTHONPATH", _python_path(entry, folder)),),
+        environment=tuple(_environment(entry, folder)),
     )
+
+
+def _environment(entry: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    yield "PYTHONPATH", _python_path(entry, folder)
+    if "port" in entry:
+        yield "LOCARIA_PORT", str(entry["port"])
 
 
 def _python_path(entry: dict[str, Any], folder: Path) -> str:

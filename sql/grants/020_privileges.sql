@@ -18,6 +18,7 @@ grant execute on function
   locaria.leave_task(bigint, integer, text),
   locaria.heartbeat(bigint, bigint[]),
   locaria.report_progress(bigint, jsonb),
+  locaria.report_listening(bigint, text, text),
   locaria.report_result(bigint, jsonb),
   locaria.log_run(bigint, jsonb),
   locaria.checkpoint_run(bigint, jsonb),
@@ -28,11 +29,35 @@ grant execute on function
   locaria.check_scripts(text[]),
   locaria.publish_staging(bigint, text, bigint),
   locaria.publish_load(bigint, jsonb, text[], text[]),
+  locaria.check_download(bigint, text),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
   locaria.release_run(bigint, text)
 to locaria_loader;
+
+-- Bundle ingest: its listener and its loader are loaders, too.
+grant execute on function
+  locaria.get_ingest_config(),
+  locaria.reserve_ingest_job(),
+  locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb),
+  locaria.report_ingests(bigint, jsonb),
+  locaria.register_ingest(bigint, bigint, text, jsonb, boolean),
+  locaria.fail_ingest(bigint, text),
+  locaria.fail_lost_ingests(),
+  locaria.get_ingest_state(bigint),
+  locaria.check_ingest_policy(bigint, jsonb),
+  locaria.ingest_transaction(bigint, jsonb),
+  locaria.archive_files(bigint, jsonb),
+  locaria.is_ingested(bigint),
+  locaria.explain_ingest_rule(text, text),
+  locaria.list_ingest_leftovers(integer, bigint),
+  locaria.lock_ingest_leftover(bigint, text),
+  locaria.settle_ingest(bigint, text),
+  locaria.list_move_sources(bigint)
+to locaria_loader;
+grant execute on function locaria.get_ingest_state(bigint) to locaria_app, locaria_reader, locaria_operator;
+grant execute on function locaria.set_ingest_job(bigint, text, text, numeric, text) to locaria_operator;
 
 -- Readers: everything, and nothing but reading.
 grant usage on schema locaria to locaria_reader;
@@ -50,6 +75,10 @@ grant execute on function
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
+-- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+grant usage on schema locaria to locaria_events;
+grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
+
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
   locaria.clock(), locaria.statement_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
@@ -57,3 +86,16 @@ grant execute on function
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock() to locaria_loader;
+
+-- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
+grant usage on schema locaria to locaria_web;
+grant execute on function
+  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
+  locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
+to locaria_reader, locaria_app, locaria_operator;
+grant execute on function
+  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb), locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
+to locaria_app, locaria_operator;
+grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb), locaria.api_set_parameters(jsonb) to locaria_operator;
+grant execute on function locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint) to locaria_web;
