@@ -37,7 +37,7 @@ _REFUSED = (
 )
 
 
-def format_of(head: bytes, name: str) -> str:
+def format_of(head: bytes, name: str) -> str:  # noqa: PLR0911 - a table of cases
     """The format of a file that begins with `head`: one of the constants, or a driver of GDAL.
 
     Args:

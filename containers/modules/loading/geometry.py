@@ -71,8 +71,8 @@ class Bounds:
 def postgis_schema(connection: psycopg.Connection[Any]) -> str | None:
     """Where PostGIS is installed, None where it is not."""
     row = connection.execute(
-        "select n.nspname as schema from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
-        " where e.extname = 'postgis'"
+        "select n.nspname as schema from pg_catalog.pg_extension e"
+        " join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'postgis'"
     ).fetchone()
     return None if row is None else str(dict(row)["schema"])
 

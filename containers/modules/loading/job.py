@@ -40,7 +40,7 @@ def load(run: Run, options: Options | None = None) -> None:
     options = options or Options.of(run.parameters)
     run.plan(download=20 if "://" in options.path else 0, inspect=2, load=90, index=6, publish=2)
     run.stage("download")
-    path, name = find(run, options.path)
+    path, name = find(run, options.path, run.parameters.get("credentials"))
     load_file(run, path, name, options, began=began)
 
 

@@ -7,6 +7,7 @@ others, or that start programs are never registered, and nothing is read over a 
 from __future__ import annotations
 
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,8 @@ def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) 
         Fatal: GDAL can't read it, or there is no such layer.
     """
     pyogrio = _pyogrio()
+    if driver == "ESRI Shapefile":
+        _refuse_cut_shapefile(path, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,7 +116,7 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
     batch = _batch_size(path, rows)
 
     def read(skip: int) -> Iterator[pa.RecordBatch]:
-        return _read(path, name, layer, skip, batch, rows)
+        return _read(path, name, layer, skip=skip, batch=batch, rows=rows)
 
     return Layer(layer, schema, read, rows, geometry, row_word="feature")
 
@@ -126,7 +129,7 @@ def _batch_size(path: Path, rows: int) -> int:
 
 
 def _read(
-    path: Path, name: str, layer: str, skip: int, batch: int, rows: int
+    path: Path, name: str, layer: str, *, skip: int, batch: int, rows: int
 ) -> Iterator[pa.RecordBatch]:
     pyogrio = _pyogrio()
     done = skip
@@ -151,3 +154,27 @@ def _read(
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
 
+
+def _refuse_cut_shapefile(path: Path, name: str) -> None:
+    """GDAL reads features whose shapes or values are missing at the end as if they were NULL."""
+    for each in sorted(path.parent.iterdir()):
+        if each.stem != path.stem:
+            continue
+        suffix = each.suffix.lower()
+        with each.open("rb") as file:
+            head = file.read(100)
+        size = each.stat().st_size
+        if suffix in (".shp", ".shx") and len(head) == 100:
+            needed = 2 * int.from_bytes(head[24:28], "big")
+        elif suffix == ".dbf" and len(head) >= 32:
+            rows, begin, width = struct.unpack("<IHH", head[4:12])
+            needed = begin + rows * width
+        elif suffix in (".shp", ".shx", ".dbf"):
+            needed = 100
+        else:
+            continue
+        if size < needed:
+            raise Fatal(
+                f"{name}: {each.name} is cut off: it has {size:,} bytes, its header says {needed:,}",
+                kind="data",
+            )
