@@ -178,6 +178,12 @@ BAD: dict[str, Bad] = {
     "GML that is cut off": Bad(
         lambda f: cut(spatial(f / "cut.gml", "GML"), 0.8), r"cut\.gml.*(can't be read|cut off)"
     ),
+    "lines of GeoJSON that are cut off": Bad(
+        lambda f: cut(spatial(f / "cut.geojsonl", "GeoJSONSeq"), 0.9), r"line 3: no JSON"
+    ),
+    "a FlatGeobuf that is cut off": Bad(
+        lambda f: cut(spatial(f / "cut.fgb", "FlatGeobuf"), 0.9), "can't be read|cut off"
+    ),
     "a Parquet that is cut off": Bad(
         lambda f: cut(parquet(f / "cut.parquet")), "Parquet data is damaged or cut off"
     ),

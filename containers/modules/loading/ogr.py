@@ -7,7 +7,6 @@ others, or that start programs are never registered, and nothing is read over a 
 from __future__ import annotations
 
 import os
-import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal
 
+from .completeness import refuse_incomplete
 from .layers import Geometry, Layer
 
 # Read by GDAL when it registers its drivers: before pyogrio is imported for the first time.
@@ -70,8 +70,7 @@ def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) 
         Fatal: GDAL can't read it, or there is no such layer.
     """
     pyogrio = _pyogrio()
-    if driver == "ESRI Shapefile":
-        _refuse_cut_shapefile(path, name)
+    refuse_incomplete(path, name, driver)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -153,28 +152,3 @@ def _read(
             )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
-
-
-def _refuse_cut_shapefile(path: Path, name: str) -> None:
-    """GDAL reads features whose shapes or values are missing at the end as if they were NULL."""
-    for each in sorted(path.parent.iterdir()):
-        if each.stem != path.stem:
-            continue
-        suffix = each.suffix.lower()
-        with each.open("rb") as file:
-            head = file.read(100)
-        size = each.stat().st_size
-        if suffix in (".shp", ".shx") and len(head) == 100:
-            needed = 2 * int.from_bytes(head[24:28], "big")
-        elif suffix == ".dbf" and len(head) >= 32:
-            rows, begin, width = struct.unpack("<IHH", head[4:12])
-            needed = begin + rows * width
-        elif suffix in (".shp", ".shx", ".dbf"):
-            needed = 100
-        else:
-            continue
-        if size < needed:
-            raise Fatal(
-                f"{name}: {each.name} is cut off: it has {size:,} bytes, its header says {needed:,}",
-                kind="data",
-            )
