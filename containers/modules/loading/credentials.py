@@ -8,9 +8,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import boto3
-import botocore.exceptions
-
 from locaria_reporter import Fatal, Run
 
 _VARIABLES = "LOCARIA_CREDENTIALS_"
@@ -74,6 +71,10 @@ def _from_environment(name: str) -> str:
 
 
 def _from_secrets_manager(name: str) -> str:
+    # Imported where it is needed: it takes time and memory.
+    import boto3  # noqa: PLC0415
+    import botocore.exceptions  # noqa: PLC0415
+
     try:
         secret = boto3.client("secretsmanager").get_secret_value(SecretId=name)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import obstore
-import obstore.exceptions
-from object_store import ObjectStoreError, open_store
-
 from locaria_reporter import Fatal, Retry, Run
 
 from .credentials import headers_for, resolve
@@ -87,6 +83,10 @@ def _fetch_object(
     name = Path(key).name
     if not bucket or not name:
         raise Fatal(f"path {path!r}: s3://bucket/key is needed", kind="data")
+    # Imported where it is needed: it takes time and memory.
+    import obstore.exceptions  # noqa: PLC0415
+    from object_store import ObjectStoreError, open_store  # noqa: PLC0415
+
     target = run.temporary / "object"
     try:
         store = open_store(f"s3://{bucket}", credentials)
