@@ -30,7 +30,6 @@ TELLING = {
 }
 READING = {
     "api",
-    "api_text",
     "check_request",
     "api_call",
     "api_error",
