@@ -27,6 +27,15 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+    "read_log",
+}
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
 }
 READING = {
     "api",
@@ -57,6 +66,7 @@ REPORTING = {
     "wait_for_files",
     "leave_task",
     "heartbeat",
+    "report_listening",
     "report_progress",
     "report_result",
     "log_run",
@@ -65,6 +75,7 @@ REPORTING = {
     "get_reject_limit",
     "create_staging",
     "publish_staging",
+    "check_download",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -79,8 +90,9 @@ REPORTING = {
         ("locaria_app", TELLING | READING | SUBMITTING),
         ("locaria_reader", TELLING | READING),
         ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
-        ("locaria_web", {"watch_changes", "get_changes"}),
         ("locaria_loader", REPORTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
+        ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
 )
@@ -119,7 +131,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select c.relname, r.role, p.privilege
-        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader']) as r (role),
+        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader', 'locaria_events']) as r (role),
           unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
         where c.relnamespace = 'locaria'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
           and has_table_privilege(r.role, c.oid, p.privilege)
@@ -132,7 +144,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
