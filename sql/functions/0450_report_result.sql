@@ -16,7 +16,7 @@ begin
   if jsonb_typeof(p_result) is distinct from 'object' then
     raise exception using errcode = 'LC007', message = 'report_result: p_result must be a JSON object';
   end if;
-  v_result := locaria.hide_secrets(p_result::text, locaria.list_secrets(v_file))::jsonb;
+  v_result := locaria.hide_json_secrets(p_result, locaria.list_secrets(v_file));
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, result)
   select p_run, v_now, r.lease_until, v_result from locaria.runs r where r.id = p_run
   on conflict (run_id) do update set result = coalesce(p.result, '{}') || excluded.result;

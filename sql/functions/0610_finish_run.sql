@@ -24,7 +24,7 @@ begin
     select locaria.list_secrets(file_id) into v_secrets from locaria.runs where id = p_run;
     update locaria.runs
     set message = coalesce(left(locaria.hide_secrets(p_message, v_secrets), 10000), message),
-      result = coalesce(result, '{}') || coalesce(locaria.hide_secrets(p_result::text, v_secrets)::jsonb, '{}')
+      result = coalesce(result, '{}') || coalesce(locaria.hide_json_secrets(p_result, v_secrets), '{}')
     where id = p_run;
   end if;
 end

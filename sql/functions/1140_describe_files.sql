@@ -42,7 +42,7 @@ begin
     'submitted_by', s.submitted_by,
     'endpoint', s.endpoint,
     'command', s.command,
-    'attributes', case when not p_short or pg_column_size(s.attributes) <= 4000 then s.attributes else coalesce((
+    'attributes', case when not p_short or length(s.attributes::text) <= 4000 then s.attributes else coalesce((
       select jsonb_object_agg(e.key, e.value) from jsonb_each(s.attributes) as e where length(e.value::text) <= 200 and length(e.key) <= 100
     ), '{}') end
   )
