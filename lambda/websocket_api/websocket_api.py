@@ -20,6 +20,7 @@ from typing import Any
 from api_database import ApiDatabase
 from api_gateway import MAX_REPLY, ApiGateway, GoneError, PostError, TooLargeError
 from connecting import Doorkeeper, as_json
+
 from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse
 
