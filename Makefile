@@ -35,6 +35,7 @@ lint: setup ## format check, lint, types
 	$(BIN)/mypy containers/file_loader/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py
 	$(BIN)/mypy lambda/task_events/*.py
+	$(BIN)/mypy lambda/websocket_api/*.py
 
 format: setup ## rewrite the code as the formatter wants it
 	$(BIN)/ruff format .

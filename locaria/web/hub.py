@@ -229,7 +229,7 @@ class Hub:
             self._admit(group, join, events, now)
 
     async def _complete(self, role: str, event: Event, after: int) -> None:
-        """Put in log messages since `after` that `get_changes`, which tells the newest, left out."""
+        """Put in log messages since `after` that `get_changes`, telling the newest, left out."""
         told = event["attributes"]["log_messages"]
         if len(told) < TOLD or told[0]["id"] <= after:
             return

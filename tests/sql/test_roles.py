@@ -36,6 +36,7 @@ CONNECTING = {
     "open_connection",
     "find_connection",
     "close_connection",
+    "get_metrics",
 }
 READING = {
     "api",
@@ -87,8 +88,11 @@ REPORTING = {
     ("role", "functions"),
     [
         ("locaria_app", TELLING | READING | SUBMITTING),
-        ("locaria_reader", TELLING | READING),
-        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
+        ("locaria_reader", TELLING | READING | {"get_metrics"}),
+        (
+            "locaria_operator",
+            TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
+        ),
         ("locaria_loader", REPORTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("public", set()),
