@@ -166,6 +166,7 @@ class Container(Base):
     reject_limit: Mapped[int] = given()
     log_limit: Mapped[int] = given()
     autostart: Mapped[bool] = given()
+    autostart_file: Mapped[Big | None]
     parameters: Mapped[Json] = given()
     parameter_schema: Mapped[Json | None]
     defaults: Mapped[Json] = given()

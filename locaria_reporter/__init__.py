@@ -19,8 +19,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._address import bind_port
     from ._channel import Channel
     from ._claim import claim, claims
+    from ._commands import Command
     from ._errors import (
         Cancelled,
         CheckFailed,
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
         TooManyRejects,
         Unavailable,
     )
+    from ._http import Limits
+    from ._listen import listen
+    from ._masking import Link
     from ._postgres import PostgresChannel
     from ._recording import RecordingChannel
     from ._run import Run
@@ -49,8 +54,11 @@ __all__ = [
     "Cancelled",
     "Channel",
     "CheckFailed",
+    "Command",
     "Fatal",
     "LeaseLost",
+    "Limits",
+    "Link",
     "NotFinished",
     "NotPublished",
     "NothingToClaim",
@@ -68,19 +76,26 @@ __all__ = [
     "Terminated",
     "TooManyRejects",
     "Unavailable",
+    "bind_port",
     "claim",
     "claims",
+    "listen",
 ]
 
 _HOMES = {
     "Channel": "_channel",
+    "Command": "_commands",
+    "Limits": "_http",
+    "Link": "_masking",
     "PostgresChannel": "_postgres",
     "RecordingChannel": "_recording",
     "Run": "_run",
     "Staging": "_staging",
     "TerminalChannel": "_terminal",
+    "bind_port": "_address",
     "claim": "_claim",
     "claims": "_claim",
+    "listen": "_listen",
 }
 
 

@@ -135,8 +135,11 @@ class Channel(Protocol):
         """What to do when nothing could be claimed."""
         ...
 
-    def wait_for_work(self, seconds: float) -> None:
-        """Return when there may be work, at the latest after `seconds`."""
+    def wait_for_work(self, seconds: float, wake: int | None = None) -> bool:
+        """Return when there may be work, at the latest after `seconds`: whether some was announced.
+
+        Returns early, too, when file descriptor `wake` is readable.
+        """
         ...
 
     def leave_task(self, task: int, exit_code: int | None, reason: str | None) -> None:
@@ -205,6 +208,10 @@ class Channel(Protocol):
 
     def report_progress(self, run: int, progress: Json) -> bool:
         """Store progress; True when the run shall be cancelled."""
+        ...
+
+    def report_listening(self, run: int, endpoint: str | None, command: str | None) -> bool:
+        """Store where a listener listens and what it executes; True when it shall be cancelled."""
         ...
 
     def log_run(self, run: int, messages: Sequence[Json]) -> None:

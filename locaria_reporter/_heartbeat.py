@@ -6,6 +6,7 @@ computes, and it never raises into the loader: orders are left on the account.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -54,13 +55,15 @@ class Heart(threading.Thread):
         """The run has ended."""
         self._accounts.pop(account.run_id, None)
 
+    def wake(self) -> None:
+        """There is something to write now, if the last write is long enough ago."""
+        with contextlib.suppress(OSError):  # closed already, or full of unread wake-ups
+            os.write(self.wake_write, b"\0")
+
     def stop(self) -> None:
         """End the thread and its connection; twice is fine."""
         self._stopping.set()
-        try:
-            os.write(self.wake_write, b"\0")
-        except OSError:
-            return  # closed already, or full of unread wake-ups
+        self.wake()
         if self is not threading.current_thread() and self.is_alive():
             self.join(timeout=_EXIT_GRACE)
 
@@ -86,7 +89,7 @@ class Heart(threading.Thread):
         said = self._channel.wait_for_cancel(self._wake_read, pause)
         if self._signalled() and self._exit_at is None:
             self._exit_at = time.monotonic() + self.exit_grace
-            self._release_all()
+            self._release(lingering=False)
         if self._exit_at is not None and time.monotonic() > self._exit_at:
             self._exit_hard()
         beat_due = time.monotonic() >= self._beat_at
@@ -123,10 +126,10 @@ class Heart(threading.Thread):
             return False
         return any(byte in _TERMINATING for byte in received)
 
-    def _release_all(self) -> None:
+    def _release(self, *, lingering: bool) -> None:
         """SIGTERM: give everything back now, even if the loader's thread is deep in C code."""
         for account in list(self._accounts.values()):
-            if account.shielded or account.stop is not None:
+            if account.shielded or account.lingers != lingering or account.stop is not None:
                 continue
             try:
                 account.flush(self._channel, final=True)
@@ -138,6 +141,7 @@ class Heart(threading.Thread):
     def _exit_hard(self) -> None:
         """The loader's thread did not come back from wherever it is; nothing of it can be saved."""
         try:
+            self._release(lingering=True)
             self._channel.leave_task(self._task, EXIT_TERMINATED, "terminated by a signal")
         finally:
             os._exit(EXIT_TERMINATED)

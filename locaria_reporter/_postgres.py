@@ -102,9 +102,17 @@ class PostgresChannel:
         )[0]
         return Wait(row["what"], float(row["for_s"] or 0.0))
 
-    def wait_for_work(self, seconds: float) -> None:
+    def wait_for_work(self, seconds: float, wake: int | None = None) -> bool:
         limit = seconds if self._hears else min(seconds, _POLL_EVERY)
-        self._session.attempt(lambda c: list(c.notifies(timeout=limit, stop_after=1)))
+        also = [] if wake is None else [wake]
+
+        def wait(connection: Connection) -> bool:
+            if list(connection.notifies(timeout=0)):
+                return True
+            select.select([connection.fileno(), *also], [], [], max(0.0, limit))
+            return bool(list(connection.notifies(timeout=0)))
+
+        return self._session.attempt(wait)
 
     def leave_task(self, task: int, exit_code: int | None, reason: str | None) -> None:
         self._session.call("select locaria.leave_task(%s, %s, %s)", task, exit_code, reason)
@@ -246,6 +254,10 @@ class PostgresChannel:
     def report_progress(self, run: int, progress: Json) -> bool:
         query = "select locaria.report_progress(%s, %s::jsonb)"
         return bool(self._session.value(query, run, _jsonb(progress)) == "cancel")
+
+    def report_listening(self, run: int, endpoint: str | None, command: str | None) -> bool:
+        query = "select locaria.report_listening(%s, %s::text, %s::text)"
+        return bool(self._session.value(query, run, endpoint, command) == "cancel")
 
     def log_run(self, run: int, messages: Sequence[Json]) -> None:
         now = datetime.now(UTC)

@@ -118,8 +118,9 @@ class RecordingChannel:
         self._note("wait_for_files", idle_for)
         return Wait("leave")
 
-    def wait_for_work(self, seconds: float) -> None:
+    def wait_for_work(self, seconds: float, wake: int | None = None) -> bool:
         self._note("wait_for_work", seconds)
+        return False
 
     def leave_task(self, task: int, exit_code: int | None, reason: str | None) -> None:
         self._note("leave_task", exit_code)
@@ -200,6 +201,10 @@ class RecordingChannel:
     def report_progress(self, run: int, progress: Json) -> bool:
         self._note("report_progress", progress)
         self.progress.append(progress)
+        return self._cancelled()
+
+    def report_listening(self, run: int, endpoint: str | None, command: str | None) -> bool:
+        self._note("report_listening", (endpoint, command))
         return self._cancelled()
 
     def log_run(self, run: int, messages: Sequence[Json]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -169,6 +170,37 @@ class Reports:
         if self._rejects:
             rejects, self._rejects = self._rejects, []
             self._channel.reject_rows(self.id, rejects)
+
+    def listening(self, endpoint: str, *, grace: float = 20.0) -> None:
+        """Say where this run takes commands, for listeners with a server of their own.
+
+        From now on the run knows neither timeout nor stall, and an end that it did not want uses
+        up no attempt. On SIGTERM `Terminated` is raised as ever, but the file is given back only
+        when the block is left.
+
+        Args:
+            endpoint: a URL without credentials: 'http://10.0.0.7:8080'.
+            grace: seconds from SIGTERM until the process is ended, wherever it is; less than the
+                container's stopTimeout (30 on ECS, if it isn't set).
+        """
+        self._account.check()
+        self._account.listen(endpoint)
+        self._task.linger(grace)
+        self._account.flush(self._channel, final=True)
+
+    @contextlib.contextmanager
+    def executing(self, words: str) -> Iterator[None]:
+        """While the block runs, the status says that this is being executed; from any thread.
+
+        Written by the thread beside, at most twice a second: what is over sooner may not show.
+        """
+        self._account.executing.append(words)
+        self._task.wake()
+        try:
+            yield
+        finally:
+            self._account.executing.remove(words)
+            self._task.wake()
 
     def supervise(self, interrupt: Callable[[], None], grace: float) -> None:
         """For programs that let another process do the work (see Task.supervise)."""

@@ -39,6 +39,7 @@ from ._errors import OutsideLocaria
 from ._plain import PlainDatabase
 
 _WORD = re.compile(r"-{0,2}([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_LONG = 3600.0
 _PG_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGDATABASE")
 
 
@@ -96,6 +97,7 @@ class TerminalChannel:
         given = parameters_of(sys.argv[1:], os.environ) if parameters is None else dict(parameters)
         self._waiting = [ClaimedRun(run_id=1, file_id=1, attributes=given, parameters=given)]
         self._display = _Display(stream or sys.stderr)
+        self._listens = False
         if dsn is None:
             dsn = os.environ.get("DATABASE_URL")
         if dsn is None and any(os.environ.get(name) for name in _PG_VARIABLES):
@@ -122,10 +124,11 @@ class TerminalChannel:
         return claimed
 
     def wait_for_files(self, task: int, xact: str | None, idle_for: float | None) -> Wait:
-        return Wait("leave")
+        return Wait("wait", _LONG) if self._listens else Wait("leave")
 
-    def wait_for_work(self, seconds: float) -> None:
-        """There is never more."""
+    def wait_for_work(self, seconds: float, wake: int | None = None) -> bool:
+        select.select([] if wake is None else [wake], [], [], seconds)
+        return False
 
     def leave_task(self, task: int, exit_code: int | None, reason: str | None) -> None:
         self._display.close()
@@ -187,6 +190,12 @@ class TerminalChannel:
 
     def report_progress(self, run: int, progress: Json) -> bool:
         self._display.show(progress)
+        return False
+
+    def report_listening(self, run: int, endpoint: str | None, command: str | None) -> bool:
+        if not self._listens and endpoint is not None:
+            self._display.line(f"listening on {endpoint}; Ctrl-C ends it")
+        self._listens = endpoint is not None
         return False
 
     def log_run(self, run: int, messages: Sequence[Json]) -> None:

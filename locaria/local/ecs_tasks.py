@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -193,6 +194,8 @@ class TaskRunner:
         environment |= dict(definition.environment)
         override = task.facts["overrides"]["containerOverrides"][0]
         environment |= {each["name"]: each["value"] for each in override.get("environment", [])}
+        if not _is_free(environment.get("LOCARIA_PORT", "0")):
+            environment["LOCARIA_PORT"] = "0"
         environment["ECS_CONTAINER_METADATA_URI_V4"] = self._metadata_url(task.id)
         return environment | self._secrets
 
@@ -242,6 +245,17 @@ class TaskRunner:
             facts = {"stopCode": "InfrastructureHealth", "stoppedReason": LOST}
             task.change(desiredStatus="STOPPED", stoppingAt=datetime.now(UTC), **facts)
             self._end(task)
+
+
+def _is_free(port: str) -> bool:
+    """Whether this machine, which all tasks share here, has the port left."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", int(port)))
+        except OSError:
+            return False
+    return True
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

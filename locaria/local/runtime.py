@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -30,6 +31,18 @@ from locaria.web.sockets import DEFAULT_PORT
 log = logging.getLogger(__name__)
 STATUS_FILE = "runtime.json"
 LOG_FILE = "locaria.log"
+# Where containers keep objects, and what they need to reach it; see containers/modules.
+_OBJECT_STORE = "LOCARIA_OBJECT_STORE"
+_S3_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
+INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
 
 
 class AlreadyRunningError(Exception):
@@ -83,6 +96,8 @@ class Runtime:
         self._kept = PrivateFile(self.state_dir / "secrets.json")
         self._status = PrivateFile(self.state_dir / STATUS_FILE)
         self._running = ExitStack()
+        self._status_lock = threading.Lock()
+        self._listeners: dict[str, str] = {}
         self._site: Site | None = None
         self._ecs: LocalEcs | None = None
 
@@ -172,6 +187,15 @@ class Runtime:
         log.info("installed, containers: %s", ", ".join(names) or "none")
         return site
 
+    @property
+    def _object_store(self) -> dict[str, str]:
+        """Where containers keep objects: as the environment says, or in a folder of ours."""
+        given = os.environ.get(_OBJECT_STORE)
+        if given is None:
+            return {_OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
+        known = {name: os.environ[name] for name in _S3_VARIABLES if name in os.environ}
+        return {_OBJECT_STORE: given} | (known if given.startswith("s3:") else {})
+
     def _start_services(self, site: Site) -> None:
         """Queue, ECS, tick. The queue ends last: tasks that are stopped tell it."""
         if self._kept.get("access_key") is None:
@@ -183,7 +207,7 @@ class Runtime:
             self.state_dir / "ecs",
             load_task_definitions(dockers) if dockers.exists() else {},
             on_event=lambda event: queues[0].put("taskEvents", event),
-            secrets=self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
+            secrets=self._object_store | self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
             cluster=CLUSTER,
             access_key=access_key,
         )
@@ -193,7 +217,7 @@ class Runtime:
         self._running.enter_context(queues[0])
         self._ecs.start()
         self._running.callback(self._ecs.stop)
-        ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server)
+        ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server, tell=self._show_listeners)
         ticker.start()
         self._running.callback(ticker.stop)
         self._web = WebServer(
@@ -220,12 +244,25 @@ class Runtime:
         variables = environment | {"AWS_LAMBDA_FUNCTION_NAME": name}
         return LambdaFunction(name, self._lambda_dir / folder / f"{folder}.py", variables)
 
+    def _show_listeners(self, endpoints: dict[str, str]) -> None:
+        """Where the living listeners take commands, by container."""
+        with self._status_lock:
+            self._listeners = endpoints
+            if self._status.path.exists():
+                ingest = endpoints.get(INGEST)
+                self._status.save(listeners=endpoints, ingest=ingest)
+
     def _write_status(self, state: str) -> None:
+        with self._status_lock:
+            self._save_status(state)
+
+    def _save_status(self, state: str) -> None:
         pid = os.getpid()
         facts: dict[str, Any] = {"state": state, "pid": pid, "mark": processes.start_time(pid)}
         if self._site is not None and self._ecs is not None:
             facts |= {"dsn": self._site.owner_dsn, "ecs": self._ecs.url}
-            facts |= {"http": None, "ws": None, "ingest": None, "postgres": self._postgres()}
+            facts |= {"http": None, "ws": None, "postgres": self._postgres()}
+            facts |= {"ingest": self._listeners.get(INGEST), "listeners": self._listeners}
         if self._web is not None:
             facts |= {"http": self._web.http, "ws": self._web.ws}
         self._status.save(**facts)
@@ -243,6 +280,7 @@ EMPTY_STATUS: dict[str, Any] = {
     "http": None,
     "ws": None,
     "ingest": None,
+    "listeners": {},
     "ecs": None,
     "postgres": None,
 }

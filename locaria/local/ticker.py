@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import psycopg
 
@@ -13,6 +14,14 @@ from locaria.local.postgres import PostgresError, PostgresServer
 
 log = logging.getLogger(__name__)
 _SAY_AGAIN_S = 60.0
+_LISTENERS = """
+    select r.container, min(p.endpoint) as endpoint
+    from locaria.files f
+    join locaria.runs r on r.id = f.claimed_by
+    join locaria.run_progress p on p.run_id = r.id
+    where f.claimed_by is not null and p.endpoint is not null
+    group by r.container order by r.container
+"""
 
 
 class Ticker:
@@ -22,9 +31,16 @@ class Ticker:
         dsn      as the owner of the schema.
         every_s  seconds from one call to the next.
         server   our own Postgres, looked after at the same pace; None for somebody else's.
+        tell     called with the endpoint of each listening container when they have changed.
     """
 
-    def __init__(self, dsn: str, every_s: float, server: PostgresServer | None = None) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        every_s: float,
+        server: PostgresServer | None = None,
+        tell: Callable[[dict[str, str]], None] | None = None,
+    ) -> None:
         self._every_s = every_s
         self._server = server
         self._stopping = threading.Event()
@@ -32,6 +48,8 @@ class Ticker:
         self._thread = threading.Thread(target=self._run, name="tick")
         self._keeper = threading.Thread(target=self._keep, name="postgres-keeper")
         self._said: dict[str, float] = {}
+        self._tell = tell
+        self._listeners: dict[str, str] = {}
 
     def start(self) -> None:
         """Tick in the background."""
@@ -51,10 +69,19 @@ class Ticker:
             while not self._stopping.wait(self._every_s):
                 try:
                     self._database.run("select locaria.tick()")
+                    self._look_for_listeners()
                 except StoppedError:
                     return
                 except psycopg.Error as error:
                     self._say(f"tick failed: {error}")
+
+    def _look_for_listeners(self) -> None:
+        if self._tell is None:
+            return
+        found = {row["container"]: row["endpoint"] for row in self._database.run(_LISTENERS)}
+        if found != self._listeners:
+            self._listeners = found
+            self._tell(found)
 
     def _keep(self) -> None:
         while not self._stopping.wait(1.0):

@@ -79,7 +79,8 @@ class Server:
             ticket = await self.gate.issue(identity)
         except RefusedError as refusal:
             return _refusal(refusal)
-        return _json(json.dumps({"ticket": ticket, "expires_in": TICKET_S, "role": identity.role}))
+        who = {"role": identity.role, "subject": identity.subject}
+        return _json(json.dumps({"ticket": ticket, "expires_in": TICKET_S} | who))
 
     async def _identify(self, asking: HttpRequest) -> Identity:
         kind = asking.headers.get("content-type", "").partition(";")[0].strip().lower()

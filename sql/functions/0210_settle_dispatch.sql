@@ -26,9 +26,10 @@ begin
   perform pg_notify('locaria_files_' || p_dispatch.container, '')
   where exists (
     select from locaria.tasks
-    where container = p_dispatch.container and stopped is null and idle_since is not null and lease_until > locaria.clock()
+    where container = p_dispatch.container and stopped is null and lease_until > locaria.clock()
+      and (idle_since is not null or exists (select from locaria.containers where name = p_dispatch.container and type = 'listener'))
   );
 end
 $$;
 comment on function locaria.settle_dispatch(locaria.dispatches) is
-  'Relies on living tasks where they will do (the dispatch goes away, idle ones are woken by NOTIFY locaria_files_<container>), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';
+  'Relies on living tasks where they will do (the dispatch goes away, idle ones, and listeners, are woken by NOTIFY locaria_files_<container>), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';

@@ -6,12 +6,13 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := locaria.clock();
+  v_type text;
   v_max_tasks integer;
   v_living integer;
   v_idle integer;
   v_starting integer;
 begin
-  select c.max_tasks, w.living, w.idle into v_max_tasks, v_living, v_idle
+  select c.type, c.max_tasks, w.living, w.idle into v_type, v_max_tasks, v_living, v_idle
   from locaria.containers c,
     lateral (
       select count(*) as living, count(t.idle_since) as idle from locaria.tasks t
@@ -32,6 +33,9 @@ begin
   where d.container = p_container and d.ended is null and d.status = 'invoked' and d.deadline > v_now;
   if v_living + v_starting >= v_max_tasks then
     return 0;
+  end if;
+  if v_type = 'listener' then
+    return least(locaria.count_listeners_to_ask(p_container, v_living, v_idle, v_starting), v_max_tasks - v_living - v_starting);
   end if;
   -- An idle or starting task will take one file at least; a busy one promises nothing.
   return greatest(0, least(

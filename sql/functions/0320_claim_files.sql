@@ -36,7 +36,8 @@ begin
     raise exception using errcode = 'LC007', message = 'claim_files: p_count must be between 1 and 10000';
   end if;
   select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.defaults, c.lease, c.timeout, c.stall_timeout,
-    array[c.name] || array(select s.status from locaria.statuses s where s.container = c.name) as keys
+    array[c.name] || array(select s.status from locaria.statuses s where s.container = c.name) as keys,
+    case c.type when 'listener' then locaria.task_listens(t.id) else false end as listens
   into v_task
   from locaria.tasks t
   join locaria.containers c on c.name = t.container
@@ -63,7 +64,7 @@ begin
       lateral (
         select f.priority, f.run_after, f.id from locaria.files f
         where coalesce(f.container, f.status) = k.key and f.claimed_by is null and f.finished is null
-          and f.priority < v_below[k.n]
+          and f.priority < v_below[k.n] and (not v_task.listens or f.attributes ? 'command')
         order by f.priority desc, f.run_after, f.id limit 1
       ) as head
     order by head.priority desc, head.run_after, head.id
@@ -73,7 +74,7 @@ begin
     with picked as (
       select f.id, f.status from locaria.files f
       where coalesce(f.container, f.status) = v_task.keys[v_key] and f.claimed_by is null and f.finished is null
-        and f.priority = v_priority and f.run_after <= v_now
+        and f.priority = v_priority and f.run_after <= v_now and (not v_task.listens or f.attributes ? 'command')
       order by f.run_after, f.id
       limit v_left
       for update skip locked
@@ -119,4 +120,4 @@ begin
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is
-  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two tasks get one file and none waits. No rows: nothing to do now. Errors: LC001 the task is not alive, LC008 no such task.';
+  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two tasks get one file and none waits. A task that listens gets commands alone. No rows: nothing to do now. Errors: LC001 the task is not alive, LC008 no such task.';

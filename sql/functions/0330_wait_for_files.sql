@@ -16,6 +16,7 @@ declare
   v_container locaria.containers;
   v_idle_for interval;
   v_xact_status text;
+  v_listens boolean;
 begin
   for_s := 0;
   select * into v_task from locaria.tasks where id = p_task;
@@ -34,8 +35,13 @@ begin
       return;
     end if;
   end if;
-  if locaria.has_claimable_file(v_container) then
+  v_listens := v_container.type = 'listener' and locaria.task_listens(p_task);
+  if locaria.has_claimable_file(v_container, v_listens) then
     what := 'claim';
+    return;
+  elsif v_listens then
+    what := 'wait';
+    for_s := 5;
     return;
   end if;
   -- To become idle and to leave, both under the exclusive lock and with a look at the queue inside it: no commit
@@ -66,4 +72,4 @@ begin
 end
 $$;
 comment on function locaria.wait_for_files(bigint, text, interval) is
-  'What a task does that found nothing to claim: claim (again, at once), wait (for_s seconds, or until NOTIFY locaria_files_<container>), leave (it is marked as stopped; exit 0). p_xact: LOCARIA_XACT while it has not claimed anything yet.';
+  'What a task does that found nothing to claim: claim (again, at once), wait (for_s seconds, or until NOTIFY locaria_files_<container>), leave (it is marked as stopped; exit 0). p_xact: LOCARIA_XACT while it has not claimed anything yet. A task that listens is never told to leave for want of commands.';

@@ -1,4 +1,7 @@
-create or replace function locaria.has_claimable_file(p_container locaria.containers)
+create or replace function locaria.has_claimable_file(
+  p_container locaria.containers,
+  p_commands_alone boolean default false
+)
 returns boolean
 language plpgsql
 volatile
@@ -22,7 +25,7 @@ begin
       -- A row that somebody has locked is not to be had now: counting it would make the task spin.
       perform from locaria.files f
       where coalesce(f.container, f.status) = v_key and f.claimed_by is null and f.finished is null
-        and f.priority = v_priority and f.run_after <= v_now
+        and f.priority = v_priority and f.run_after <= v_now and (not p_commands_alone or f.attributes ? 'command')
       order by f.run_after, f.id limit 1
       for share skip locked;
       if found then
@@ -33,4 +36,4 @@ begin
   return false;
 end
 $$;
-comment on function locaria.has_claimable_file(locaria.containers) is 'Whether a claim would get something now.';
+comment on function locaria.has_claimable_file(locaria.containers, boolean) is 'Whether a claim would get something now; p_commands_alone: a claim of a task that listens.';

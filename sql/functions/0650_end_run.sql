@@ -43,6 +43,11 @@ begin
     v_status := v_run.requested_status;
     v_attempts := greatest(0, v_attempts - 1);
     v_run_after := v_now;
+  elsif p_retryable and v_cancel.endpoint is not null then
+    -- It had been listening: that was no failed attempt. One that dies again and again comes back ever later.
+    v_status := v_run.requested_status;
+    v_attempts := greatest(0, v_attempts - 1);
+    v_run_after := v_now + locaria.get_listener_pause(v_file.id, v_container.backoff, p_retry_in);
   elsif p_retryable and v_attempts < v_container.max_attempts then
     v_status := v_run.requested_status;
     v_run_after := v_now + coalesce(p_retry_in, least(v_container.backoff * (2 ^ least(v_attempts - 1, 20)), '1 hour'));
@@ -65,4 +70,4 @@ begin
 end
 $$;
 comment on function locaria.end_run(bigint, text, text, text, text, boolean, interval, integer) is
-  'Ends a run that did not succeed and decides what becomes of its file: CANCELLED if that was asked for; back to its requested status if released, or retryable with attempts left; else ERROR. Returns the new status, null if the run was not alive.';
+  'Ends a run that did not succeed and decides what becomes of its file: CANCELLED if that was asked for; back to its requested status if released, if it had been listening, or retryable with attempts left; else ERROR. Returns the new status, null if the run was not alive.';

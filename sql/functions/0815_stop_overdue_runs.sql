@@ -23,8 +23,8 @@ begin
     left join locaria.run_progress p on p.run_id = r.id
     where f.claimed_by is not null
       and (p.cancel_requested + c.cancel_grace < v_now
-        or r.started + c.timeout < v_now
-        or greatest(r.started, p.progressed) + c.stall_timeout < v_now)
+        or p.endpoint is null and (r.started + c.timeout < v_now
+          or greatest(r.started, p.progressed) + c.stall_timeout < v_now))
     order by f.claimed_by
     limit 1000
     for update of f skip locked
@@ -43,4 +43,4 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.stop_overdue_runs() is 'Ends runs that are over their timeout, without progress for their stall_timeout, or have not obeyed a cancel; and asks for their tasks to be stopped.';
+comment on function locaria.stop_overdue_runs() is 'Ends runs that are over their timeout, without progress for their stall_timeout, or have not obeyed a cancel; and asks for their tasks to be stopped. One that listens may go on for ever.';

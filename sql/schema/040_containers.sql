@@ -17,6 +17,7 @@ create table locaria.containers (
   reject_limit integer not null default 1000,
   log_limit integer not null default 10000,
   autostart boolean not null default false,
+  autostart_file bigint,
   parameters jsonb not null default '{}',
   parameter_schema jsonb,
   defaults jsonb not null default '{}',
@@ -53,7 +54,8 @@ comment on column locaria.containers.cancel_grace is 'How long a run may take to
 comment on column locaria.containers.backoff is 'Pause before the second attempt; doubled for each further one, an hour at most.';
 comment on column locaria.containers.reject_limit is 'How many bad rows a run may set aside before it fails; attributes.reject_limit of a file overrides it.';
 comment on column locaria.containers.log_limit is 'How many log messages are kept of one run.';
-comment on column locaria.containers.autostart is 'True: a listener of which one file should always be alive.';
+comment on column locaria.containers.autostart is 'True: a listener of which one file should always be alive; tick() sees to it.';
+comment on column locaria.containers.autostart_file is 'That file, once tick() has inserted it.';
 comment on column locaria.containers.parameters is
   'What get_containers publishes. By parameter: ["a", "b"] one of these · "" text · "x" text, x if it is not given · [] list of text · {} object · a number or boolean: its type and default · null: anything, optional.';
 comment on column locaria.containers.parameter_schema is

@@ -16,6 +16,7 @@ CONTROL = {
     "resume",
     "tick",
     "record_task_event",
+    "set_ingest_job",
 }
 TELLING = {
     "clock",
@@ -29,6 +30,7 @@ TELLING = {
     "explain",
     "get_log_position",
     "read_log",
+    "get_ingest_state",
 }
 CONNECTING = {
     "issue_ticket",
@@ -68,6 +70,7 @@ REPORTING = {
     "wait_for_files",
     "leave_task",
     "heartbeat",
+    "report_listening",
     "report_progress",
     "report_result",
     "log_run",
@@ -76,11 +79,31 @@ REPORTING = {
     "get_reject_limit",
     "create_staging",
     "publish_staging",
+    "check_download",
     "finish_run",
     "finish_runs",
     "fail_run",
     "release_run",
     "clock",
+}
+INGESTING = {
+    "get_ingest_config",
+    "reserve_ingest_job",
+    "begin_ingest",
+    "report_ingests",
+    "register_ingest",
+    "fail_ingest",
+    "fail_lost_ingests",
+    "get_ingest_state",
+    "check_ingest_policy",
+    "ingest_transaction",
+    "archive_files",
+    "is_ingested",
+    "explain_ingest_rule",
+    "list_ingest_leftovers",
+    "lock_ingest_leftover",
+    "settle_ingest",
+    "list_move_sources",
 }
 
 
@@ -93,8 +116,9 @@ REPORTING = {
             "locaria_operator",
             TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
         ),
-        ("locaria_loader", REPORTING),
+        ("locaria_loader", REPORTING | INGESTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
+        ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
 )
@@ -133,7 +157,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select c.relname, r.role, p.privilege
-        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader']) as r (role),
+        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader', 'locaria_events']) as r (role),
           unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
         where c.relnamespace = 'locaria'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
           and has_table_privilege(r.role, c.oid, p.privilege)
