@@ -120,7 +120,11 @@ def test_the_overview_counts_a_large_table_rarely_but_exactly(crowd: Scenario) -
     crowd.owner.execute("update locaria.file_counts set counted = '-infinity'")
     counted = ask(crowd.app, method="get_overview")
     assert sum(counted["phases"].values()) == FILES
-    assert (counted["phases"]["done"], counted["phases"]["failed"], counted["phases"]["held"]) == (10, 10, 1)
+    assert (counted["phases"]["done"], counted["phases"]["failed"], counted["phases"]["held"]) == (
+        10,
+        10,
+        1,
+    )
     # As if the count had taken a minute: it is good for fifty times as long, ten minutes at most.
     crowd.owner.execute("update locaria.file_counts set took = '1 minute'")
     assert ask(crowd.app, method="get_overview")["counted"] == counted["counted"]
