@@ -226,7 +226,7 @@ def test_get_file_tells_runs_log_and_timeline(scene: Scenario) -> None:
         ("warning", None, "hm"),
     ]
     assert set(reply["log_messages"][0]) == {"id", "at", "level", "stage", "message"}
-    assert [t["what"] for t in reply["timeline"]][0] == "inserted"
+    assert reply["timeline"][0]["what"] == "inserted"
     assert {"stage", "log warning"} <= {t["what"] for t in reply["timeline"]}
     assert ask(scene.app, method="get_file", container_id=99)["code"] == 404
 

@@ -47,7 +47,8 @@ def test_every_example_of_the_methods_is_true(scene: Scenario) -> None:
     scene.owner.execute("update locaria.statuses set container = null")
     scene.owner.execute("delete from locaria.containers")
     scene.owner.execute("alter sequence locaria.files_id_seq restart 12345")
-    register(scene, **{**OPENDATA, "type": "loader", "port": None})
+    entry: dict[str, Any] = {**OPENDATA, "type": "loader", "port": None}
+    register(scene, **entry)
     scene.at()
     asked = []
     for request, example in examples():

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -215,8 +216,7 @@ def test_cancel_and_retry_at_once_end_in_one_of_both(scene: Scenario) -> None:
     assert set(codes) <= {None, 409}
     assert {scene.status_of(file) for file in files} <= {"CANCELLED", "REGISTERED"}
     for file in files:
-        steps = [(a, b) for a, b in scene.history(file)]
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(scene.history(file)):
             assert before[1] == after[0]
 
 

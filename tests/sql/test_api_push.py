@@ -84,6 +84,10 @@ def test_each_change_is_notified_with_the_id_of_its_file(scene: Scenario) -> Non
     assert ear.heard() == [str(file)]
     scene.finish(scene.claim_one()["run_id"])
     assert ear.heard() == [str(file), str(file)]
+    running = scene.running()["file_id"]
+    ear.heard()
+    scene.owner.execute("update locaria.files set status = 'ERROR' where id = %s", [running])
+    assert ear.heard() == [str(running)], "changed by hand while a run was alive"
     register(scene, "stays", type="listener", port=1, parameters={})
     listener = scene.insert_file(container="stays")
     run = scene.claim_one(scene.start_task("stays"))["run_id"]

@@ -78,6 +78,7 @@ def test_an_identity_never_exceeds_the_sql_role(scene: Scenario) -> None:
     for session in (scene.session("reader"), scene.app):
         reply = ask_as(session, {"role": "operator"}, method="get_parameters")
         assert reply["code"] == 403
+    identity: Any
     for identity in ({"role": "root"}, {"role": None}, {"role": 3}, {"role": {}}):
         assert ask_as(scene.operator, identity, method="get_files")["code"] == 403, identity
     for identity in ({}, [], "operator", 1, {"subject": "ann"}):
