@@ -40,7 +40,6 @@ grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
 revoke select on locaria.parameters, locaria.file_credentials from locaria_reader, locaria_operator;
-revoke select on locaria.tickets, locaria.websocket_connections from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),

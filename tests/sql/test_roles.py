@@ -90,9 +90,8 @@ REPORTING = {
         ("locaria_app", TELLING | READING | SUBMITTING),
         ("locaria_reader", TELLING | READING),
         ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
-        ("locaria_web", {"watch_changes", "get_changes"}),
         ("locaria_loader", REPORTING),
-        ("locaria_web", CONNECTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("public", set()),
     ],
 )

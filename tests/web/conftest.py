@@ -7,10 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
-import psycopg
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
@@ -130,21 +128,12 @@ class Task:
         self._call("select locaria.finish_run(%s)", run)
 
 
-def prepare(database: Database) -> None:
-    """What every test of a module needs."""
-    with psycopg.connect(database.superuser_dsn, autocommit=True) as superuser:
-        found = superuser.execute("select to_regproc('locaria.get_changes') is null").fetchone()
-        if found == (True,):
-            superuser.execute((Path(__file__).parent / "stub.sql").read_bytes())
-
-
 @pytest.fixture(scope="module")
 def site(
     pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
 ) -> Iterator[Database]:
     """One database for the tests of a module."""
     with cloned(pg_server, template, request.node.nodeid) as database:
-        prepare(database)
         yield database
 
 
