@@ -56,15 +56,8 @@ to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock() to locaria_loader;
 
--- The transports of the API: who is connected. What clients ask runs under the roles above.
-grant usage on schema locaria to locaria_web;
-grant execute on function
-  locaria.issue_ticket(jsonb, interval), locaria.redeem_ticket(text),
-  locaria.open_connection(text, text, jsonb), locaria.find_connection(text), locaria.close_connection(text)
-to locaria_web;
-grant execute on function locaria.get_log_position(), locaria.read_log(bigint, bigint, bigint) to locaria_app, locaria_reader, locaria_operator;
-
 -- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
+grant usage on schema locaria to locaria_web;
 grant execute on function
   locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
   locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
