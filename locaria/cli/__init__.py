@@ -32,6 +32,10 @@ COMMANDS = {
     "serve": "locaria.cli.serve:serve",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "configure": "locaria.cli.configure:configure",
+    "deploy": "locaria.cli.deploy:deploy",
+    "destroy": "locaria.cli.deploy:destroy",
+    "template": "locaria.cli.deploy:template",
 }
 
 

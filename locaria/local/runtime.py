@@ -31,6 +31,17 @@ from locaria.web.sockets import DEFAULT_PORT
 log = logging.getLogger(__name__)
 STATUS_FILE = "runtime.json"
 LOG_FILE = "locaria.log"
+# Where containers keep objects, and what they need to reach it; see containers/modules.
+_OBJECT_STORE = "LOCARIA_OBJECT_STORE"
+_S3_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
 INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
 
 
@@ -176,6 +187,15 @@ class Runtime:
         log.info("installed, containers: %s", ", ".join(names) or "none")
         return site
 
+    @property
+    def _object_store(self) -> dict[str, str]:
+        """Where containers keep objects: as the environment says, or in a folder of ours."""
+        given = os.environ.get(_OBJECT_STORE)
+        if given is None:
+            return {_OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
+        known = {name: os.environ[name] for name in _S3_VARIABLES if name in os.environ}
+        return {_OBJECT_STORE: given} | (known if given.startswith("s3:") else {})
+
     def _start_services(self, site: Site) -> None:
         """Queue, ECS, tick. The queue ends last: tasks that are stopped tell it."""
         if self._kept.get("access_key") is None:
@@ -187,7 +207,7 @@ class Runtime:
             self.state_dir / "ecs",
             load_task_definitions(dockers) if dockers.exists() else {},
             on_event=lambda event: queues[0].put("taskEvents", event),
-            secrets=self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
+            secrets=self._object_store | self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
             cluster=CLUSTER,
             access_key=access_key,
         )

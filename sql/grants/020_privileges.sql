@@ -26,6 +26,7 @@ grant execute on function
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text),
   locaria.publish_staging(bigint, text, bigint),
+  locaria.check_download(bigint, text),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
@@ -47,6 +48,10 @@ grant execute on function
   locaria.pause(text), locaria.resume(text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
+
+-- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+grant usage on schema locaria to locaria_events;
+grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function

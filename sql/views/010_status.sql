@@ -13,8 +13,11 @@ select
     when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock()) || ' from now'
     when 'retrying' then format('attempt %s of %s failed, the next follows in %s: %s', x.attempt, x.max_attempts,
       locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')), coalesce(x.last_error, 'no reason was given'))
-    when 'running' then format('attempt %s of %s is at work', x.attempt, x.max_attempts)
-      || coalesce(', in stage ' || x.stage, '')
+    when 'running' then case
+        when x.command is not null then 'executing the command ' || x.command
+        when x.endpoint is not null then 'listening on ' || x.endpoint
+        else format('attempt %s of %s is at work', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
+      end
       || case when x.cancel_requested is not null then '; asked to stop ' || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
       || case when x.lease_until < locaria.statement_clock() then '; its lease ran out ' || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
     else case

@@ -76,6 +76,7 @@ REPORTING = {
     "get_reject_limit",
     "create_staging",
     "publish_staging",
+    "check_download",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -92,6 +93,7 @@ REPORTING = {
         ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
         ("locaria_loader", REPORTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
+        ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
 )
@@ -130,7 +132,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select c.relname, r.role, p.privilege
-        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader']) as r (role),
+        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader', 'locaria_events']) as r (role),
           unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
         where c.relnamespace = 'locaria'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
           and has_table_privilege(r.role, c.oid, p.privilege)
