@@ -112,7 +112,7 @@ const KINDS = {
     read: (control) => (control.value === "" ? undefined : control.value),
   },
   any: {
-    hint: "Text; numbers, true, false, [ … ] and { … } are read as JSON.",
+    hint: "Text, or a JSON value.",
     control: (props) => h("input", { ...props, type: "text" }),
     read(control) {
       const text = control.value.trim();
@@ -146,7 +146,7 @@ function makeField(name, kind, published, rule, required) {
   const id = `p-${name}`;
   const { control: makeControl, read, hint: usual } = KINDS[kind];
   const isSecret = SECRET.test(name);
-  const hint = [rule.description, usual, isSecret && "Nobody can read it again, neither here nor in a log."].filter(Boolean).join(" ");
+  const hint = [rule.description?.replace(/\w$/, "$&."), usual, isSecret && "Nobody can read it again, neither here nor in a log."].filter(Boolean).join(" ");
   const props = {
     id,
     name,

@@ -193,7 +193,7 @@ function run(facts) {
     facts.exit_code != null && `exit code ${facts.exit_code}`,
     facts.stage && `stage ${facts.stage}`,
   ].filter(Boolean);
-  const lines = [facts.error, facts.error_detail, facts.stopped_reason].filter((text) => typeof text === "string" && text);
+  const lines = [facts.error ?? facts.stopped_reason, facts.error_detail].filter((text) => typeof text === "string" && text);
   return h(
     "li",
     { "data-outcome": outcome },
