@@ -30,6 +30,8 @@ COMMANDS = {
     "queue": "locaria.cli.overview:queue",
     "health": "locaria.cli.overview:health",
     "serve": "locaria.cli.serve:serve",
+    "ingest": "locaria.cli.ingest:ingest",
+    "archive": "locaria.cli.archive:archive",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
     "configure": "locaria.cli.configure:configure",

@@ -16,6 +16,7 @@ CONTROL = {
     "resume",
     "tick",
     "record_task_event",
+    "set_ingest_job",
 }
 TELLING = {
     "clock",
@@ -29,6 +30,7 @@ TELLING = {
     "explain",
     "get_log_position",
     "read_log",
+    "get_ingest_state",
 }
 CONNECTING = {
     "issue_ticket",
@@ -83,6 +85,25 @@ REPORTING = {
     "release_run",
     "clock",
 }
+INGESTING = {
+    "get_ingest_config",
+    "reserve_ingest_job",
+    "begin_ingest",
+    "report_ingests",
+    "register_ingest",
+    "fail_ingest",
+    "fail_lost_ingests",
+    "get_ingest_state",
+    "check_ingest_policy",
+    "ingest_transaction",
+    "archive_files",
+    "is_ingested",
+    "explain_ingest_rule",
+    "list_ingest_leftovers",
+    "lock_ingest_leftover",
+    "settle_ingest",
+    "list_move_sources",
+}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +112,7 @@ REPORTING = {
         ("locaria_app", TELLING | READING | SUBMITTING),
         ("locaria_reader", TELLING | READING),
         ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
-        ("locaria_loader", REPORTING),
+        ("locaria_loader", REPORTING | INGESTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
