@@ -23,6 +23,7 @@ from locaria.web.headers import SafeHeaders
 from locaria.web.hub import Hub
 from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse, too_large
+from locaria.web.monitoring import Monitoring
 from locaria.web.session import Session
 from locaria.web.settings import Settings
 
@@ -40,6 +41,7 @@ class Server:
         self.hub = Hub(self.database, settings.dsn)
         self.caller = Caller(self.database)
         self.gate = Gate(settings, self.database)
+        self.monitoring = Monitoring(self.gate, self.database, self.hub, self.caller)
 
     async def socket(self, socket: WebSocket) -> None:
         """`/ws`."""
@@ -49,7 +51,11 @@ class Server:
             await socket.send_denial_response(_refusal(refusal))
             return
         await socket.accept()
-        await Session(socket, identity, self.caller, self.hub, self.settings.limit).run()
+        self.monitoring.connections += 1
+        try:
+            await Session(socket, identity, self.caller, self.hub, self.settings.limit).run()
+        finally:
+            self.monitoring.connections -= 1
 
     async def api(self, asking: HttpRequest) -> Response:
         """`POST /api`: one request, one reply, the same JSON as over the WebSocket."""
@@ -99,11 +105,6 @@ class Server:
             return PlainTextResponse("Locaria. The API is at /ws and POST /api.\n")
         return FileResponse(DASHBOARD)
 
-    async def live(self, asking: HttpRequest) -> Response:
-        """`/live`: this process answers, whatever its database does."""
-        del asking
-        return _json('{"status": "ok"}')
-
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Open the database before the first request, close it after the last."""
@@ -122,7 +123,9 @@ def make_app(server: Server) -> Starlette:
         WebSocketRoute("/ws", server.socket),
         Route("/api", server.api, methods=["POST"]),
         Route("/ticket", server.ticket, methods=["POST"]),
-        Route("/live", server.live),
+        Route("/live", server.monitoring.live),
+        Route("/healthz", server.monitoring.healthz),
+        Route("/metrics", server.monitoring.metrics),
         Route("/", server.dashboard),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]

@@ -38,6 +38,7 @@ CONNECTING = {
     "open_connection",
     "find_connection",
     "close_connection",
+    "get_metrics",
 }
 READING = {
     "api",
@@ -110,8 +111,11 @@ INGESTING = {
     ("role", "functions"),
     [
         ("locaria_app", TELLING | READING | SUBMITTING),
-        ("locaria_reader", TELLING | READING),
-        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
+        ("locaria_reader", TELLING | READING | {"get_metrics"}),
+        (
+            "locaria_operator",
+            TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
+        ),
         ("locaria_loader", REPORTING | INGESTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("locaria_events", {"record_task_event", "tick"}),
