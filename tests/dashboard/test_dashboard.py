@@ -307,8 +307,8 @@ def test_a_phone_shows_everything_without_scrolling_sideways(place: Place, page:
 
 def test_the_overview_shows_containers_throughput_and_health(place: Place, page: Page) -> None:
     page.open("#/")
-    assert "file_loader" in page.text(".cards")
-    assert page.one(".well, .findings")
+    assert "Loads a CSV file" in page.text(".cards")
+    assert page.one(".well").text.startswith("All well")
     picture = page.one("[data-plot=ended]")
     assert picture.accessible_name.startswith("Ended per minute")
     tab_to(page, "className", "plots")
@@ -319,6 +319,33 @@ def test_the_overview_shows_containers_throughput_and_health(place: Place, page:
     held = page.text(".tiles [data-phase=held] strong")
     hold(place)
     page.until(lambda: page.text(".tiles [data-phase=held] strong") != held, "one more is held")
+
+
+def test_what_is_not_well_is_said_with_its_remedy(place: Place, page: Page) -> None:
+    wrong = {"arn": "arn:aws:lambda:local:000000000000:function:nobody"}
+    change = "update locaria.parameters set parameter = {} where parameter_name = 'fargate_config'"
+    page.open("#/")
+    place.db.execute(change.format("parameter || %s"), [json.dumps({"spare": wrong})])
+    file = place.submit("spare")
+    try:
+        page.says(".findings", "dispatch of spare")
+        assert "select * from locaria.dispatches" in page.text(".findings .copyable code")
+        page.says(page.row(file), "no task could be started")
+    finally:
+        place.db.execute("select locaria.cancel(%s)", [[file]])
+        place.db.execute(change.format("parameter - 'spare'"))
+        place.forget()
+
+
+def test_an_address_that_names_nothing_says_so(page: Page) -> None:
+    page.open("#/files/999999999")
+    page.says("main", "There is no file 999999999")
+    page.go("#/files/abc")
+    page.says("main", "There is no such page")
+    page.go("#/files?phase=sideways")
+    page.says("main", "sideways")
+    page.click("main a[href='#/files']")
+    page.until(lambda: page.ids() and page.all(".chips"), "the list again")
 
 
 def web_processes() -> list[int]:

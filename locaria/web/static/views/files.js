@@ -46,11 +46,11 @@ export function filesPage(app, route) {
   const pages = h("nav", { class: "pages", "aria-label": "Pages of the list" }, newest, newer, older);
   const empty = h("div", { hidden: true });
   const node = h("div", { "aria-busy": "true" }, h("h1", {}, "Files"), chips, form.node, more, table.node, empty, pages);
-  const countAgain = throttled(() => loadCounts().catch(() => {}), AGAIN_MS);
-  const loadAgain = throttled(() => loadFiles().catch(() => {}), AGAIN_MS);
+  const countAgain = throttled(() => app.refresh(loadCounts), AGAIN_MS);
+  const loadAgain = throttled(() => app.refresh(loadFiles), AGAIN_MS);
   const ageing = setInterval(() => {
     const moving = table.files.some((file) => !["done", "failed", "cancelled", "deleted"].includes(file.phase));
-    if (moving && app.isConnected && !document.hidden) loadAgain();
+    if (moving && !document.hidden) loadAgain();
   }, AGES_AFTER_MS);
 
   const isNewest = () => !filters.after && !filters.before;
@@ -167,7 +167,6 @@ export function filesPage(app, route) {
       filters = readFilters(changedRoute.query);
       form.show(filters);
       showChips({});
-      if (app.isConnected) Promise.all([loadFiles(), loadCounts()]).catch(() => {});
       return true;
     },
     close() {

@@ -35,16 +35,22 @@ export function overviewPage(app) {
     h("section", {}, h("h2", {}, "The last hour"), chart.node),
     h("section", {}, h("h2", {}, "Containers"), cards),
   );
-  const again = throttled(() => app.isConnected && loadNumbers().catch(() => {}), AGAIN_MS);
-  const latestAgain = throttled(() => app.isConnected && loadLatest().catch(() => {}), AGAIN_MS);
+  const again = throttled(() => app.refresh(loadNumbers), AGAIN_MS);
+  let descriptions = new Map();
+  const latestAgain = throttled(() => app.refresh(loadLatest), AGAIN_MS);
   const timer = setInterval(() => document.hidden || again(), AT_LEAST_MS);
+
+  async function loadDescriptions() {
+    const { containers } = await app.request("get_containers");
+    descriptions = new Map(containers.map((container) => [container.name, container.description]));
+  }
 
   async function loadNumbers() {
     const overview = await app.request("get_overview");
     showTiles(numbers, overview.phases ?? {});
     showHealth(health, overview.health ?? []);
     chart.show(overview.throughput ?? []);
-    showCards(cards, overview.containers ?? [], overview.phases ?? {});
+    showCards(cards, overview.containers ?? [], descriptions);
     setAttribute(node, "aria-busy", null);
   }
 
@@ -63,7 +69,10 @@ export function overviewPage(app) {
     node,
     title: "Overview",
     follows: null,
-    load: () => Promise.all([loadNumbers(), loadLatest()]),
+    load: async () => {
+      await loadDescriptions();
+      await Promise.all([loadNumbers(), loadLatest()]);
+    },
     changed(files, tooMany) {
       if (tooMany) latestAgain();
       const newest = [...files.keys()].sort((a, b) => b - a).slice(0, LATEST);
@@ -119,7 +128,8 @@ function finding(check) {
   );
 }
 
-function showCards(list, containers) {
+function showCards(list, known, descriptions) {
+  const containers = known.map((container) => ({ ...container, description: descriptions.get(container.name) }));
   const key = JSON.stringify(containers);
   if (list.dataset.shown === key) return;
   list.dataset.shown = key;
