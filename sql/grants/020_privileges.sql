@@ -87,7 +87,7 @@ grant execute on function locaria.clock() to locaria_loader;
 -- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
 grant usage on schema locaria to locaria_web;
 grant execute on function
-  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
   locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
   locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
 to locaria_reader, locaria_app, locaria_operator;

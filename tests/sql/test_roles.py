@@ -42,7 +42,6 @@ CONNECTING = {
 }
 READING = {
     "api",
-    "api_text",
     "check_request",
     "api_call",
     "api_error",
