@@ -28,7 +28,8 @@ from locaria.web.session import Session
 from locaria.web.settings import Settings
 
 log = logging.getLogger(__name__)
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
 DASHBOARD = STATIC / "index.html"
 
 
@@ -105,6 +106,10 @@ class Server:
             return PlainTextResponse("Locaria. The API is at /ws and POST /api.\n")
         return FileResponse(DASHBOARD)
 
+    async def description(self, asking: HttpRequest) -> Response:
+        """`/openapi.json`, `/asyncapi.json`: this API, for machines."""
+        return FileResponse(HERE / asking.url.path.lstrip("/"), media_type="application/json")
+
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Open the database before the first request, close it after the last."""
@@ -126,6 +131,8 @@ def make_app(server: Server) -> Starlette:
         Route("/live", server.monitoring.live),
         Route("/healthz", server.monitoring.healthz),
         Route("/metrics", server.monitoring.metrics),
+        Route("/openapi.json", server.description),
+        Route("/asyncapi.json", server.description),
         Route("/", server.dashboard),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]
