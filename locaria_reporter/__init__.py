@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from ._http import Limits
     from ._listen import listen
+    from ._masking import Link
     from ._postgres import PostgresChannel
     from ._recording import RecordingChannel
     from ._run import Run
@@ -57,6 +58,7 @@ __all__ = [
     "Fatal",
     "LeaseLost",
     "Limits",
+    "Link",
     "NotFinished",
     "NotPublished",
     "NothingToClaim",
@@ -84,6 +86,7 @@ _HOMES = {
     "Channel": "_channel",
     "Command": "_commands",
     "Limits": "_http",
+    "Link": "_masking",
     "PostgresChannel": "_postgres",
     "RecordingChannel": "_recording",
     "Run": "_run",

@@ -26,11 +26,35 @@ grant execute on function
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text),
   locaria.publish_staging(bigint, text, bigint),
+  locaria.check_download(bigint, text),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
   locaria.release_run(bigint, text)
 to locaria_loader;
+
+-- Bundle ingest: its listener and its loader are loaders, too.
+grant execute on function
+  locaria.get_ingest_config(),
+  locaria.reserve_ingest_job(),
+  locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb),
+  locaria.report_ingests(bigint, jsonb),
+  locaria.register_ingest(bigint, bigint, text, jsonb, boolean),
+  locaria.fail_ingest(bigint, text),
+  locaria.fail_lost_ingests(),
+  locaria.get_ingest_state(bigint),
+  locaria.check_ingest_policy(bigint, jsonb),
+  locaria.ingest_transaction(bigint, jsonb),
+  locaria.archive_files(bigint, jsonb),
+  locaria.is_ingested(bigint),
+  locaria.explain_ingest_rule(text, text),
+  locaria.list_ingest_leftovers(integer, bigint),
+  locaria.lock_ingest_leftover(bigint, text),
+  locaria.settle_ingest(bigint, text),
+  locaria.list_move_sources(bigint)
+to locaria_loader;
+grant execute on function locaria.get_ingest_state(bigint) to locaria_app, locaria_reader, locaria_operator;
+grant execute on function locaria.set_ingest_job(bigint, text, text, numeric, text) to locaria_operator;
 
 -- Readers: everything, and nothing but reading.
 grant usage on schema locaria to locaria_reader;
@@ -47,6 +71,10 @@ grant execute on function
   locaria.pause(text), locaria.resume(text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
+
+-- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+grant usage on schema locaria to locaria_events;
+grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function

@@ -127,6 +127,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         containers_dir=write_containers(folder / "containers"),
         task_environment={"LOCARIA_BLOCK_BYTES": "2048"},
         rules=DeliveryRules(retry_delays_s=(0.2, 0.4), failure_destination="taskEvents"),
+        http_port=0,
         tick_every_s=0.2,
     )
     with runtime:

@@ -16,6 +16,7 @@ CONTROL = {
     "resume",
     "tick",
     "record_task_event",
+    "set_ingest_job",
 }
 TELLING = {
     "clock",
@@ -27,6 +28,16 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+    "read_log",
+    "get_ingest_state",
+}
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
 }
 READING = {
     "api",
@@ -67,11 +78,31 @@ REPORTING = {
     "get_reject_limit",
     "create_staging",
     "publish_staging",
+    "check_download",
     "finish_run",
     "finish_runs",
     "fail_run",
     "release_run",
     "clock",
+}
+INGESTING = {
+    "get_ingest_config",
+    "reserve_ingest_job",
+    "begin_ingest",
+    "report_ingests",
+    "register_ingest",
+    "fail_ingest",
+    "fail_lost_ingests",
+    "get_ingest_state",
+    "check_ingest_policy",
+    "ingest_transaction",
+    "archive_files",
+    "is_ingested",
+    "explain_ingest_rule",
+    "list_ingest_leftovers",
+    "lock_ingest_leftover",
+    "settle_ingest",
+    "list_move_sources",
 }
 
 
@@ -81,8 +112,9 @@ REPORTING = {
         ("locaria_app", TELLING | READING | SUBMITTING),
         ("locaria_reader", TELLING | READING),
         ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
-        ("locaria_web", {"watch_changes", "get_changes"}),
-        ("locaria_loader", REPORTING),
+        ("locaria_loader", REPORTING | INGESTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
+        ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
 )
@@ -121,7 +153,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select c.relname, r.role, p.privilege
-        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader']) as r (role),
+        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader', 'locaria_events']) as r (role),
           unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
         where c.relnamespace = 'locaria'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
           and has_table_privilege(r.role, c.oid, p.privilege)
@@ -134,7 +166,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
