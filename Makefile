@@ -32,9 +32,11 @@ lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy locaria locaria_reporter bench
-	$(BIN)/mypy containers/file_loader/*.py
-	$(BIN)/mypy lambda/ecs_run_task/*.py
-	$(BIN)/mypy lambda/task_events/*.py
+	@for folder in containers/*/ lambda/*/; do \
+	  if ls $$folder*.py >/dev/null 2>&1; then \
+	    echo "mypy $$folder"; MYPYPATH=containers/modules $(BIN)/mypy $$folder || exit 1; \
+	  fi; \
+	done
 
 format: setup ## rewrite the code as the formatter wants it
 	$(BIN)/ruff format .

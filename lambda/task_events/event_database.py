@@ -25,7 +25,6 @@ SECRET_FIELDS = {
 
 _CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
-    "application_name": "locaria task_events",
     # a sandbox sleeps between invocations; a connection that died meanwhile must not hang one
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -58,7 +57,8 @@ class EventDatabase:
     secret which RDS itself manages and rotates (username and password alone) is enough.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "task_events") -> None:
+        self._name = f"locaria {name}"
         self._connection: psycopg.Connection | None = None
         self._secret: str | None = None
         self._hidden: set[str] = set()
@@ -81,7 +81,7 @@ class EventDatabase:
         """Call one SQL function; on a connection that turns out to be dead, once more."""
         problem: Exception
         for _ in range(2):
-            connection = self._connected()
+            connection = self.connected()
             try:
                 row = connection.execute(query, values).fetchone()
             except _WORTH_ANOTHER_CONNECTION as error:
@@ -101,7 +101,7 @@ class EventDatabase:
             self._connection.close()
             self._connection = None
 
-    def _connected(self) -> psycopg.Connection:
+    def connected(self) -> psycopg.Connection:
         """The kept connection, or a new one.
 
         When connecting fails, the secret is read again and tried once more: it may have been
@@ -124,7 +124,8 @@ class EventDatabase:
         self._hidden = {str(given["password"])} if given.get("password") else set()
         try:
             # prepare_threshold: a pooler may give every transaction another server process
-            settings: dict[str, Any] = _CONNECTION | given
+            named = {"application_name": self._name}
+            settings: dict[str, Any] = _CONNECTION | named | given
             return psycopg.connect(autocommit=True, prepare_threshold=None, **settings), ""
         except psycopg.Error as error:
             return None, self._told(error)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import sys
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +96,7 @@ def load_task_definitions(path: Path) -> dict[str, TaskDefinition]:
     """The containers of a `dockers.json`, each as a task definition of the same name.
 
     Relative to its folder, container `name` lives in `name/`, and its `entry_point` runs there.
+    What its image copies is on PYTHONPATH: `modules/`, and the containers that its `modules` name.
     """
     loaded: dict[str, dict[str, Any]] = json.loads(path.read_text())
     return {
@@ -112,8 +115,21 @@ def _definition(name: str, entry: dict[str, Any], folder: Path) -> TaskDefinitio
         command=tuple(command),
         folder=folder / name,
         stop_timeout=float(entry.get("stop_timeout", STOP_TIMEOUT_S)),
-        environment=(("LOCARIA_PORT", str(entry["port"])),) if "port" in entry else (),
+        environment=tuple(_environment(entry, folder)),
     )
+
+
+def _environment(entry: dict[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    yield "PYTHONPATH", _python_path(entry, folder)
+    if "port" in entry:
+        yield "LOCARIA_PORT", str(entry["port"])
+
+
+def _python_path(entry: dict[str, Any], folder: Path) -> str:
+    shared = [folder / "modules"]
+    shared += [folder / module for module in entry.get("modules", []) if (folder / module).is_dir()]
+    ours = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([*map(str, shared), *([ours] if ours else [])])
 
 
 @dataclass

@@ -25,10 +25,23 @@ from locaria.local.postgres import PostgresServer
 from locaria.local.private_file import PrivateFile
 from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
 from locaria.local.ticker import Ticker
+from locaria.local.web_process import WebServer
+from locaria.web.sockets import DEFAULT_PORT
 
 log = logging.getLogger(__name__)
 STATUS_FILE = "runtime.json"
 LOG_FILE = "locaria.log"
+# Where containers keep objects, and what they need to reach it; see containers/modules.
+_OBJECT_STORE = "LOCARIA_OBJECT_STORE"
+_S3_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
 INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
 
 
@@ -49,6 +62,7 @@ class Runtime:
         task_environment  more environment variables for all containers.
         rules             of the Lambda queue.
         tick_every_s      seconds between two calls of `locaria.tick()`.
+        http_port         of the web server, the next free one if it is taken; 0: any free one.
     """
 
     def __init__(
@@ -63,6 +77,7 @@ class Runtime:
         task_environment: Mapping[str, str] | None = None,
         rules: DeliveryRules | None = None,
         tick_every_s: float = 1.0,
+        http_port: int = DEFAULT_PORT,
     ) -> None:
         self.state_dir = Path(state_dir).absolute()
         self.server: PostgresServer | None = None
@@ -76,6 +91,8 @@ class Runtime:
         self._task_environment = dict(task_environment or {})
         self._rules = rules
         self._tick_every_s = tick_every_s
+        self._http_port = http_port
+        self._web: WebServer | None = None
         self._kept = PrivateFile(self.state_dir / "secrets.json")
         self._status = PrivateFile(self.state_dir / STATUS_FILE)
         self._running = ExitStack()
@@ -170,6 +187,15 @@ class Runtime:
         log.info("installed, containers: %s", ", ".join(names) or "none")
         return site
 
+    @property
+    def _object_store(self) -> dict[str, str]:
+        """Where containers keep objects: as the environment says, or in a folder of ours."""
+        given = os.environ.get(_OBJECT_STORE)
+        if given is None:
+            return {_OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
+        known = {name: os.environ[name] for name in _S3_VARIABLES if name in os.environ}
+        return {_OBJECT_STORE: given} | (known if given.startswith("s3:") else {})
+
     def _start_services(self, site: Site) -> None:
         """Queue, ECS, tick. The queue ends last: tasks that are stopped tell it."""
         if self._kept.get("access_key") is None:
@@ -181,7 +207,7 @@ class Runtime:
             self.state_dir / "ecs",
             load_task_definitions(dockers) if dockers.exists() else {},
             on_event=lambda event: queues[0].put("taskEvents", event),
-            secrets=self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
+            secrets=self._object_store | self._task_environment | {"LOCARIA_DSN": site.loader_dsn},
             cluster=CLUSTER,
             access_key=access_key,
         )
@@ -194,6 +220,11 @@ class Runtime:
         ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server, tell=self._show_listeners)
         ticker.start()
         self._running.callback(ticker.stop)
+        self._web = WebServer(
+            site.web_dsn, "127.0.0.1", self._http_port, self.state_dir / "web.log"
+        )
+        self._running.callback(self._web.stop)
+        self._web.start()
 
     def _functions(self, ecs_url: str, access_key: str, owner_dsn: str) -> list[LambdaFunction]:
         aws = {
@@ -232,6 +263,8 @@ class Runtime:
             facts |= {"dsn": self._site.owner_dsn, "ecs": self._ecs.url}
             facts |= {"http": None, "ws": None, "postgres": self._postgres()}
             facts |= {"ingest": self._listeners.get(INGEST), "listeners": self._listeners}
+        if self._web is not None:
+            facts |= {"http": self._web.http, "ws": self._web.ws}
         self._status.save(**facts)
 
     def _postgres(self) -> dict[str, Any]:

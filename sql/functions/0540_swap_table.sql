@@ -23,7 +23,7 @@ begin
     execute format('revoke all on %s from %I', v_new, pg_get_userbyid(v_grant.grantee));
   end loop;
   if p_old is null then
-    execute format('grant select on %s to locaria_reader', v_new);
+    execute format('grant select on %s to locaria_reader, locaria_loader', v_new);
   else
     execute format('lock table %s in access exclusive mode', p_old);
     if locaria.list_hanging(p_old) is not null then

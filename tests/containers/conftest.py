@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
+from moto.server import ThreadedMotoServer
 from psycopg import sql
 
 from tests.conftest import Database
+from tests.containers.site import Site
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "containers" / "file_loader"
-# The modules of a container lie flat beside its entry point.
-sys.path.insert(0, str(FOLDER))
+MODULES = ROOT / "containers" / "modules"
+# The modules of a container lie flat beside its entry point; those that several share, in modules/.
+sys.path[:0] = [str(FOLDER), str(MODULES)]
 
 DOCKERS = json.loads((ROOT / "containers" / "dockers.json").read_text(encoding="utf-8"))
 
@@ -158,3 +162,58 @@ def loader(db: Database, tmp_path: Path) -> Iterator[Loader]:
 
 
 Write = Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class S3:
+    """A bucket on a local server that speaks S3."""
+
+    endpoint: str
+    bucket: str
+
+    @property
+    def url(self) -> str:
+        """What LOCARIA_OBJECT_STORE may be."""
+        return f"s3://{self.bucket}/some/prefix"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a container needs to reach it."""
+        return {
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing-secret",
+            "AWS_REGION": "eu-west-2",
+        }
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """moto's S3 server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> S3:
+    """A fresh bucket, which this process can reach, too."""
+    made = S3(s3_endpoint, f"bucket-{abs(hash(request.node.nodeid)) % 10**12}")
+    for name, value in made.environment.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=made.endpoint, region_name="eu-west-2").create_bucket(
+        Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"}
+    )
+    return made
+
+
+@pytest.fixture
+def site(db: Database, tmp_path: Path) -> Iterator[Site]:
+    """Insert files of any container, and have them worked off."""
+    made = Site(db, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from locaria.local import processes
 from locaria.local.ecs import LocalEcs, families
-from locaria.local.ecs_model import TaskDefinition
+from locaria.local.ecs_model import TaskDefinition, load_task_definitions
 
 SECRET = "postgresql://loader:canary@127.0.0.1/locaria"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
@@ -259,3 +259,22 @@ def test_what_a_killed_runtime_left_is_ended_and_told(tmp_path: Path) -> None:
         assert not processes.is_alive(pid)
     finally:
         bench.ecs.stop()
+
+
+def test_a_container_finds_the_modules_that_its_image_copies(tmp_path: Path) -> None:
+    dockers = {"work": {"entry_point": ["python", "main.py"], "modules": ["shared", "other"]}}
+    (tmp_path / "dockers.json").write_text(json.dumps(dockers))
+    for name in ("work", "other", "modules"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "modules" / "shared.py").write_text("A = 1")
+    (tmp_path / "other" / "of_other.py").write_text("B = 2")
+    definition = load_task_definitions(tmp_path / "dockers.json")["work"]
+    done = subprocess.run(
+        [definition.command[0], "-c", "import shared, of_other; print(shared.A, of_other.B)"],
+        cwd=definition.folder,
+        env=dict(definition.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "1 2\n", done.stderr

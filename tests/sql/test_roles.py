@@ -16,6 +16,7 @@ CONTROL = {
     "resume",
     "tick",
     "record_task_event",
+    "set_ingest_job",
 }
 TELLING = {
     "clock",
@@ -27,7 +28,40 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+    "read_log",
+    "get_ingest_state",
 }
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
+}
+READING = {
+    "api",
+    "api_text",
+    "check_request",
+    "api_call",
+    "api_error",
+    "reply_error",
+    "api_get_containers",
+    "api_get_container_status",
+    "api_get_files",
+    "api_get_file",
+    "api_get_overview",
+    "watch_changes",
+    "get_changes",
+}
+SUBMITTING = {
+    "api_instantiate_container",
+    "api_add_file",
+    "api_delete_file",
+    "api_cancel_file",
+    "api_retry_file",
+}
+OPERATING = {"api_update_file", "api_get_parameters", "api_set_parameters"}
 REPORTING = {
     "schema_version",
     "start_task",
@@ -44,21 +78,42 @@ REPORTING = {
     "get_reject_limit",
     "create_staging",
     "publish_staging",
+    "check_download",
     "finish_run",
     "finish_runs",
     "fail_run",
     "release_run",
     "clock",
 }
+INGESTING = {
+    "get_ingest_config",
+    "reserve_ingest_job",
+    "begin_ingest",
+    "report_ingests",
+    "register_ingest",
+    "fail_ingest",
+    "fail_lost_ingests",
+    "get_ingest_state",
+    "check_ingest_policy",
+    "ingest_transaction",
+    "archive_files",
+    "is_ingested",
+    "explain_ingest_rule",
+    "list_ingest_leftovers",
+    "lock_ingest_leftover",
+    "settle_ingest",
+    "list_move_sources",
+}
 
 
 @pytest.mark.parametrize(
     ("role", "functions"),
     [
-        ("locaria_app", TELLING),
-        ("locaria_reader", TELLING),
-        ("locaria_operator", TELLING | CONTROL),
-        ("locaria_loader", REPORTING),
+        ("locaria_app", TELLING | READING | SUBMITTING),
+        ("locaria_reader", TELLING | READING),
+        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
+        ("locaria_loader", REPORTING | INGESTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
@@ -111,7 +166,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
