@@ -1,6 +1,6 @@
 """Build the images of dockers.json on this machine.
 
-    python -m locaria.deploy.build_images [--base IMAGE] [--platform P[,P]] [CONTAINER...]   # make images
+    python -m locaria.deploy.build_images [--base IMAGE] [--platform P[,P]] [CONTAINER...]
 
 With one platform each image is there afterwards, as localhost/locaria/<container>:latest. With
 several, docker buildx keeps them in its cache, and buildah makes a manifest of them.

@@ -207,9 +207,11 @@ class Task:
         return task
 
 
-def new_task(definition: TaskDefinition, cluster: str, request: dict[str, Any]) -> Task:
-    """A task as it is right after RunTask accepted it."""
-    task_id = uuid.uuid4().hex
+def new_task(
+    definition: TaskDefinition, cluster: str, request: dict[str, Any], mark: str = ""
+) -> Task:
+    """A task as it is right after RunTask accepted it; its id begins with `mark`."""
+    task_id = mark + uuid.uuid4().hex[len(mark) :]
     arn = f"{ARN}:task/{cluster}/{task_id}"
     now = datetime.now(UTC)
     network = request["networkConfiguration"]["awsvpcConfiguration"]
