@@ -34,6 +34,7 @@ COMMANDS = {
     "archive": "locaria.cli.archive:archive",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "agent": "locaria.cli.agent:agent",
     "configure": "locaria.cli.configure:configure",
     "deploy": "locaria.cli.deploy:deploy",
     "destroy": "locaria.cli.deploy:destroy",
