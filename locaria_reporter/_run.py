@@ -188,6 +188,15 @@ class Run(Reports):
         self._task.finish(self, self._ending(message, facts, swap))
         self._close()
 
+    def acknowledge(self) -> None:
+        """The run was finished by somebody else's SQL on its behalf: close it.
+
+        Raises:
+            LeaseLost: it was not.
+        """
+        self._channel.finish_run(self.id, Ending())
+        self._close()
+
     def _ending(self, message: str | None, facts: Json, swap: Staging | None) -> Ending:
         mask = self._task.masker
         return Ending(
