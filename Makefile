@@ -32,7 +32,8 @@ lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy locaria locaria_reporter bench
-	$(BIN)/mypy containers/file_loader/*.py
+	MYPYPATH=containers/modules $(BIN)/mypy -p loading
+	MYPYPATH=containers/modules $(BIN)/mypy containers/file_loader/*.py
 	$(BIN)/mypy containers/modules/*.py
 	MYPYPATH=containers/modules $(BIN)/mypy containers/file_download/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py

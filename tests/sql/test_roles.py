@@ -43,8 +43,11 @@ REPORTING = {
     "reject_rows",
     "get_reject_limit",
     "create_staging",
+    "index_staging",
+    "check_scripts",
     "publish_staging",
     "check_download",
+    "publish_load",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -111,7 +114,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    readable = tables - {"parameters", "file_credentials", "scripts"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),

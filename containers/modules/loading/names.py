@@ -12,7 +12,23 @@ LONGEST_NAME = 63
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # A table has these by itself; a column of that name can't be made.
 _SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
-_ENDINGS = {".csv", ".tsv", ".tab", ".txt", ".psv", ".gz"}
+_ENDINGS = {
+    *(
+        ".csv",
+        ".tsv",
+        ".tab",
+        ".txt",
+        ".psv",
+        ".json",
+        ".ndjson",
+        ".jsonl",
+        ".geojson",
+        ".geojsonl",
+    ),
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".geoparquet", ".pq"),
+    *(".gpkg", ".sqlite", ".shp", ".kml", ".kmz", ".gpx", ".fgb", ".gml", ".mif", ".gdb"),
+    *(".osm", ".pbf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
+}
 
 
 def column_names(header: Sequence[str]) -> list[str]:
@@ -42,6 +58,16 @@ def _another(name: str, taken: set[str]) -> str:
         number += 1
         candidate = cut(name, LONGEST_NAME - len(f"_{number}")) + f"_{number}"
     return candidate
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that were there before with _2, _3, …"""
+    taken: set[str] = set()
+    made = []
+    for name in names:
+        made.append(_another(cut(name), taken))
+        taken.add(made[-1])
+    return made
 
 
 def cut(name: str, limit: int = LONGEST_NAME) -> str:
