@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 lint format bench sql clean
+.PHONY: help setup run test test-pg15 lint format bench sql zips clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,7 @@ lint: setup ## format check, lint, types
 	$(BIN)/mypy locaria locaria_reporter bench
 	MYPYPATH=containers/modules $(BIN)/mypy -p loading
 	MYPYPATH=containers/modules $(BIN)/mypy containers/file_loader/*.py
+	$(BIN)/mypy containers/place_finder/*.py
 	$(BIN)/mypy containers/modules/*.py
 	MYPYPATH=containers/modules $(BIN)/mypy containers/file_download/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py
@@ -48,6 +49,9 @@ bench: setup ## measure speed, as ratios against named peers in the same run
 
 sql: setup ## print one plain install file, for a DBA who runs no alembic
 	@$(BIN)/locaria db sql
+
+zips: setup ## make the zips of the Lambda functions, in build/lambda
+	$(BIN)/python -m locaria.deploy.zips
 
 clean: ## stop the local runtime, remove .venv and the local database
 	@if [ -x $(BIN)/locaria ]; then $(BIN)/locaria down; fi

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._address import bind_port
     from ._channel import Channel
     from ._claim import claim, claims
+    from ._commands import Command
     from ._errors import (
         Cancelled,
         CheckFailed,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
         TooManyRejects,
         Unavailable,
     )
+    from ._http import Limits
+    from ._listen import listen
     from ._masking import Link
     from ._postgres import PostgresChannel
     from ._recording import RecordingChannel
@@ -51,8 +54,10 @@ __all__ = [
     "Cancelled",
     "Channel",
     "CheckFailed",
+    "Command",
     "Fatal",
     "LeaseLost",
+    "Limits",
     "Link",
     "NotFinished",
     "NotPublished",
@@ -74,10 +79,13 @@ __all__ = [
     "bind_port",
     "claim",
     "claims",
+    "listen",
 ]
 
 _HOMES = {
     "Channel": "_channel",
+    "Command": "_commands",
+    "Limits": "_http",
     "Link": "_masking",
     "PostgresChannel": "_postgres",
     "RecordingChannel": "_recording",
@@ -87,6 +95,7 @@ _HOMES = {
     "bind_port": "_address",
     "claim": "_claim",
     "claims": "_claim",
+    "listen": "_listen",
 }
 
 

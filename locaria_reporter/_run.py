@@ -18,6 +18,8 @@ from ._reports import Reports
 from ._staging import Columns, Staging, column_list
 
 if TYPE_CHECKING:
+    from ._commands import Handler
+    from ._http import Limits
     from ._task import Task
 
 
@@ -46,6 +48,7 @@ class Run(Reports):
         self._inherited = bool(claimed.checkpoint)
         self._relied = False
         self.log = logging.getLogger(LOADER_LOGGER)
+        self.nested = False  # a command of a listener: its end is not the end of the task
         self._stagings: list[Staging] = []
         self._connection: psycopg.Connection[Any] | None = None
         self._within: Ending | None = None
@@ -141,7 +144,7 @@ class Run(Reports):
         self._account.check()
         if self._connection is None or self._connection.closed:
             self._connection = self._channel.connect(self.id, self._claimed.lease)
-            self._account.interrupt = self._interrupt
+            self._account.interrupt = self._account.interrupt or self._interrupt
         return self._connection
 
     @contextlib.contextmanager
@@ -165,6 +168,39 @@ class Run(Reports):
         finally:
             self._within = None
         self._close()
+
+    # Commands
+
+    def listen(
+        self,
+        handler: Handler,
+        *,
+        port: int | None = None,
+        host: str | None = None,
+        token: str | None = None,
+        limits: Limits | None = None,
+        grace: float = 20.0,
+    ) -> None:
+        """Take commands, over HTTP and as rows, until this run is cancelled; see listen().
+
+        Where this run's own file is a command (attributes.command), that one is done instead.
+
+        Raises:
+            Cancelled: the usual end of a listener.
+        """
+        from ._listen import Listener  # noqa: PLC0415 - loaders need no HTTP server
+
+        self._account.check()
+        Listener(
+            self,
+            self._task,
+            handler,
+            port=port,
+            host=host,
+            token=token,
+            limits=limits,
+            grace=grace,
+        ).work()
 
     # The end
 

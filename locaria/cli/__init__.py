@@ -29,8 +29,13 @@ COMMANDS = {
     "retry": "locaria.cli.control:retry",
     "queue": "locaria.cli.overview:queue",
     "health": "locaria.cli.overview:health",
+    "serve": "locaria.cli.serve:serve",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "configure": "locaria.cli.configure:configure",
+    "deploy": "locaria.cli.deploy:deploy",
+    "destroy": "locaria.cli.deploy:destroy",
+    "template": "locaria.cli.deploy:template",
 }
 
 

@@ -65,6 +65,9 @@ begin
   elsif v_new.stage is not null and v_new.stage is distinct from v_old.stage then
     perform locaria.add_log_message(v_file, p_run, 'stage', v_new.stage, v_new.stage);
   end if;
+  if locaria.is_watched() then
+    perform locaria.notify_changes(array[v_file]);
+  end if;
   return case when v_old.cancel_requested is not null then 'cancel' else 'running' end;
 end
 $$;

@@ -51,6 +51,9 @@ begin
     perform locaria.add_log_message(v_file, p_run, 'warning', null,
       format('log_limit of %s messages reached: further messages of this run are not kept here', v_limit), v_now);
   end if;
+  if v_stored > 0 and locaria.is_watched() then
+    perform locaria.notify_changes(array[v_file]);
+  end if;
   return v_stored;
 end
 $$;

@@ -63,6 +63,9 @@ begin
   perform set_config('locaria.hot_path', '', true);
   perform locaria.close_run(p_run, v_outcome, v_status, case when v_outcome = 'cancelled' then 'cancelled' else p_error_kind end,
     v_error, p_error_detail, p_exit_code);
+  if locaria.is_watched() then
+    perform locaria.notify_changes(array[v_file.id]);
+  end if;
   return v_status;
 end
 $$;

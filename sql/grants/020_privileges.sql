@@ -52,6 +52,10 @@ grant execute on function
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
+-- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+grant usage on schema locaria to locaria_events;
+grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
+
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
   locaria.clock(), locaria.statement_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
@@ -59,3 +63,16 @@ grant execute on function
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock() to locaria_loader;
+
+-- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
+grant usage on schema locaria to locaria_web;
+grant execute on function
+  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
+  locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
+to locaria_reader, locaria_app, locaria_operator;
+grant execute on function
+  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb), locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
+to locaria_app, locaria_operator;
+grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb), locaria.api_set_parameters(jsonb) to locaria_operator;
+grant execute on function locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint) to locaria_web;

@@ -3,15 +3,17 @@ create table locaria.parameters (
   parameter jsonb not null,
   description text,
   last_update timestamptz not null default now(),
+  changed_by text not null default session_user,
   constraint parameters_pkey primary key (parameter_name),
   constraint parameters_parameter_is_an_object check (jsonb_typeof(parameter) = 'object')
 );
 comment on table locaria.parameters is
-  'Configuration, one JSON object per name. Only the owner writes it: it decides which Lambda function may be called.';
+  'Configuration, one JSON object per name. Only the owner writes it, and an operator through the API: it decides which Lambda function may be called.';
 comment on column locaria.parameters.parameter_name is 'fargate_config, lambda_config, dispatch_config, publish_config, download_config, log_config, or a name of the site''s own.';
 comment on column locaria.parameters.parameter is 'The configuration itself. fargate_config and lambda_config: one key per container or function, with arn, region, mode, task, cluster, subnets, security_groups.';
 comment on column locaria.parameters.description is 'What it configures, in words.';
 comment on column locaria.parameters.last_update is 'When it was last changed.';
+comment on column locaria.parameters.changed_by is 'Who inserted it, or changed it through the API.';
 
 insert into locaria.parameters (parameter_name, parameter, description) values
   ('installation', jsonb_build_object('origin', replace(gen_random_uuid()::text, '-', '')),

@@ -27,7 +27,39 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+    "read_log",
 }
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
+}
+READING = {
+    "api",
+    "api_text",
+    "check_request",
+    "api_call",
+    "api_error",
+    "reply_error",
+    "api_get_containers",
+    "api_get_container_status",
+    "api_get_files",
+    "api_get_file",
+    "api_get_overview",
+    "watch_changes",
+    "get_changes",
+}
+SUBMITTING = {
+    "api_instantiate_container",
+    "api_add_file",
+    "api_delete_file",
+    "api_cancel_file",
+    "api_retry_file",
+}
+OPERATING = {"api_update_file", "api_get_parameters", "api_set_parameters"}
 REPORTING = {
     "schema_version",
     "start_task",
@@ -59,10 +91,12 @@ REPORTING = {
 @pytest.mark.parametrize(
     ("role", "functions"),
     [
-        ("locaria_app", TELLING),
-        ("locaria_reader", TELLING),
-        ("locaria_operator", TELLING | CONTROL),
+        ("locaria_app", TELLING | READING | SUBMITTING),
+        ("locaria_reader", TELLING | READING),
+        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
         ("locaria_loader", REPORTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
+        ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
 )
@@ -101,7 +135,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select c.relname, r.role, p.privilege
-        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader']) as r (role),
+        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader', 'locaria_events']) as r (role),
           unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
         where c.relnamespace = 'locaria'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
           and has_table_privilege(r.role, c.oid, p.privilege)
@@ -115,6 +149,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
         )
     }
     readable = tables - {"parameters", "file_credentials", "scripts"}
+    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
