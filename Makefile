@@ -37,6 +37,7 @@ lint: setup ## format check, lint, types
 	$(BIN)/mypy containers/place_finder/*.py
 	$(BIN)/mypy containers/modules/*.py
 	MYPYPATH=containers/modules $(BIN)/mypy containers/file_download/*.py
+	MYPYPATH=containers/modules $(BIN)/mypy containers/os_opendata/*.py
 	$(BIN)/mypy lambda/ecs_run_task/*.py
 	$(BIN)/mypy lambda/task_events/*.py
 

@@ -79,6 +79,7 @@ REPORTING = {
     "check_scripts",
     "publish_staging",
     "check_download",
+    "find_published",
     "publish_load",
     "finish_run",
     "finish_runs",
