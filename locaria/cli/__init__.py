@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "locaria.cli.serve:serve",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "new-container": "locaria.cli.new_container:new_container",
     "configure": "locaria.cli.configure:configure",
     "deploy": "locaria.cli.deploy:deploy",
     "destroy": "locaria.cli.deploy:destroy",
