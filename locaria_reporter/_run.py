@@ -210,6 +210,7 @@ class Run(Reports):
         message: str | None = None,
         result: Mapping[str, Any] | None = None,
         checks: Mapping[str, bool] | None = None,
+        *,
         before: Sequence[str] = (),
         after: Sequence[str] = (),
     ) -> None:

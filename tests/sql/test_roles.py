@@ -14,6 +14,7 @@ CONTROL = {
     "set_priority",
     "pause",
     "resume",
+    "undo",
     "tick",
     "record_task_event",
 }

@@ -63,14 +63,14 @@ class ArrowPart:
             n: (layer.kinds or {}).get(f.name) or self._sent[n].kind
             for n, f in zip(names, self._fields, strict=True)
         }
-        for name, kind in options.types.items():
-            if name not in kinds and name != _GEOMETRY:
+        for column, kind in options.types.items():
+            if column not in kinds and column != _GEOMETRY:
                 raise Fatal(
-                    f"attribute types: there is no column {name!r}; "
+                    f"attribute types: there is no column {column!r}; "
                     f"there are {', '.join(map(repr, names[:50]))}",
                     kind="data",
                 )
-            kinds[name] = kind
+            kinds[column] = kind
         self._target = self._target_for(names, learned)
         if self._target is not None:
             kinds |= self._target.kinds
@@ -149,14 +149,25 @@ class ArrowPart:
     def _good(
         self, batch: pa.RecordBatch, done: int
     ) -> Iterator[tuple[BadRow | None, pa.RecordBatch]]:
-        """The batch, cut at invalid geometries where these are to be refused."""
+        """The batch, cut at geometries that can't be read or are to be refused."""
         at = 0
-        if self._options.invalid_geometries == "refuse" and self._layer.geometry is not None:
-            for index, why in why_invalid(batch.column(self._layer.geometry.column)).items():
-                yield None, batch.slice(at, index - at)
-                yield BadRow(done + index, "", f"invalid geometry: {why}"), batch
-                at = index + 1
+        for index, why in self._bad_geometries(batch).items():
+            yield None, batch.slice(at, index - at)
+            others = [name for name in batch.schema.names if name != self._geometry_name]
+            text = ", ".join(str(batch.column(name)[index].as_py())[:200] for name in others)
+            yield BadRow(done + index, text, f"invalid geometry: {why}"), batch
+            at = index + 1
         yield None, batch.slice(at)
+
+    @property
+    def _geometry_name(self) -> str | None:
+        return self._layer.geometry.column if self._layer.geometry else None
+
+    def _bad_geometries(self, batch: pa.RecordBatch) -> dict[int, str]:
+        if self._target is None or not self._target.parses:
+            return {}
+        strict = self._options.invalid_geometries == "refuse"
+        return why_invalid(batch.column(self._geometry_name), strict=strict)
 
     def _arrays(self, batch: pa.RecordBatch) -> list[pa.Array]:
         arrays = [

@@ -47,14 +47,14 @@ class Column:
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether its values are texts, in one of Arrow's three layouts."""
-    return (
+    return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
 
 
 def is_bytes(kind: pa.DataType) -> bool:
     """Whether its values are bytes, in one of Arrow's layouts."""
-    return (
+    return bool(
         pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
         or pa.types.is_fixed_size_binary(kind)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pgpq
@@ -63,7 +64,7 @@ class Encoder:
         return self._encode_csv(arrays)
 
     def _encode_binary(self, arrays: Sequence[pa.Array]) -> bytes:
-        encoders = {}
+        encoders: dict[str, Any] = {}
         for field, column in zip(self._schema, self._columns, strict=True):
             if column.kind == JSONB:
                 builder = pgpq.encoders.LargeStringEncoderBuilder

@@ -92,5 +92,6 @@ def _fetch_object(run: Run, path: str, bucket: str, key: str) -> tuple[Path, str
     except PermissionError as error:
         raise Fatal(f"{path} may not be read: {error}", kind="config") from None
     except obstore.exceptions.BaseError as error:
-        raise Retry(f"{path} could not be read: {error}") from None
+        first = str(error).partition("\n")[0]
+        raise Retry(f"{path} could not be read: {first}") from None
     return target, name

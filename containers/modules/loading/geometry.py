@@ -1,15 +1,18 @@
-"""Geometries: their SRID, reprojection, promotion to one kind, and what they are without PostGIS."""
+"""Geometries: SRID, reprojection, promotion to one kind, and what they are without PostGIS."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import psycopg
 import pyarrow as pa
 import shapely
+import shapely.errors
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
@@ -18,6 +21,7 @@ from locaria_reporter import Fatal
 from .arrow_types import JSONB, Column
 from .layers import Geometry
 
+Shapes = npt.NDArray[Any]
 _WGS84 = 4326
 _SURE = 70
 _PAIRS = {"Point": "MultiPoint", "LineString": "MultiLineString", "Polygon": "MultiPolygon"}
@@ -35,6 +39,7 @@ class Target:
         kinds: name → SQL type of the column.
         spatial: the PostGIS column, None without PostGIS.
         srid: 0 when not known.
+        convert: makes the columns out of WKB; `parses`: it fails where that makes no sense.
     """
 
     columns: dict[str, Column]
@@ -42,6 +47,7 @@ class Target:
     spatial: str | None
     srid: int
     convert: Callable[[pa.Array], list[pa.Array]]
+    parses: bool = True
 
 
 @dataclass
@@ -50,7 +56,7 @@ class Bounds:
 
     box: list[float] = field(default_factory=list)
 
-    def add(self, shapes: np.ndarray) -> None:
+    def add(self, shapes: Shapes) -> None:
         """Widen it."""
         found = shapely.total_bounds(shapes)
         if np.isnan(found).any():
@@ -62,7 +68,7 @@ class Bounds:
         self.box = low + high
 
 
-def postgis_schema(connection: psycopg.Connection) -> str | None:
+def postgis_schema(connection: psycopg.Connection[Any]) -> str | None:
     """Where PostGIS is installed, None where it is not."""
     row = connection.execute(
         "select n.nspname as schema from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
@@ -157,7 +163,8 @@ def target_for(
         multi=multi,
         srid=srid if loose else None,
     )
-    return Target({name: _BYTES}, {name: kind}, name, srid, convert)
+    parses = bool(move) or invalid != "keep" or loose
+    return Target({name: _BYTES}, {name: kind}, name, srid, convert, parses)
 
 
 def loosest_kind(postgis: str) -> str:
@@ -184,7 +191,7 @@ def _common_kind(kind: str) -> str | None:
 def _for_postgis(
     wkb: pa.Array,
     *,
-    prepare: Callable[[pa.Array], np.ndarray] | None,
+    prepare: Callable[[pa.Array], Shapes] | None,
     multi: str | None,
     srid: int | None,
 ) -> list[pa.Array]:
@@ -226,7 +233,7 @@ def _without_postgis(
     name: str,
     crs: CRS | None,
     srid: int,
-    prepare: Callable[[pa.Array], np.ndarray],
+    prepare: Callable[[pa.Array], Shapes],
     bounds: Bounds,
 ) -> Target:
     """WKB, and GeoJSON, which by its standard (RFC 7946) is on WGS 84."""
@@ -250,14 +257,13 @@ def _without_postgis(
     return Target({name: _BYTES, json_name: _JSON}, kinds, None, srid, convert)
 
 
-def _shapes(wkb: pa.Array) -> np.ndarray:
+def _shapes(wkb: pa.Array) -> Shapes:
     values = np.array(wkb.to_pylist(), dtype=object)
-    return shapely.from_wkb(values)
+    shapes: Shapes = shapely.from_wkb(values)
+    return shapes
 
 
-def _prepare(
-    wkb: pa.Array, *, move: Callable[[np.ndarray], np.ndarray] | None, invalid: str
-) -> np.ndarray:
+def _prepare(wkb: pa.Array, *, move: Callable[[Shapes], Shapes] | None, invalid: str) -> Shapes:
     shapes = _shapes(wkb)
     if invalid == "fix":
         wrong = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
@@ -266,22 +272,42 @@ def _prepare(
     return move(shapes) if move is not None else shapes
 
 
-def why_invalid(wkb: pa.Array) -> dict[int, str]:
-    """Index → reason, of the geometries that are not valid."""
-    shapes = _shapes(wkb)
-    wrong = np.flatnonzero(~shapely.is_valid(shapes) & ~shapely.is_missing(shapes))
-    return {int(n): str(shapely.is_valid_reason(shapes[n])) for n in wrong}
+def why_invalid(wkb: pa.Array, *, strict: bool) -> dict[int, str]:
+    """Index → reason, of the geometries that can't be read; if `strict`, of the invalid ones, too.
+
+    Args:
+        wkb: the geometries.
+        strict: look for those that are read, but are not valid: a polygon that crosses itself.
+    """
+    values = np.array(wkb.to_pylist(), dtype=object)
+    shapes = shapely.from_wkb(values, on_invalid="ignore")
+    unread = shapely.is_missing(shapes) & np.asarray(wkb.is_valid())
+    found = {int(n): _why_unread(values[n]) for n in np.flatnonzero(unread)}
+    if strict:
+        wrong = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
+        for n in np.flatnonzero(wrong):
+            found[int(n)] = str(shapely.is_valid_reason(shapes[n]))
+    return dict(sorted(found.items()))
 
 
-def _reproject(transformer: Transformer, shapes: np.ndarray) -> np.ndarray:
-    def turn(points: np.ndarray) -> np.ndarray:
+def _why_unread(wkb: bytes) -> str:
+    try:
+        shapely.from_wkb(wkb)
+    except shapely.errors.GEOSException as error:
+        return str(error).partition(": ")[2] or str(error)
+    return "it can't be read"
+
+
+def _reproject(transformer: Transformer, shapes: Shapes) -> Shapes:
+    def turn(points: Shapes) -> Shapes:
         return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
 
     flat = shapely.has_z(shapes)
     if not flat.any():
-        return shapely.transform(shapes, turn)
+        moved: Shapes = shapely.transform(shapes, turn)
+        return moved
 
-    def turn_z(points: np.ndarray) -> np.ndarray:
+    def turn_z(points: Shapes) -> Shapes:
         return np.column_stack([turn(points), points[:, 2]])
 
     moved = shapely.transform(shapes, turn)
@@ -289,7 +315,7 @@ def _reproject(transformer: Transformer, shapes: np.ndarray) -> np.ndarray:
     return moved
 
 
-def _as_wkb(shapes: np.ndarray, include_srid: bool = False) -> pa.Array:
+def _as_wkb(shapes: Shapes, include_srid: bool = False) -> pa.Array:
     flavor = "extended" if include_srid else "iso"
     made = shapely.to_wkb(shapes, include_srid=include_srid, flavor=flavor, byte_order=1)
     return pa.array(made, pa.binary())

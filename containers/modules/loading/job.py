@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import time
@@ -17,7 +18,7 @@ from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
 from .find import find
 from .geometry import postgis_schema
 from .layers import Layer
-from .names import distinct, table_name
+from .names import distinct, safe_name, table_name
 from .opening import open_parts, parts_of_layers
 from .options import Options
 from .parts import Context, Filled, Part
@@ -95,16 +96,17 @@ def load_parts(
         staging = prepare(context, part, table)
         start = before
         run.count_bytes(start, total)
-        context.reached = lambda done, start=start: run.count_bytes(start + done, total)
+        context.reached = functools.partial(_count, run, start, total)
         try:
             done = part.fill(context, staging)
         except TooManyRejects as error:
             _begin_again_or_fail(context, part, error)
             raise
-        if not staging.rows and not part.empty:
-            raise Fatal(f"no row could be loaded; {done.why}", kind="data")
         before += part.size
-        filled.append((part, table, staging, done))
+        if staging.rows or part.empty or _may_be_empty(context, part, done):
+            filled.append((part, table, staging, done))
+    if not filled:
+        raise Fatal(f"{name} holds no row in any of its {len(parts)} tables", kind="data")
     run.count_bytes(total, total)
     timings = {"load": round(time.monotonic() - began, 3)}
     index(context, filled)
@@ -124,6 +126,29 @@ def load_parts(
         )
     except Refused as error:
         raise Fatal(str(error), kind="data") from None
+    except TooManyRejects as error:
+        # The last of them were still on their way.
+        worst = max(filled, key=lambda each: each[3].rejected)
+        _begin_again_or_fail(context, worst[0], error)
+
+
+def _count(run: Run, start: int, total: int, done: int) -> None:
+    run.count_bytes(start + done, total)
+
+
+def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
+    """Whether a part that turned out to hold no row becomes a table; of several it is left out."""
+    if done.rejected:
+        raise Fatal(f"{part.label}: no row could be loaded; {done.why}", kind="data")
+    if context.options.allow_empty:
+        return True
+    if context.alone:
+        raise Fatal(
+            f"{part.label} holds no row; attribute allow_empty = true makes an empty table",
+            kind="data",
+        )
+    context.run.log.info("%s holds no row and is left out", part.label)
+    return False
 
 
 def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]]) -> None:
@@ -186,7 +211,7 @@ def _tables(options: Options, parts: Sequence[Part], name: str) -> list[str]:
         raise Fatal(f"no table name can be made of {name!r}: give attribute table", kind="data")
     if len(parts) == 1:
         return [whole]
-    wanted = [f"{whole}_{table_name(part.name)}".rstrip("_") for part in parts]
+    wanted = [f"{whole}_{safe_name(part.name)}".rstrip("_") for part in parts]
     return distinct(wanted)
 
 

@@ -83,10 +83,21 @@ def table_name(path_or_url: str) -> str:
     """
     path = urlsplit(path_or_url).path if "://" in path_or_url else path_or_url
     name = PurePosixPath(unquote(path) if "://" in path_or_url else path).name
-    while PurePosixPath(name).suffix.lower() in _ENDINGS:
-        name = PurePosixPath(name).stem
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    safe = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    name = without_ending(name)
+    safe = safe_name(name)
     if safe[:1].isdigit():
         safe = f"t_{safe}"
     return safe[:LONGEST_NAME]
+
+
+def safe_name(text: str) -> str:
+    """`text` in lower-case ASCII letters, digits and `_`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
+def without_ending(name: str) -> str:
+    """A file's name without what only says its format: 'a.csv.gz' → 'a'."""
+    while PurePosixPath(name).suffix.lower() in _ENDINGS:
+        name = PurePosixPath(name).stem
+    return name

@@ -20,10 +20,12 @@ from .layers import Geometry, Layer
 
 # Read by GDAL when it registers its drivers: before pyogrio is imported for the first time.
 _OFF = (
-    "ADBC AIVector AmigoCloud Carto CSW EEDA Elasticsearch GDALG GPSBabel HTTP LVBAG MVT MBTiles NGW "
-    "OAPIF OGCAPI OGR_VRT PLSCENES PMTiles TopoJSON VDV VICAR WFS PDS4 OGR_PDS PCIDSK MiraMonVector "
-    "GTFS Idrisi JSONFG MapML SXF Selafin VFK EDIGEO AVCBin AVCE00 CSV XLSX ODS"
-).split()
+    *("ADBC", "AIVector", "AmigoCloud", "Carto", "CSW", "EEDA", "Elasticsearch", "GDALG"),
+    *("GPSBabel", "HTTP", "LVBAG", "MVT", "MBTiles", "NGW", "OAPIF", "OGCAPI", "OGR_VRT"),
+    *("PLSCENES", "PMTiles", "TopoJSON", "VDV", "VICAR", "WFS", "PDS4", "OGR_PDS", "PCIDSK"),
+    *("MiraMonVector", "GTFS", "Idrisi", "JSONFG", "MapML", "SXF", "Selafin", "VFK", "EDIGEO"),
+    *("AVCBin", "AVCE00", "CSV", "XLSX", "ODS"),
+)
 _SETTINGS = {
     "GDAL_SKIP": ",".join(_OFF),
     "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
@@ -34,23 +36,20 @@ _SETTINGS = {
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
     "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
     "OGR_SQLITE_LOAD_EXTENSIONS": "NO",
-    "OGR_CURRENT_DATE": "",
+    # FlatGeobuf's own Arrow stream gives the shape of one feature to another where one has none.
+    "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES",
     # OSM: in memory up to this many megabytes, then in a temporary file.
     "OSM_MAX_TMPFILE_SIZE": "64",
-    "OSM_USE_CUSTOM_INDEXING": "YES",
+    "OSM_USE_CUSTOM_INDEXING": "NO",
 }
 _BATCH_BYTES = 4 << 20
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
-# Where the size of a feature can't be told beforehand.
-_ROWS = 2_048
 
 
 def _pyogrio() -> Any:
     """pyogrio with the drivers of `_OFF` missing."""
-    for name, value in _SETTINGS.items():
-        if value:
-            os.environ[name] = value
+    os.environ.update(_SETTINGS)
     import pyogrio  # noqa: PLC0415 - the environment comes first
     import pyogrio.raw  # noqa: PLC0415
 
@@ -97,14 +96,16 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            info = pyogrio.read_info(path, layer=layer)
+            # Counting reads all of a file that has no count; and it is the only call that tells
+            # of an error in the middle: an Arrow stream just ends there.
+            info = pyogrio.read_info(path, layer=layer, force_feature_count=True)
             if info["driver"] != driver:
                 raise Fatal(f"{name} is no {driver} but {info['driver']}", kind="data")
             with pyogrio.raw.open_arrow(path, layer=layer, batch_size=1) as (meta, stream):
                 schema = pa.RecordBatchReader.from_stream(stream).schema
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise unreadable(f"{name}, layer {layer!r}", error) from None
-    rows = int(info["features"]) if info["features"] >= 0 else None
+    rows = int(info["features"])
     geometry = None
     if meta["geometry_type"] is not None:
         column = meta["geometry_name"] or "wkb_geometry"
@@ -112,21 +113,21 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
     batch = _batch_size(path, rows)
 
     def read(skip: int) -> Iterator[pa.RecordBatch]:
-        return _read(path, name, layer, skip, batch)
+        return _read(path, name, layer, skip, batch, rows)
 
     return Layer(layer, schema, read, rows, geometry, row_word="feature")
 
 
-def _batch_size(path: Path, rows: int | None) -> int:
+def _batch_size(path: Path, rows: int) -> int:
     """How many features make a few megabytes."""
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*")
     size = sum(each.stat().st_size for each in files if each.is_file())
-    if not rows:
-        return _ROWS
     return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES * rows // max(size, 1)))
 
 
-def _read(path: Path, name: str, layer: str, skip: int, batch: int) -> Iterator[pa.RecordBatch]:
+def _read(
+    path: Path, name: str, layer: str, skip: int, batch: int, rows: int
+) -> Iterator[pa.RecordBatch]:
     pyogrio = _pyogrio()
     done = skip
     try:
@@ -141,5 +142,12 @@ def _read(path: Path, name: str, layer: str, skip: int, batch: int) -> Iterator[
             for each in pa.RecordBatchReader.from_stream(stream):
                 yield each
                 done += each.num_rows
+        if done != rows:
+            raise Fatal(
+                f"{name}, layer {layer!r}: {rows:,} features were counted, but the data end "
+                f"behind {done:,}: is the file cut off or damaged?",
+                kind="data",
+            )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
+

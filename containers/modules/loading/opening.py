@@ -14,6 +14,7 @@ from .compression import beginning, compression_of, unpack
 from .csv_part import CsvPart
 from .formats import ARCHIVE, CSV, JSON, PARQUET, SHEETS, format_of, what_is_in
 from .layers import Layer
+from .names import without_ending
 from .options import Options
 from .parts import Context, Part
 from .source import look_at, recognise
@@ -136,7 +137,7 @@ def _folder(run: Run) -> Path:
 
 def _parts_of(context: Context, piece: Piece, *, several: bool) -> list[Part]:
     options, path, name = context.options, piece.path, piece.name
-    own_name = PurePosixPath(piece.member).name if several else ""
+    own_name = without_ending(PurePosixPath(piece.member).name) if several else ""
     if path.is_dir():
         kind = _GEODATABASE
     else:
@@ -158,6 +159,9 @@ def parts_of_layers(
         size, fingerprint, _ = look_at(path, name)
     made: list[Part] = []
     for layer in layers:
+        if layer.rows == 0 and len(layers) > 1 and not context.options.allow_empty:
+            context.run.log.info("%s, %r holds no row and is left out", name, layer.name)
+            continue
         label = f"{name}, {layer.name!r}" if layer.name and len(layers) > 1 else name
         called = _called(own_name, layer.name if len(layers) > 1 else "")
         part = ArrowPart(

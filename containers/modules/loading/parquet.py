@@ -46,7 +46,7 @@ def _read(path: Path, name: str, skip: int, batch: int) -> Iterator[pa.RecordBat
     done = 0
     try:
         with pq.ParquetFile(path) as file:
-            groups = []
+            groups: list[int] = []
             for number in range(file.num_row_groups):
                 rows = file.metadata.row_group(number).num_rows
                 if not groups and done + rows <= skip:

@@ -27,7 +27,7 @@ class Context:
     alone: bool = True
     postgis: str | None = None
     learned: dict[str, dict[str, str]] = field(default_factory=dict)
-    reached: Callable[[int], None] = lambda done: None
+    reached: Callable[[int], None] = print
 
     def checkpoint(self, part: Part, **reached: Any) -> dict[str, Any] | None:
         """What to store with a block of a part; None where a later attempt begins anew."""
