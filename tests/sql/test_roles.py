@@ -14,6 +14,7 @@ CONTROL = {
     "set_priority",
     "pause",
     "resume",
+    "undo",
     "tick",
     "record_task_event",
     "set_ingest_job",
@@ -77,8 +78,12 @@ REPORTING = {
     "reject_rows",
     "get_reject_limit",
     "create_staging",
+    "index_staging",
+    "check_scripts",
     "publish_staging",
     "check_download",
+    "find_published",
+    "publish_load",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -169,6 +174,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
+    readable = tables - {"parameters", "file_credentials", "scripts"}
     readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
