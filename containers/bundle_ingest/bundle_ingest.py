@@ -102,8 +102,9 @@ class _Housekeeping:
             if now >= self._next_report:
                 self._next_report = now + _REPORT_EVERY_S
                 self._report()
-            if now >= self._next_clean:
+            if now >= self._next_clean or self._service.untidy:
                 self._next_clean = now + _CLEAN_EVERY_S
+                self._service.untidy = False
                 self._service.jobs.value("select locaria.fail_lost_ingests()")
                 with self._service.jobs.connection() as connection:
                     self._cleaner.clean(connection)

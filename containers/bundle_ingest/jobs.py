@@ -16,6 +16,16 @@ from psycopg.types.json import Jsonb
 
 Connection = psycopg.Connection[dict[str, Any]]
 _KEPT = 8
+_FIELDS = (
+    "job_id",
+    "state",
+    "task",
+    "task_percent",
+    "updated",
+    "created",
+    "exception",
+    "complete",
+)
 _PATIENCE_S = 30.0
 
 
@@ -106,10 +116,8 @@ class Jobs:
 
     def state(self, job: int) -> dict[str, Any] | None:
         """What GET /get_state answers; None: no such job."""
-        found: dict[str, Any] | None = self.value(
-            "select locaria.get_ingest_state(%s::bigint)", job
-        )
-        return found
+        found = self.value("select locaria.get_ingest_state(%s::bigint)", job)
+        return None if found is None else {name: found[name] for name in _FIELDS}
 
     def value(self, query: str, *values: Any) -> Any:
         """The single value of a statement."""

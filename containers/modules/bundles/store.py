@@ -134,7 +134,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise MissingError(f"{key} is not in the store") from None
         file.seek(offset)
-        return file  # type: ignore[return-value]
+        return file
 
     def size(self, key: str) -> int | None:
         """Its size, or None."""
