@@ -148,19 +148,21 @@ class Service:
 
     async def register(self, job: int, received: Received, *, again: bool) -> Response:
         """All is stored: insert the row of files, and answer with the job."""
+        return JSONResponse(await self.registered(job, received, again=again))
+
+    async def registered(self, job: int, received: Received, *, again: bool) -> dict[str, Any]:
+        """Insert the row of files: the state of the job."""
         try:
-            found = await self.thread(
+            state = await self.thread(
                 self.jobs.register, job, received.digest, received.attributes, again=again
             )
         except LostError as lost:
-            state = await self.thread(self.jobs.state, job) or {}
-            raise Refused(503, str(lost), **state) from lost
-        self.untidy = self.untidy or found != job
-        state = await self.thread(self.jobs.state, found)
-        assert state is not None
-        if found == job and state["task"] == "UPLOADING":
+            known = await self.thread(self.jobs.state, job) or {}
+            raise Refused(503, str(lost), **known) from lost
+        self.untidy = self.untidy or state["job_id"] != job
+        if state["task"] == "UPLOADING":
             state["task_percent"] = "0.0"  # As the released service answers: nothing is done yet.
-        return JSONResponse(state)
+        return state
 
     async def move(self, request: Request) -> Response:
         """POST /move: a metadata document that names files on the server's disk."""

@@ -38,7 +38,7 @@ class Site:
         self.inbox = folder / "inbox"
         self.die_at, self.hold_at = folder / "die_at", folder / "hold_at"
         self.db = psycopg.connect(runtime.dsn, autocommit=True, row_factory=dict_row)
-        self.configure(move_roots=[str(self.inbox)])
+        self.configure(move_roots=[str(self.inbox)], clean_seconds=0.5)
 
     def configure(self, **values: Any) -> None:
         """Change ingest_config."""
@@ -126,7 +126,12 @@ class Site:
         deadline = time.monotonic() + seconds
         marks = (f"uploads/{job}.", f"archive/incoming/{job}/", f"archive/0000/{job}/")
         while True:
-            left = self.rows("select * from locaria.list_ingest_leftovers(100, %s)", job)
+            left = self.rows(
+                "select job_id from locaria.list_ingest_leftovers(100, %s) union all select job_id"
+                " from locaria.ingest_jobs where job_id = %s and phase = 'uploading'",
+                job,
+                job,
+            )
             if not left or time.monotonic() > deadline:
                 return {key for key in self.stored() if key.startswith(marks)}
             time.sleep(0.05)

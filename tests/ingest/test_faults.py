@@ -124,11 +124,8 @@ def test_a_cancelled_job_has_failed_and_left_nothing(site: Site) -> None:
     site.db.execute("select locaria.cancel(%s, 'wrong bundle')", [job])
     site.hold_at.unlink()
     state = site.wait(job)
-    assert (state["state"], state["task"], state["task_percent"]) == (
-        "FAILED",
-        "ingest files",
-        "0.0",
-    )
+    assert (state["state"], state["task_percent"]) == ("FAILED", "0.0")
+    assert state["task"] in ("ingest files", "ingest metadata"), "wherever the order reached it"
     assert "wrong bundle" in state["exception"]
     assert not [key for key in site.settled(job) if "archive" in key]
 

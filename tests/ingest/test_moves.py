@@ -1,4 +1,4 @@
-"""/move: files that lie on the server's disk, only below the configured folders, never by a link."""
+"""/move: files that lie on the server's disk, only below configured folders, never by a link."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_must_not_be_moved_fails_at_move_files_and_stays_where_it_is(
     elif case in ("link", "linked folder"):
         paths.pop("bad").unlink()
         target = outside if case == "link" else tmp_path
-        os.symlink(target, str(bad))
+        Path(bad).symlink_to(target)
         bad = bad if case == "link" else f"{bad}/secret"
     elif case in ("folder", "pipe"):
         paths.pop("bad").unlink()
