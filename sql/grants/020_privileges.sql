@@ -44,6 +44,8 @@ grant execute on function
   locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb),
   locaria.report_ingests(bigint, jsonb),
   locaria.register_ingest(bigint, bigint, text, jsonb, boolean),
+  locaria.get_resumable(bigint),
+  locaria.report_resumable(bigint, bigint, bigint, jsonb, interval),
   locaria.fail_ingest(bigint, text),
   locaria.fail_lost_ingests(),
   locaria.get_ingest_state(bigint),

@@ -96,6 +96,8 @@ INGESTING = {
     "begin_ingest",
     "report_ingests",
     "register_ingest",
+    "get_resumable",
+    "report_resumable",
     "fail_ingest",
     "fail_lost_ingests",
     "get_ingest_state",
