@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError
@@ -96,7 +96,7 @@ class ApiDatabase:
                     await connection.execute(_BECOME, [role, self._timeout])
                     cursor = await connection.execute(query.encode(), values)
                 return await cursor.fetchall()
-        except PoolTimeout:
+        except (PoolTimeout, TooManyRequests):
             raise _unavailable("no connection to the database") from None
         except psycopg.Error as error:
             raise _refused(error) from None

@@ -37,7 +37,7 @@ select change from unnest(%s::bigint[], %s::bigint[]) as asked(file, after_log),
 """
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Join:
     """Somebody who is to be told the state of a file, and every change from then on."""
 
@@ -99,14 +99,18 @@ class Hub:
             group.remove(subscriber, each)
         group.remove(subscriber, None)
 
-    async def catch_up(self, subscriber: Subscriber, missed: dict[int, int]) -> None:
+    async def catch_up(self, subscriber: Subscriber) -> None:
         """Send the state of files of which a subscriber missed events, and the log since then."""
-        try:
-            await asyncio.gather(
-                *(self._join(subscriber, file, after, None) for file, after in missed.items())
-            )
-        except RefusedError:
-            subscriber.outbox.miss(missed)
+        missed = dict(subscriber.outbox.missed)
+        told = await asyncio.gather(
+            *(self._join(subscriber, file, after, None) for file, after in missed.items()),
+            return_exceptions=True,
+        )
+        for file, found in zip(missed, told, strict=True):
+            if isinstance(found, RefusedError):
+                subscriber.outbox.miss(file, missed[file])  # which wakes it for another try
+            elif found is False:
+                subscriber.outbox.missed.pop(file, None)
 
     async def stop(self) -> None:
         """Stop listening and sending."""
@@ -151,6 +155,10 @@ class Hub:
                 except RefusedError as error:
                     log.warning("changes can't be looked up: %s", error)
                     await asyncio.sleep(0.5)
+                except Exception:  # told by the log; others are not left without a word for it
+                    log.exception("a round of changes failed")
+                    self._tell_many()
+                    await asyncio.sleep(1)
                 else:
                     await asyncio.sleep(INTERVAL_S)
             await self._listener.stop()
@@ -183,14 +191,13 @@ class Hub:
                 asked = set(group.files) | changed if many else changed
                 mine = [each for each in joins if each.subscriber.role == role]
                 await self._ask(role, group, {x for x in asked if group.is_watched(x)}, mine)
-        except RefusedError as error:
+        except RefusedError:
             self._changed |= changed
             self._many |= many
             self._wake.set()
-            for join in joins:
-                if not join.done.done():
-                    join.done.set_exception(error)
             raise
+        finally:
+            _fail(each for each in joins if each not in self._joins)
 
     async def _await_ready(self) -> None:
         try:
@@ -259,12 +266,19 @@ class Hub:
                 self._wake.set()
                 return
             group.begin(join.file, join.after, numbers, now)
+            state = json.dumps(only(event, {each for each in numbers if each > join.after}))
             if join.reply is not None:
                 outbox.put(join.reply)
                 group.add(join.subscriber, join.file)
-            state = only(event, {each for each in numbers if each > join.after})
-            outbox.push(json.dumps(state), join.file, join.after)
+            outbox.catch_up(state, join.file, join.after)
         join.done.set_result(join.file is None or join.file in events)
+
+
+def _fail(joins: Iterable[_Join]) -> None:
+    """Answer those whom a round has left without an answer, because it failed."""
+    for join in joins:
+        if not join.done.done():
+            join.done.set_exception(RefusedError(503, "the database can't tell the state just now"))
 
 
 def _parts(files: list[int], size: int) -> Iterable[list[int]]:
