@@ -92,10 +92,18 @@ class ApiDatabase:
         """
         try:
             async with self._pool.connection() as connection:
-                async with connection.pipeline(), connection.transaction():
-                    await connection.execute(_BECOME, [role, self._timeout])
-                    cursor = await connection.execute(query.encode(), values)
-                return await cursor.fetchall()
+                try:
+                    # Not connection.transaction(), which within a pipeline waits at each end.
+                    async with connection.pipeline():
+                        await connection.execute("begin")
+                        await connection.execute(_BECOME, [role, self._timeout])
+                        cursor = await connection.execute(query.encode(), values)
+                        await connection.execute("commit")
+                    return await cursor.fetchall()
+                except psycopg.Error:
+                    if not connection.closed:
+                        await connection.rollback()
+                    raise
         except (PoolTimeout, TooManyRequests):
             raise _unavailable("no connection to the database") from None
         except psycopg.Error as error:
