@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from locaria.web.database import ApiDatabase
@@ -65,6 +66,7 @@ class Hub:
         self._many = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._needed = 0.0  # when there was a subscription last
 
     @property
     def subscriptions(self) -> int:
@@ -169,13 +171,17 @@ class Hub:
     async def _is_woken(self) -> bool:
         """Wait for something to do; False when nobody has watched anything for a while."""
         while True:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LINGER_S)
-            except TimeoutError:
-                if self.subscriptions == 0 and not self._joins:
-                    return False
-            else:
-                return True
+            if self.subscriptions or self._joins:
+                self._needed = time.monotonic()
+                if self._wake.is_set():
+                    return True
+            elif time.monotonic() - self._needed >= LINGER_S:
+                return False
+            else:  # what changes while nobody watches is nobody's business
+                self._wake.clear()
+                self._changed.clear()
 
     async def _round(self) -> None:
         joins, self._joins = self._joins, []

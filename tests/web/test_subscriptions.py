@@ -1,16 +1,18 @@
 """Subscribing: the state first, then each change and each log message, once."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import psycopg
+import pytest
 
 from locaria.web.outbox import MAX_BYTES
 from locaria.web.settings import Settings
 from tests.conftest import Connection, Database
-from tests.web.conftest import CONTAINER, Client, Task, Web, insert, served
+from tests.web.conftest import CONTAINER, Task, Web, insert, served
 
 
 def logged(messages: list[Any]) -> list[str]:
@@ -129,21 +131,28 @@ def listeners(site: Database) -> int:
     return int(row["count"])
 
 
-def test_any_number_of_subscribers_share_one_listening_connection(
-    web: Web, site: Database, app: Connection
+def test_any_number_of_subscribers_share_one_listening_connection_that_ends_with_them(
+    web: Web, site: Database, app: Connection, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("locaria.web.hub.LINGER_S", 0.3)
     [file] = insert(app)
-    clients: list[Client] = []
-    try:
+    run = task.run(file)
+    with ExitStack() as open_ones:
         for _ in range(8):
-            client = web.connect()
-            client.__enter__()
-            clients.append(client)
+            client = open_ones.enter_context(web.connect())
             client.ask({"method": "subscribe", "container_id": file})
         assert listeners(site) == 1
-    finally:
-        for client in clients:
-            client.__exit__()
+    deadline = time.monotonic() + 20
+    while listeners(site):
+        task.log(run, "and still it goes on")
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with web.connect() as client:
+        client.send({"method": "subscribe", "container_id": file})
+        client.until(says("and still it goes on"))
+        task.log(run, "watched again")
+        client.until(says("watched again"))
+    task.finish(run)
 
 
 def cut(site: Database) -> None:
