@@ -44,7 +44,12 @@ export function filePage(app, route) {
     h("div", { class: "state-row" }, badge, why),
     meter,
     error,
-    h("div", { class: "columns" }, h("div", {}, log.node, runs, timeline), h("aside", {}, h("h2", {}, "Facts"), facts, attributes)),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", {}, log.node, runs, timeline),
+      h("aside", {}, h("h2", {}, "Facts"), facts, attributes),
+    ),
   );
   const again = throttled(() => app.refresh(load), AGAIN_MS);
   const ageing = setInterval(() => file && isActive(file) && !document.hidden && again(), AGES_AFTER_MS);
@@ -77,7 +82,10 @@ export function filePage(app, route) {
     setAttribute(node, "data-phase", now.phase);
     setText(badge, now.phase);
     setAttribute(badge, "title", PHASES[now.phase]);
-    setText(why, now.phase === "failed" ? `after ${now.attempts} of ${count(now.max_attempts, "attempt")}` : sentence(now));
+    setText(
+      why,
+      now.phase === "failed" ? `after ${now.attempts} of ${count(now.max_attempts, "attempt")}` : sentence(now),
+    );
     setAttribute(meter, "hidden", !hasBar(now));
     showBar(bar, now);
     setText(share, percentOf(now));
@@ -163,7 +171,9 @@ function showFacts(list, file) {
     ["Last message", file.last_message],
   ];
   const wanted = facts.filter(([, value]) => value != null && value !== false && value !== "");
-  const key = JSON.stringify(wanted.map(([name, value]) => [name, typeof value === "object" ? file.last_update : value]));
+  const key = JSON.stringify(
+    wanted.map(([name, value]) => [name, typeof value === "object" ? file.last_update : value]),
+  );
   if (list.dataset.shown === key) return;
   list.dataset.shown = key;
   setChildren(
@@ -197,7 +207,9 @@ function run(facts) {
     facts.exit_code != null && `exit code ${facts.exit_code}`,
     facts.stage && `stage ${facts.stage}`,
   ].filter(Boolean);
-  const lines = [facts.error ?? facts.stopped_reason, facts.error_detail].filter((text) => typeof text === "string" && text);
+  const lines = [facts.error ?? facts.stopped_reason, facts.error_detail].filter(
+    (text) => typeof text === "string" && text,
+  );
   return h(
     "li",
     { "data-outcome": outcome },
@@ -209,7 +221,13 @@ function run(facts) {
       facts.error_kind && h("span", { class: "kind" }, said(visible(facts.error_kind, 40))),
       h("span", { class: "numbers" }, said(visible(numbers.join(" · "), 300))),
     ),
-    h("p", { class: "hint" }, "started ", facts.started_at && timeAgo(facts.started_at), facts.task_arn && [" by ", said(visible(shortArn(facts.task_arn), 80))]),
+    h(
+      "p",
+      { class: "hint" },
+      "started ",
+      facts.started_at && timeAgo(facts.started_at),
+      facts.task_arn && [" by ", said(visible(shortArn(facts.task_arn), 80))],
+    ),
     lines.map((text) => h("pre", { class: "said" }, said(visible(text, 4000)))),
     facts.result && h("pre", { class: "said" }, said(visible(JSON.stringify(facts.result, null, 2), 4000))),
   );
@@ -239,4 +257,3 @@ function showTimeline(section, entries) {
 function json(text) {
   return h("pre", { class: "json", tabindex: "0", "aria-label": "Attributes" }, visible(text, 20000));
 }
-
