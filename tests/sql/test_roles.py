@@ -14,6 +14,7 @@ CONTROL = {
     "set_priority",
     "pause",
     "resume",
+    "undo",
     "tick",
     "record_task_event",
     "set_ingest_job",
@@ -77,8 +78,12 @@ REPORTING = {
     "reject_rows",
     "get_reject_limit",
     "create_staging",
+    "index_staging",
+    "check_scripts",
     "publish_staging",
     "check_download",
+    "find_published",
+    "publish_load",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -91,6 +96,8 @@ INGESTING = {
     "begin_ingest",
     "report_ingests",
     "register_ingest",
+    "get_resumable",
+    "report_resumable",
     "fail_ingest",
     "fail_lost_ingests",
     "get_ingest_state",
@@ -169,7 +176,8 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
+    secret = {"parameters", "file_credentials", "scripts", "tickets", "websocket_connections"}
+    readable = tables - secret
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),

@@ -55,7 +55,7 @@ class Beside:
                 copy.write(data)
             return cursor.rowcount
 
-    def commit(self, checkpoint: Mapping[str, Any]) -> None:
+    def commit(self, checkpoint: Mapping[str, Any] | None) -> None:
         """Commit the block with its checkpoint; the block before it has been committed.
 
         Raises:
@@ -66,7 +66,8 @@ class Beside:
         rows = self._copied.result()
         assert self._connection is not None, "the copy has opened it"
         self._connection.execute(
-            "select locaria.checkpoint_run(%s, %s::jsonb)", [self._run.id, Jsonb(dict(checkpoint))]
+            "select locaria.checkpoint_run(%s, %s::jsonb)",
+            [self._run.id, None if checkpoint is None else Jsonb(dict(checkpoint))],
         )
         try:
             self._connection.execute("commit")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from beside import Beside
-from blocks import Block, pieces
-from infer import TEXT
+from .beside import Beside
+from .blocks import Block, pieces
+from .infer import TEXT
 from psycopg import sql
-from rows import Row, read_rows
-from source import Source, not_text
-from survey import Survey
+from .rows import Row, read_rows
+from .source import Source, not_text
+from .survey import Survey
 
 from locaria_reporter import Run, Staging
 
@@ -47,10 +47,17 @@ class Load:
         survey: what is known of them.
         staging: the table.
         null: how NULL is written.
+        checkpoint: makes what is stored with a block; None: nothing is.
     """
 
     def __init__(
-        self, run: Run, source: Source, survey: Survey, staging: Staging, null: str
+        self,
+        run: Run,
+        source: Source,
+        survey: Survey,
+        staging: Staging,
+        null: str,
+        checkpoint: Callable[..., dict[str, Any] | None],
     ) -> None:
         self._run = run
         self._source = source
@@ -61,6 +68,7 @@ class Load:
         self._text = _text_options(survey, null)
         # Only what was reached with this staging table counts.
         reached = run.checkpoint if staging.adopted else {}
+        self._made = checkpoint
         self._before = int(reached.get("rejected", 0))
         self.offset = int(reached.get("offset", survey.offset))
         self.line = int(reached.get("line", survey.line))
@@ -124,14 +132,8 @@ class Load:
     def _write(self, data: bytes, options: str, offset: int, line: int) -> None:
         self._staging.write(data, self._checkpoint(offset, line), options=options)
 
-    def _checkpoint(self, offset: int, line: int) -> dict[str, Any]:
-        return {
-            "offset": offset,
-            "line": line,
-            "rejected": self.rejected,
-            "source": self._source.fingerprint,
-            "types": self._survey.learned,
-        }
+    def _checkpoint(self, offset: int, line: int) -> dict[str, Any] | None:
+        return self._made(offset=offset, line=line, rejected=self.rejected)
 
     def _options_for(self, plain: bool) -> str:
         # Without quotes and backslashes, CSV and COPY's own text format are the same; that is

@@ -1,24 +1,29 @@
-"""The file to load: found, allowed, recognised, read as UTF-8 from any offset."""
+"""A text file: recognised, and read as UTF-8 from any offset."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from typing import IO, BinaryIO
 
-from locaria_reporter import Fatal, Run
+from locaria_reporter import Fatal
+
+from .compression import (
+    DAMAGED,
+    beginning,
+    compression_of,
+    damaged,
+    limit_for,
+    opened,
+    too_large,
+)
 
 _ENDS = 64 << 10
 _CHUNK = 1 << 20
 _UTF8 = "utf-8"
-# Pseudo files: what they hold is about this process, its environment among it.
-_NEVER = (Path("/proc"), Path("/sys"), Path("/dev"))
 _BOMS = (
     (codecs.BOM_UTF8, _UTF8),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -28,27 +33,6 @@ _BOMS = (
 )
 # What an encoding that asks for a mark means where there is none.
 _UNMARKED = {"utf-8-sig": _UTF8, "ascii": _UTF8, "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
-_GZIP = b"\x1f\x8b"
-_MAGIC = (
-    (b"PK\x03\x04", "a zip archive or an Office document"),
-    (b"PAR1", "a Parquet file"),
-    (b"%PDF", "a PDF document"),
-    (b"SQLite format 3\0", "an SQLite database or GeoPackage"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document"),
-    (b"BZh", "compressed by bzip2"),
-    (b"\xfd7zXZ", "compressed by xz"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
-    (b"7z\xbc\xaf", "a 7-Zip archive"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ARROW1", "an Arrow file"),
-    (b"\x7fELF", "a program"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"<!DOCTYPE html", "a web page: is that an error page instead of the file?"),
-    (b"<!doctype html", "a web page: is that an error page instead of the file?"),
-    (b"<html", "a web page: is that an error page instead of the file?"),
-)
 
 
 @dataclass(frozen=True)
@@ -69,7 +53,7 @@ class Source:
     fingerprint: str
     encoding: str
     bom: int
-    compressed: bool
+    compression: str | None
 
     def open(self, skip: int = 0) -> Stream:
         """The text in UTF-8, from byte `skip` of it on."""
@@ -87,9 +71,10 @@ class Stream:
         self._source = source
         self._file: BinaryIO = source.path.open("rb", buffering=0)
         self._decoder: codecs.IncrementalDecoder | None = None
-        self._text: BinaryIO = self._file
-        if source.compressed:
-            self._text = gzip.GzipFile(fileobj=self._file, mode="rb")  # type: ignore[assignment]
+        self._text: IO[bytes] = self._file
+        self._out, self._limit = 0, limit_for(source.size)
+        if source.compression is not None:
+            self._text = opened(self._file, source.compression)
         if source.encoding != _UTF8:
             self._decoder = codecs.getincrementaldecoder(source.encoding)()
         self._decoded = source.bom
@@ -121,12 +106,16 @@ class Stream:
 
     def _raw(self, size: int) -> bytes:
         try:
-            return self._text.read(size)
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise Fatal(
-                f"{self._source.name}: the gzip data ends early or is damaged ({error})",
-                kind="data",
-            ) from None
+            data = self._text.read(size)
+        except DAMAGED as error:
+            if self._source.compression is None:
+                raise
+            raise damaged(self._source.name, self._source.compression, error) from None
+        if self._source.compression is not None:
+            self._out += len(data)
+            if self._out > self._limit:
+                raise too_large(self._source.name, self._limit)
+        return data
 
     def _decode(self, data: bytes, *, final: bool) -> str:
         decoder = self._decoder
@@ -156,61 +145,8 @@ def not_text(source: Source, byte: int, offset: int, line: int) -> Fatal:
     )
 
 
-def find(run: Run, path: str) -> tuple[Path, str]:
-    """The local file for a path or URL (which is downloaded), and its name for messages.
-
-    Raises:
-        Fatal: there is no such file, or it must not be read.
-    """
-    parts = urlsplit(path)
-    if parts.scheme in ("http", "https"):
-        name = Path(unquote(parts.path)).name or parts.hostname or "the download"
-        return run.fetch(path), name
-    if parts.scheme == "file":
-        path = unquote(parts.path)
-    elif "://" in path:
-        raise Fatal(
-            f"path {path!r}: {parts.scheme} is not supported; a local path, http or https is",
-            kind="data",
-        )
-    return _local(path)
-
-
-def _local(path: str) -> tuple[Path, str]:
-    roots = [Path(root) for root in os.environ.get("LOCARIA_FILE_ROOTS", "").split(":") if root]
-    given = Path(path)
-    if not given.is_absolute():
-        if not roots:
-            raise Fatal(f"path {path!r} is relative: give it from the root on", kind="data")
-        given = roots[0] / given
-    try:
-        file = given.resolve(strict=True)
-        if roots and not any(file.is_relative_to(root.resolve()) for root in roots):
-            raise Fatal(
-                f"path {path!r} is outside of what may be read here: "
-                f"{', '.join(map(str, roots))} (LOCARIA_FILE_ROOTS)",
-                kind="config",
-            )
-        if any(file.is_relative_to(never) for never in _NEVER):
-            raise Fatal(f"path {path!r} is no file of data and is not read", kind="config")
-        mode = file.stat().st_mode
-    except OSError as error:
-        raise Fatal(_unreadable(path, error), kind="data") from None
-    if stat.S_ISDIR(mode):
-        raise Fatal(f"{path} is a directory; insert one row for each file in it", kind="data")
-    if not stat.S_ISREG(mode):
-        raise Fatal(f"{path} is not a regular file", kind="data")
-    return file, given.name
-
-
-def _unreadable(path: str, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return f"there is no file {path}"
-    return f"{path} can't be read: {os.strerror(error.errno or 0)}"
-
-
 def recognise(path: Path, name: str, encoding: str | None) -> Source:
-    """What is in the file.
+    """What is in the text file.
 
     Args:
         path: of the file.
@@ -220,6 +156,20 @@ def recognise(path: Path, name: str, encoding: str | None) -> Source:
     Raises:
         Fatal: it is empty, or no text.
     """
+    size, digest, head = look_at(path, name)
+    compression = compression_of(head)
+    if compression is not None:
+        head = beginning(path, name, compression, _ENDS)
+    bom, found = _byte_order_mark(head, name, encoding)
+    return Source(path, name, size, digest, found, bom, compression)
+
+
+def look_at(path: Path, name: str) -> tuple[int, str, bytes]:
+    """A file's size, its fingerprint (of size, beginning and end) and its beginning.
+
+    Raises:
+        Fatal: it can't be read, or is empty.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -228,30 +178,17 @@ def recognise(path: Path, name: str, encoding: str | None) -> Source:
             file.seek(0)
             head = file.read(_ENDS)
     except OSError as error:
-        raise Fatal(_unreadable(str(path), error), kind="data") from None
+        raise Fatal(unreadable(str(path), error), kind="data") from None
     if size == 0:
         raise Fatal(f"{name} is empty: 0 bytes", kind="data")
-    digest = hashlib.sha256(b"%d " % size + head + tail).hexdigest()[:20]
-    compressed = head.startswith(_GZIP)
-    if compressed:
-        head = _begin_of_gzip(path, name)
-    _refuse_binary(head, name)
-    bom, found = _byte_order_mark(head, name, encoding)
-    return Source(path, name, size, digest, found, bom, compressed)
+    return size, hashlib.sha256(b"%d " % size + head + tail).hexdigest()[:20], head
 
 
-def _begin_of_gzip(path: Path, name: str) -> bytes:
-    try:
-        with gzip.open(path) as file:
-            return file.read(_ENDS)
-    except (EOFError, OSError) as error:
-        raise Fatal(f"{name}: the gzip data is damaged ({error})", kind="data") from None
-
-
-def _refuse_binary(head: bytes, name: str) -> None:
-    for magic, what in _MAGIC:
-        if head.startswith(magic):
-            raise Fatal(f"{name} is no CSV but {what}", kind="data")
+def unreadable(path: str, error: OSError) -> str:
+    """Why a file can't be read, in words."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"there is no file {path}"
+    return f"{path} can't be read: {os.strerror(error.errno or 0)}"
 
 
 def _byte_order_mark(head: bytes, name: str, encoding: str | None) -> tuple[int, str]:

@@ -12,7 +12,23 @@ LONGEST_NAME = 63
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # A table has these by itself; a column of that name can't be made.
 _SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
-_ENDINGS = {".csv", ".tsv", ".tab", ".txt", ".psv", ".gz"}
+_ENDINGS = {
+    *(
+        ".csv",
+        ".tsv",
+        ".tab",
+        ".txt",
+        ".psv",
+        ".json",
+        ".ndjson",
+        ".jsonl",
+        ".geojson",
+        ".geojsonl",
+    ),
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".geoparquet", ".pq"),
+    *(".gpkg", ".sqlite", ".shp", ".kml", ".kmz", ".gpx", ".fgb", ".gml", ".mif", ".gdb"),
+    *(".osm", ".pbf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
+}
 
 
 def column_names(header: Sequence[str]) -> list[str]:
@@ -44,6 +60,16 @@ def _another(name: str, taken: set[str]) -> str:
     return candidate
 
 
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that were there before with _2, _3, …"""
+    taken: set[str] = set()
+    made = []
+    for name in names:
+        made.append(_another(cut(name), taken))
+        taken.add(made[-1])
+    return made
+
+
 def cut(name: str, limit: int = LONGEST_NAME) -> str:
     """`name`, at most `limit` bytes of UTF-8, cut between characters."""
     return name.encode()[:limit].decode(errors="ignore")
@@ -57,10 +83,21 @@ def table_name(path_or_url: str) -> str:
     """
     path = urlsplit(path_or_url).path if "://" in path_or_url else path_or_url
     name = PurePosixPath(unquote(path) if "://" in path_or_url else path).name
-    while PurePosixPath(name).suffix.lower() in _ENDINGS:
-        name = PurePosixPath(name).stem
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    safe = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    name = without_ending(name)
+    safe = safe_name(name)
     if safe[:1].isdigit():
         safe = f"t_{safe}"
     return safe[:LONGEST_NAME]
+
+
+def safe_name(text: str) -> str:
+    """`text` in lower-case ASCII letters, digits and `_`."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+
+
+def without_ending(name: str) -> str:
+    """A file's name without what only says its format: 'a.csv.gz' → 'a'."""
+    while PurePosixPath(name).suffix.lower() in _ENDINGS:
+        name = PurePosixPath(name).stem
+    return name

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from detect import Dialect
+from .detect import Dialect
 
 BLOCK_BYTES = 5 << 20
 

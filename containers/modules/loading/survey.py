@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from detect import Dialect, detect, has_header
-from infer import TEXT, infer_all
-from names import LONGEST_NAME, column_names
-from options import Options, wrong
-from source import Source, not_text
+from .detect import Dialect, detect, has_header
+from .infer import TEXT, infer_all
+from .names import LONGEST_NAME, column_names
+from .options import Options, wrong
+from .source import Source, not_text
 
 from locaria_reporter import Fatal
 
@@ -185,7 +185,7 @@ def _begin_of_rows(
 
 def _spots(source: Source, dialect: Dialect, columns: int) -> list[list[str]]:
     """Rows from places all over a large file: a first part is often not like the rest."""
-    if source.compressed or source.encoding != "utf-8":
+    if source.compression or source.encoding != "utf-8":
         return []
     found: list[list[str]] = []
     with source.path.open("rb", buffering=0) as file:

@@ -9,7 +9,8 @@ from typing import Any
 
 from locaria_reporter import Fatal
 
-MODES = ("create", "replace", "append")
+MODES = ("create", "replace", "append", "merge")
+INVALID = ("keep", "fix", "refuse")
 _NAMED_DELIMITERS = {
     "tab": "\t",
     "\\t": "\t",
@@ -31,6 +32,16 @@ class Options:
         columns: names in the file's order, instead of those of its header.
         types: by column name, instead of the types inferred.
         allow_empty: a header without rows makes an empty table.
+        layers: names of layers, sheets or members; all when not given.
+        key: columns by which rows are merged, or that get a unique index.
+        index: further columns to be indexed.
+        srs, source_srs: what geometries are reprojected to; what they are, whatever the file says.
+        invalid_geometries: keep, fix or refuse.
+        header_row: of a sheet, counted as there.
+        load_run: a column `_load_run` says which run loaded a row.
+        keep_previous: what is replaced or merged away is kept for undo().
+        before, after: names of scripts to run in the publishing transaction.
+        labels: data_set, category, tags: kept with the table.
     """
 
     path: str
@@ -44,6 +55,18 @@ class Options:
     columns: tuple[str, ...] | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     allow_empty: bool = False
+    layers: tuple[str, ...] | None = None
+    key: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
+    srs: str | None = None
+    source_srs: str | None = None
+    invalid_geometries: str = "keep"
+    header_row: int | None = None
+    load_run: bool = False
+    keep_previous: bool = False
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    labels: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Options:
@@ -52,7 +75,7 @@ class Options:
         Raises:
             Fatal: an attribute is missing or makes no sense; the text says which and what may be.
         """
-        given = {k: v for k, v in parameters.items() if v is not None and v != "auto"}
+        given = {k: v for k, v in parameters.items() if v is not None and v not in ("auto", [])}
         columns, types = _columns(given)
         options = cls(
             path=_path(given),
@@ -66,9 +89,25 @@ class Options:
             columns=columns,
             types=types,
             allow_empty=bool(_flag(given, "allow_empty")),
+            layers=_names(given, "layers") or None,
+            key=_names(given, "key"),
+            index=_names(given, "index"),
+            srs=_srs(given, "srs"),
+            source_srs=_srs(given, "source_srs"),
+            invalid_geometries=str(given.get("invalid_geometries", "keep")),
+            header_row=_number(given, "header_row"),
+            load_run=bool(_flag(given, "load_run")),
+            keep_previous=bool(_flag(given, "keep_previous")),
+            before=_names(given, "preSQL"),
+            after=_names(given, "postSQL"),
+            labels=_labels(given),
         )
         if options.mode not in MODES:
-            raise wrong("mode", options.mode, "create, replace or append")
+            raise wrong("mode", options.mode, "create, replace, append or merge")
+        if options.mode == "merge" and not options.key:
+            raise wrong("key", None, "with mode merge a column, or several,")
+        if options.invalid_geometries not in INVALID:
+            raise wrong("invalid_geometries", options.invalid_geometries, "keep, fix or refuse")
         if options.quote and options.quote == options.delimiter:
             raise wrong("quote", options.quote, "another character than the delimiter")
         return options
@@ -83,11 +122,11 @@ def _path(given: Mapping[str, Any]) -> str:
     path = given.get("path", given.get("url"))
     if path is None or path == "":
         raise Fatal(
-            "attribute path is missing: the file to load, a local path or an http(s) URL",
+            "attribute path is missing: the file to load, a local path, s3:// or an http(s) URL",
             kind="data",
         )
     if not isinstance(path, str) or "\0" in path:
-        raise wrong("path", path, "a local path or an http(s) URL")
+        raise wrong("path", path, "a local path, s3:// or an http(s) URL")
     return path
 
 
@@ -96,6 +135,37 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
     if value is not None and (not isinstance(value, str) or not value.strip()):
         raise wrong(name, value, "a text")
     return value
+
+
+def _names(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A name, or a list of names."""
+    value = given.get(name)
+    if value is None or value in ("", []):
+        return ()
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        raise wrong(name, value, "a name or a list of names")
+    return tuple(names)
+
+
+def _srs(given: Mapping[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"EPSG:{value}"
+    return _text(given, name)
+
+
+def _number(given: Mapping[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        return value
+    raise wrong(name, value, "a number from 1 on")
+
+
+def _labels(given: Mapping[str, Any]) -> dict[str, Any]:
+    labels = {name: _text(given, name) for name in ("data_set", "category")}
+    tags = _names(given, "tags")
+    return {k: v for k, v in labels.items() if v} | ({"tags": list(tags)} if tags else {})
 
 
 def _flag(given: Mapping[str, Any], name: str) -> bool | None:

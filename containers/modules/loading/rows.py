@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from detect import Dialect
+from .detect import Dialect
 
 _SUSPECT = re.compile(rb"[\0\\]")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from infer import TEXT, classify, infer_all
+from .infer import TEXT, classify, infer_all
 
 DELIMITERS = ",;\t|"
 QUOTE = '"'
