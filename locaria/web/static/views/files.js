@@ -69,6 +69,7 @@ export function filesPage(app, route) {
     next = reply.next ?? null;
     held = new Map();
     table.replace(reply.files);
+    form.offer({ statuses: reply.files.map((file) => file.status) });
     // What was pushed meanwhile may be newer than the answer.
     const shown = new Map(reply.files.map((file) => [file.container_id, file]));
     for (const [id, event] of meanwhile) {
@@ -81,7 +82,7 @@ export function filesPage(app, route) {
     const { phases, containers } = await app.request("get_overview");
     counted = phases;
     showChips(phases);
-    form.offer(containers.map((container) => container.name));
+    form.offer({ containers: containers.map((container) => container.name) });
   }
 
   /** Put a changed file where it belongs: its row, a new row, or nowhere. */

@@ -4,6 +4,7 @@ import { h, setAttribute, setText } from "../dom.js";
 import { PHASES } from "../file_words.js";
 import { filesHash } from "../router.js";
 
+/** Those that every site has; a site's own are offered once a file of theirs was seen. */
 const STATUSES = [
   "REGISTERED",
   "DOWNLOAD_REQUESTED",
@@ -67,6 +68,13 @@ export function matches({ phase, status, container, with: pair }, file) {
   return wanted.every(([name, value]) => JSON.stringify(file.attributes?.[name]) === JSON.stringify(value));
 }
 
+/** Let a select offer these, too. */
+function addOptions(select, values) {
+  const known = new Set([...select.options].map((option) => option.value));
+  const fresh = new Set(values.filter((value) => value && !known.has(value)));
+  select.append(...[...fresh].map((value) => h("option", { value }, value)));
+}
+
 /**
  * Container, status and attribute to filter by: a change goes to the address.
  * @param {() => Object} filtersNow
@@ -103,12 +111,12 @@ export function filterForm(filtersNow) {
     event.preventDefault();
     go();
   });
-  const offer = (names) => {
-    const known = new Set([...container.options].map((option) => option.value));
-    container.append(...names.filter((name) => !known.has(name)).map((name) => h("option", { value: name }, name)));
+  const offer = ({ containers = [], statuses = [] }) => {
+    addOptions(container, containers);
+    addOptions(status, statuses);
   };
   const show = (filters) => {
-    if (filters.container) offer([filters.container]);
+    offer({ containers: [filters.container], statuses: [filters.status] });
     container.value = filters.container ?? "";
     status.value = filters.status ?? "";
     if (document.activeElement !== pair) pair.value = filters.with ?? "";
