@@ -21,6 +21,9 @@ export function filePage(app, route) {
   let file = null;
   let seen = "";
   let isClosed = false;
+  let isLoaded = false;
+  /** Messages that were pushed before the first answer, which has them to the microsecond. */
+  const early = [];
   const heading = h("h1", {}, `File ${route.id}`);
   const subtitle = h("p", { class: "subtitle" });
   const badge = h("span", { class: "badge" });
@@ -67,6 +70,8 @@ export function filePage(app, route) {
     if (isClosed) return;
     show(reply.file);
     log.add(reply.log_messages ?? []);
+    log.add(early.splice(0));
+    isLoaded = true;
     showRuns(runs, reply.runs ?? []);
     showTimeline(timeline, reply.timeline ?? []);
     setAttribute(node, "aria-busy", null);
@@ -109,7 +114,8 @@ export function filePage(app, route) {
       if (!event) return;
       const before = file;
       show(event.file);
-      for (const message of log.add(logs(event))) {
+      if (!isLoaded) early.push(...logs(event));
+      for (const message of isLoaded ? log.add(logs(event)) : []) {
         if (message.level === "error" || message.level === "warning") announce(visible(message.log ?? "", 200));
       }
       const steps = ["phase", "stage", "attempts", "finished", "command"];
@@ -229,8 +235,13 @@ function run(facts) {
       facts.task_arn && [" by ", said(visible(shortArn(facts.task_arn), 80))],
     ),
     lines.map((text) => h("pre", { class: "said" }, said(visible(text, 4000)))),
-    facts.result && h("pre", { class: "said" }, said(visible(JSON.stringify(facts.result, null, 2), 4000))),
+    facts.result && result(facts.result),
   );
+}
+
+function result(facts) {
+  const text = visible(JSON.stringify(facts, null, 2), 4000);
+  return h("details", { class: "fold" }, h("summary", {}, "Result"), h("pre", { class: "said" }, said(text)));
 }
 
 const shortArn = (arn) => `task ${String(arn).split("/").pop().slice(0, 12)}`;
