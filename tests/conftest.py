@@ -105,6 +105,10 @@ def template(pg_server: PostgresServer) -> str:
             where parameter_name = 'fargate_config'
             """
         )
+        owner.execute(
+            "update locaria.parameters set parameter = parameter || '{\"movable_clock\": true}' "
+            "where parameter_name = 'installation'"
+        )
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         for login, group in LOGINS.items():
             superuser.execute(
