@@ -64,6 +64,11 @@ class Run(Reports):
         return self._account.stop is not None
 
     @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
+
+    @property
     def checkpoint(self) -> Json:
         """What an earlier attempt, or this one, saved; {} at first. Where to go on from."""
         self._relied = self._relied or self._inherited

@@ -37,6 +37,31 @@ grant execute on function
   locaria.release_run(bigint, text)
 to locaria_loader;
 
+-- Bundle ingest: its listener and its loader are loaders, too.
+grant execute on function
+  locaria.get_ingest_config(),
+  locaria.reserve_ingest_job(),
+  locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb),
+  locaria.report_ingests(bigint, jsonb),
+  locaria.register_ingest(bigint, bigint, text, jsonb, boolean),
+  locaria.get_resumable(bigint),
+  locaria.report_resumable(bigint, bigint, bigint, jsonb, interval),
+  locaria.fail_ingest(bigint, text),
+  locaria.fail_lost_ingests(),
+  locaria.get_ingest_state(bigint),
+  locaria.check_ingest_policy(bigint, jsonb),
+  locaria.ingest_transaction(bigint, jsonb),
+  locaria.archive_files(bigint, jsonb),
+  locaria.is_ingested(bigint),
+  locaria.explain_ingest_rule(text, text),
+  locaria.list_ingest_leftovers(integer, bigint),
+  locaria.lock_ingest_leftover(bigint, text),
+  locaria.settle_ingest(bigint, text),
+  locaria.list_move_sources(bigint)
+to locaria_loader;
+grant execute on function locaria.get_ingest_state(bigint) to locaria_app, locaria_reader, locaria_operator;
+grant execute on function locaria.set_ingest_job(bigint, text, text, numeric, text) to locaria_operator;
+
 -- Readers: everything, and nothing but reading.
 grant usage on schema locaria to locaria_reader;
 grant select on all tables in schema locaria to locaria_reader;
@@ -68,7 +93,7 @@ grant execute on function locaria.clock() to locaria_loader;
 -- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
 grant usage on schema locaria to locaria_web;
 grant execute on function
-  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
   locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
   locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
 to locaria_reader, locaria_app, locaria_operator;

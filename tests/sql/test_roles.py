@@ -17,6 +17,7 @@ CONTROL = {
     "undo",
     "tick",
     "record_task_event",
+    "set_ingest_job",
 }
 TELLING = {
     "clock",
@@ -30,6 +31,7 @@ TELLING = {
     "explain",
     "get_log_position",
     "read_log",
+    "get_ingest_state",
 }
 CONNECTING = {
     "issue_ticket",
@@ -37,10 +39,10 @@ CONNECTING = {
     "open_connection",
     "find_connection",
     "close_connection",
+    "get_metrics",
 }
 READING = {
     "api",
-    "api_text",
     "check_request",
     "api_call",
     "api_error",
@@ -88,15 +90,39 @@ REPORTING = {
     "release_run",
     "clock",
 }
+INGESTING = {
+    "get_ingest_config",
+    "reserve_ingest_job",
+    "begin_ingest",
+    "report_ingests",
+    "register_ingest",
+    "get_resumable",
+    "report_resumable",
+    "fail_ingest",
+    "fail_lost_ingests",
+    "get_ingest_state",
+    "check_ingest_policy",
+    "ingest_transaction",
+    "archive_files",
+    "is_ingested",
+    "explain_ingest_rule",
+    "list_ingest_leftovers",
+    "lock_ingest_leftover",
+    "settle_ingest",
+    "list_move_sources",
+}
 
 
 @pytest.mark.parametrize(
     ("role", "functions"),
     [
         ("locaria_app", TELLING | READING | SUBMITTING),
-        ("locaria_reader", TELLING | READING),
-        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
-        ("locaria_loader", REPORTING),
+        ("locaria_reader", TELLING | READING | {"get_metrics"}),
+        (
+            "locaria_operator",
+            TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
+        ),
+        ("locaria_loader", REPORTING | INGESTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
@@ -150,8 +176,8 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials", "scripts"}
-    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
+    secret = {"parameters", "file_credentials", "scripts", "tickets", "websocket_connections"}
+    readable = tables - secret
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),

@@ -1,0 +1,56 @@
+"""Answers in JSON, errors too: Pacifica's clients parse whatever they get."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+_LINGER_S = 30.0
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """A request that is answered with an error."""
+
+    def __init__(self, status: int, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.more = more
+
+
+def error(status: int, message: str, **more: Any) -> JSONResponse:
+    """An error in the shape of the released service, with what else is known of the job."""
+    known = status in HTTPStatus._value2member_map_  # 460 is tus's own.
+    words = f"{status} {HTTPStatus(status).phrase if known else message}"
+    return Lingering({"status": words, "message": message, **more}, status_code=status)
+
+
+class Lingering(JSONResponse):
+    """Answers while the client may still be sending, and reads on for a while.
+
+    A client that writes its whole body before it reads would otherwise see a broken connection
+    instead of the reason. HTTP servers call it a lingering close.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer; its end only when the client is done, or 30 seconds are over."""
+        del scope
+        self.headers["connection"] = "close"
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        deadline = time.monotonic() + _LINGER_S
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while time.monotonic() < deadline:
+                    message = await receive()
+                    if message["type"] != "http.request" or not message.get("more_body"):
+                        break
+        except TimeoutError:
+            pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,64 @@
+"""Processes bundles that bundle_ingest has received: verifies, archives, records.
+
+The stages are those that Pacifica's clients know. Files are archived under a temporary name; their
+final names, the metadata and the end of the job come in one transaction. See docs/bundle_ingest.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import psycopg
+from bundle import take_bundle
+from bundles.archive import open_stores
+from bundles.cleaning import Cleaner
+from job import Job
+from moving import take_sources
+from psycopg.rows import dict_row
+
+import locaria_reporter as lr
+
+_LOG = logging.getLogger("bundle_processor")
+
+
+def process(run: lr.Run) -> None:
+    """Bring one job to its end."""
+    store, archive = open_stores()
+    job = Job(run, store, archive)
+    if job.is_ingested():
+        run.finish(message="was ingested already")
+        return
+    if job.kind not in ("bundle", "move"):
+        raise lr.Fatal("the upload was never complete: send it again", kind="data")
+    try:
+        files = take_sources(job) if job.kind == "move" else take_bundle(job)
+        job.record(files)
+    except BaseException:
+        job.discard()
+        raise
+
+
+def clean(job: int | None = None) -> None:
+    """Remove what jobs do not need any more; what goes wrong is done by a later one."""
+    store, archive = open_stores()
+    try:
+        with psycopg.connect(
+            os.environ["LOCARIA_DSN"], autocommit=True, row_factory=dict_row
+        ) as connection:
+            Cleaner(store, archive).clean(connection, job)
+    except (psycopg.Error, OSError) as error:
+        _LOG.warning("not cleaned up: %s", error)
+
+
+def main() -> None:
+    """Process the jobs that wait, then leave."""
+    clean()  # What a task that was killed has left.
+    for run in lr.claims():
+        with run:
+            process(run)
+        clean(run.file_id)
+
+
+if __name__ == "__main__":
+    main()

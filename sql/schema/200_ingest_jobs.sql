@@ -1,0 +1,60 @@
+create table locaria.ingest_jobs (
+  job_id bigint not null,
+  kind text not null,
+  phase text not null default 'uploading',
+  ingest_user text not null default '',
+  run_id bigint,
+  expires timestamptz,
+  bytes_received bigint not null default 0,
+  bytes_expected bigint,
+  digest text,
+  original boolean not null default false,
+  duplicate_of bigint,
+  failed_task text,
+  failed_percent numeric(5, 2),
+  exception text,
+  created timestamptz not null,
+  last_update timestamptz not null,
+  settled timestamptz,
+  bundle_gone timestamptz,
+  details jsonb not null default '{}',
+  constraint ingest_jobs_pkey primary key (job_id),
+  constraint ingest_jobs_kind_is_known check (kind in ('upload', 'resumable', 'move')),
+  constraint ingest_jobs_phase_is_known check (phase in ('uploading', 'registered', 'duplicate', 'failed')),
+  constraint ingest_jobs_uploading_has_a_receiver_or_a_deadline check (phase <> 'uploading' or run_id is not null or expires is not null),
+  constraint ingest_jobs_duplicate_names_its_original check ((phase = 'duplicate') = (duplicate_of is not null)),
+  constraint ingest_jobs_original_has_digest check (not original or digest is not null),
+  constraint ingest_jobs_failed_has_exception check (phase <> 'failed' or exception is not null),
+  constraint ingest_jobs_bytes_are_not_negative check (bytes_received >= 0 and bytes_expected >= 0),
+  constraint ingest_jobs_details_are_an_object check (jsonb_typeof(details) = 'object')
+) with (fillfactor = 70);
+comment on table locaria.ingest_jobs is
+  'One row per bundle that was sent to bundle_ingest, from its first byte on. Its job_id is taken from the sequence of files; the row of files follows when the last byte is stored, or when the upload has failed. What clients see: get_ingest_state(job_id).';
+comment on column locaria.ingest_jobs.job_id is 'The id that its row of files has, or will have.';
+comment on column locaria.ingest_jobs.kind is 'upload: one POST of a tar. resumable: by the tus protocol. move: a metadata document that names files on the server''s disk.';
+comment on column locaria.ingest_jobs.phase is
+  'uploading → registered (all bytes are stored, files has a row), → duplicate (the same bundle was there already), → failed (the client went, a limit, the listener died). After registered the row of files tells.';
+comment on column locaria.ingest_jobs.ingest_user is 'Who sent it, as the web server in front said; a configured name where it said nothing.';
+comment on column locaria.ingest_jobs.run_id is 'The run of bundle_ingest that receives it: while uploading, the job lives as long as that run does.';
+comment on column locaria.ingest_jobs.expires is 'Of a resumable upload: until when it may be gone on with.';
+comment on column locaria.ingest_jobs.digest is 'SHA-256 of the whole body, hex.';
+comment on column locaria.ingest_jobs.original is 'The job that the same bundle, sent again by the same user, is answered with; false for one that has failed since, or that was asked for although there was another.';
+comment on column locaria.ingest_jobs.duplicate_of is 'The job that the same user''s same bytes made before.';
+comment on column locaria.ingest_jobs.failed_task is 'The stage that an administrator named when the job was failed by hand.';
+comment on column locaria.ingest_jobs.failed_percent is 'As failed_task, the percentage.';
+comment on column locaria.ingest_jobs.exception is 'Why the upload failed, or what an administrator said.';
+comment on column locaria.ingest_jobs.settled is 'When what an attempt may have left in the archive was looked for and removed, or the sources of a move; older than the end of the file: to be done again.';
+comment on column locaria.ingest_jobs.bundle_gone is 'When the stored bundle was deleted.';
+comment on column locaria.ingest_jobs.details is 'For the listener: where a resumable upload stands.';
+
+-- Two parallel uploads of the same bytes by one user: the second to end finds the first, also under concurrency.
+create unique index ingest_jobs_bundle_is_one_job on locaria.ingest_jobs (ingest_user, digest) where original;
+create index ingest_jobs_uploading on locaria.ingest_jobs (run_id) where phase = 'uploading';
+create index ingest_jobs_unsettled on locaria.ingest_jobs (job_id) where settled is null or bundle_gone is null;
+
+insert into locaria.parameters (parameter_name, parameter, description) values
+  ('ingest_config',
+   '{"max_bytes": 109951162777600, "max_members": 200000, "max_seconds": 86400, "idle_seconds": 60, "max_metadata_bytes": 134217728,
+     "user_header": "Remote-User", "default_user": "", "move_roots": [], "policy_function": "locaria.apply_ingest_policy",
+     "resumable_seconds": 86400, "keep_failed_seconds": 604800, "clean_seconds": 5}',
+   'Bundle ingest: greatest bundle, number of members and metadata document; seconds that an upload may take, and go without a byte; the header that names the user, and who it is without; folders below which /move may take files; the policy function; how long a resumable upload waits for its client; how long the bundle of a failed job is kept for retry; how often the listener removes what was left.');
