@@ -80,6 +80,11 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServ
 @pytest.fixture(scope="session")
 def template(pg_server: PostgresServer) -> str:
     """A migrated database, from which each test gets its clone."""
+    return make_template(pg_server)
+
+
+def make_template(pg_server: PostgresServer) -> str:
+    """Migrate a database of a server and make its logins; its name."""
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         superuser.execute(
             sql.SQL("create role {} login createrole password {}").format(

@@ -37,7 +37,6 @@ def process(run: lr.Run) -> None:
     except BaseException:
         job.discard()
         raise
-    clean(job.id)
 
 
 def clean(job: int | None = None) -> None:
@@ -54,11 +53,11 @@ def clean(job: int | None = None) -> None:
 
 def main() -> None:
     """Process the jobs that wait, then leave."""
-    for number, run in enumerate(lr.claims()):
+    clean()  # What a task that was killed has left.
+    for run in lr.claims():
         with run:
-            if number == 0:
-                clean()  # What a task that was killed has left.
             process(run)
+        clean(run.file_id)
 
 
 if __name__ == "__main__":

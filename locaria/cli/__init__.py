@@ -35,6 +35,7 @@ COMMANDS = {
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
     "agent": "locaria.cli.agent:agent",
+    "new-container": "locaria.cli.new_container:new_container",
     "configure": "locaria.cli.configure:configure",
     "deploy": "locaria.cli.deploy:deploy",
     "destroy": "locaria.cli.deploy:destroy",

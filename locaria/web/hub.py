@@ -205,17 +205,22 @@ class Hub:
 
     async def _ask(self, role: str, group: Watchers, changed: set[int], joins: list[_Join]) -> None:
         """Ask for changed files and for those that somebody joins, and tell everybody."""
-        asked = {file: group.after(file) for file in changed}
-        for join in joins:
-            if join.file is not None:
-                after = max(join.after - 1, 0)  # the last one known, too: see _admit
-                asked[join.file] = min(after, asked.get(join.file, after))
+        since = {file: group.after(file) for file in changed}  # all log messages from there on
+        asked = dict(since)
+        for file, after in ((each.file, each.after) for each in joins if each.file is not None):
+            known = max(after - 1, 0)  # the last one known, too: see _admit
+            asked[file] = min(known, asked.get(file, known))
+            if after:
+                since[file] = min(known, since.get(file, known))
+            elif group.is_watched(file):
+                since.setdefault(file, group.after(file))
         events: dict[int, Event] = {}
         for some in _parts(sorted(asked), MAX_FILES):
             values = [some, [asked[file] for file in some]]
             for (event,) in await self._database.rows(role, _CHANGES, values):
                 file = event["container_id"]
-                await self._complete(role, event, asked[file])
+                if file in since:
+                    await self._complete(role, event, since[file])
                 events[file] = event
         now = time.monotonic()
         for file, event in events.items():
@@ -224,12 +229,9 @@ class Hub:
             self._admit(group, join, events, now)
 
     async def _complete(self, role: str, event: Event, after: int) -> None:
-        """Put in the log messages that `get_changes`, which tells the newest, left out.
-
-        A client that asks for a file's state from the beginning is told the newest only.
-        """
+        """Put in log messages since `after` that `get_changes`, telling the newest, left out."""
         told = event["attributes"]["log_messages"]
-        if after == 0 or len(told) < TOLD:
+        if len(told) < TOLD or told[0]["id"] <= after:
             return
         found: list[Event] = []
         while True:

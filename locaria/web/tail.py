@@ -32,6 +32,6 @@ class Tail:
 
     def begin(self, numbers: list[int], now: float) -> None:
         """Take over from a client that has just been told these numbers, in order."""
-        if len(numbers) > 20:
-            self.after = max(self.after, numbers[-21])
+        if numbers:
+            self.after = max(self.after, numbers[max(0, len(numbers) - 20)] - 1)
         self.take(numbers, now)

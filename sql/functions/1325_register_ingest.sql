@@ -50,7 +50,7 @@ begin
     'user', v_job.ingest_user, 'digest', p_digest));
   update locaria.ingest_jobs
   set phase = 'registered', digest = p_digest, original = p_digest is not null and not p_again, last_update = v_now,
-    bytes_received = coalesce((p_attributes ->> 'bytes')::bigint, bytes_received), details = '{}'
+    bytes_received = coalesce((p_attributes ->> 'bytes')::bigint, bytes_received)
   where job_id = p_job;
   return p_job;
 end

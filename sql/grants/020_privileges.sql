@@ -24,9 +24,13 @@ grant execute on function
   locaria.checkpoint_run(bigint, jsonb),
   locaria.reject_rows(bigint, jsonb),
   locaria.get_reject_limit(bigint),
-  locaria.create_staging(bigint, text, jsonb, text),
+  locaria.create_staging(bigint, text, jsonb, text, jsonb),
+  locaria.index_staging(bigint, text, jsonb),
+  locaria.check_scripts(text[]),
   locaria.publish_staging(bigint, text, bigint),
   locaria.check_download(bigint, text),
+  locaria.find_published(bigint, jsonb),
+  locaria.publish_load(bigint, jsonb, text[], text[]),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
@@ -40,6 +44,8 @@ grant execute on function
   locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb),
   locaria.report_ingests(bigint, jsonb),
   locaria.register_ingest(bigint, bigint, text, jsonb, boolean),
+  locaria.get_resumable(bigint),
+  locaria.report_resumable(bigint, bigint, bigint, jsonb, interval),
   locaria.fail_ingest(bigint, text),
   locaria.fail_lost_ingests(),
   locaria.get_ingest_state(bigint),
@@ -63,12 +69,12 @@ grant select on all tables in schema locaria to locaria_reader;
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
-revoke select on locaria.parameters, locaria.file_credentials from locaria_reader, locaria_operator;
+revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
   locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], smallint),
-  locaria.pause(text), locaria.resume(text),
+  locaria.pause(text), locaria.resume(text), locaria.undo(bigint, text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
@@ -87,7 +93,7 @@ grant execute on function locaria.clock() to locaria_loader;
 -- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
 grant usage on schema locaria to locaria_web;
 grant execute on function
-  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
   locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
   locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
 to locaria_reader, locaria_app, locaria_operator;

@@ -22,7 +22,7 @@ insert into locaria.parameters (parameter_name, parameter, description) values
   ('lambda_config', '{}', 'Per function that aws_lambda_interface may call: arn, region, mode.'),
   ('dispatch_config', '{"connect_timeout_ms": 500, "request_timeout_ms": 1000, "retry_first_s": 2, "retry_most_s": 300}',
    'Short timeouts for calls made while an application commits, in milliseconds; first and longest pause between tries of a failing dispatch, in seconds.'),
-  ('publish_config', '{"schemas": ["public"], "lock_timeout_ms": 5000}',
+  ('publish_config', '{"schemas": ["public"], "lock_timeout_ms": 5000, "undo_days": 7}',
    'Schemas that loads may publish tables into; how long a publish waits for readers of the old table, in milliseconds.'),
   ('download_config', '{"schemas": ["public"], "longest_s": 3600}',
    'Schemas that may be downloaded from (of their tables those that the role locaria_loader may read); how long a download may hold its snapshot, in seconds.'),

@@ -73,7 +73,7 @@ class Loader:
             cwd=FOLDER,
             env={
                 **os.environ,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": f"{ROOT}:{MODULES}",
                 "LOCARIA_DSN": self.db.dsn_of("loader"),
                 "LOCARIA_CONTAINER": "file_loader",
                 **self.environment,

@@ -14,6 +14,7 @@ CONTROL = {
     "set_priority",
     "pause",
     "resume",
+    "undo",
     "tick",
     "record_task_event",
     "set_ingest_job",
@@ -38,10 +39,10 @@ CONNECTING = {
     "open_connection",
     "find_connection",
     "close_connection",
+    "get_metrics",
 }
 READING = {
     "api",
-    "api_text",
     "check_request",
     "api_call",
     "api_error",
@@ -77,8 +78,12 @@ REPORTING = {
     "reject_rows",
     "get_reject_limit",
     "create_staging",
+    "index_staging",
+    "check_scripts",
     "publish_staging",
     "check_download",
+    "find_published",
+    "publish_load",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -91,6 +96,8 @@ INGESTING = {
     "begin_ingest",
     "report_ingests",
     "register_ingest",
+    "get_resumable",
+    "report_resumable",
     "fail_ingest",
     "fail_lost_ingests",
     "get_ingest_state",
@@ -110,8 +117,11 @@ INGESTING = {
     ("role", "functions"),
     [
         ("locaria_app", TELLING | READING | SUBMITTING),
-        ("locaria_reader", TELLING | READING),
-        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
+        ("locaria_reader", TELLING | READING | {"get_metrics"}),
+        (
+            "locaria_operator",
+            TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
+        ),
         ("locaria_loader", REPORTING | INGESTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("locaria_events", {"record_task_event", "tick"}),
@@ -166,7 +176,8 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials", "tickets", "websocket_connections"}
+    secret = {"parameters", "file_credentials", "scripts", "tickets", "websocket_connections"}
+    readable = tables - secret
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),

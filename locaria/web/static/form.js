@@ -64,22 +64,24 @@ function kindOf(published, rule) {
 const KINDS = {
   choice: {
     control(props, published, rule, required) {
-      const choices = Array.isArray(rule.enum) ? rule.enum : published;
-      const first = choices.includes(published) ? null : h("option", { value: "" }, required ? "Choose…" : "(none)");
-      const isDefault = (choice) => choice === (rule.default ?? published);
-      const options = choices.map((choice) => h("option", { value: JSON.stringify(choice), selected: isDefault(choice) }, String(choice)));
+      const choices = isChoices(published) ? published : rule.enum;
+      const usual = defaultOf(published, rule);
+      const first = choices.includes(usual) ? null : h("option", { value: "" }, required ? "Choose…" : "(none)");
+      const option = (choice) => h("option", { value: JSON.stringify(choice), selected: choice === usual }, String(choice));
+      const options = choices.map(option);
       return h("select", props, first, options);
     },
     read: (control) => (control.value === "" ? undefined : JSON.parse(control.value)),
   },
   boolean: {
-    control: (props, published) => h("input", { ...props, type: "checkbox", checked: published === true, required: null }),
+    control: (props, published, rule) =>
+      h("input", { ...props, type: "checkbox", checked: defaultOf(published, rule) === true, required: null }),
     read: (control) => control.checked,
   },
   number: {
     control(props, published, rule) {
       const limits = { min: rule.minimum, max: rule.maximum, step: rule.type === "integer" ? "1" : "any" };
-      return h("input", { ...props, ...limits, type: "number", inputmode: "decimal", value: published });
+      return h("input", { ...props, ...limits, type: "number", inputmode: "decimal", value: defaultOf(published, rule) });
     },
     read(control) {
       if (control.validity.badInput) throw new Error("This is no number.");
@@ -106,11 +108,11 @@ const KINDS = {
   },
   text: {
     control: (props, published, rule) =>
-      h("input", { ...props, type: "text", placeholder: published || null, maxlength: rule.maxLength }),
+      h("input", { ...props, type: "text", placeholder: defaultOf(published, rule) || null, maxlength: rule.maxLength }),
     read: (control) => (control.value === "" ? undefined : control.value),
   },
   any: {
-    hint: "Text; numbers, true, false, [ … ] and { … } are read as JSON.",
+    hint: "Text, or a JSON value.",
     control: (props) => h("input", { ...props, type: "text" }),
     read(control) {
       const text = control.value.trim();
@@ -144,7 +146,7 @@ function makeField(name, kind, published, rule, required) {
   const id = `p-${name}`;
   const { control: makeControl, read, hint: usual } = KINDS[kind];
   const isSecret = SECRET.test(name);
-  const hint = [rule.description, usual, isSecret && "Nobody can read it again, neither here nor in a log."].filter(Boolean).join(" ");
+  const hint = [rule.description?.replace(/\w$/, "$&."), usual, isSecret && "Nobody can read it again, neither here nor in a log."].filter(Boolean).join(" ");
   const props = {
     id,
     name,
@@ -166,16 +168,22 @@ function makeField(name, kind, published, rule, required) {
     setAttribute(control, "aria-invalid", reason ? "true" : null);
   };
   control.addEventListener("input", () => complain(null));
-  const usualValue = "default" in rule ? rule.default : isChoices(published) ? undefined : (published ?? undefined);
+  const usualValue = defaultOf(published, rule);
   return {
     name,
     control,
     required,
-    hasDefault: usualValue !== undefined && usualValue !== null,
+    hasDefault: usualValue !== undefined,
     complain,
     read: () => unlessUsual(read(control), usualValue),
     node: h("div", { class: "field", "data-kind": kind }, parts),
   };
+}
+
+/** What a parameter is if it is not given; undefined: nothing is said. */
+function defaultOf(published, rule) {
+  if ("default" in rule) return rule.default ?? undefined;
+  return published === "" || isChoices(published) ? undefined : (published ?? undefined);
 }
 
 /** What is the default anyway is left out. */

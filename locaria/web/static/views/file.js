@@ -20,6 +20,7 @@ export function filePage(app, route) {
   const id = Number(route.id);
   let file = null;
   let seen = "";
+  let isClosed = false;
   const heading = h("h1", {}, `File ${route.id}`);
   const subtitle = h("p", { class: "subtitle" });
   const badge = h("span", { class: "badge" });
@@ -45,7 +46,7 @@ export function filePage(app, route) {
     error,
     h("div", { class: "columns" }, h("div", {}, log.node, runs, timeline), h("aside", {}, h("h2", {}, "Facts"), facts, attributes)),
   );
-  const again = throttled(() => app.isConnected && load().catch(() => {}), AGAIN_MS);
+  const again = throttled(() => app.refresh(load), AGAIN_MS);
   const ageing = setInterval(() => file && isActive(file) && !document.hidden && again(), AGES_AFTER_MS);
 
   async function load() {
@@ -55,8 +56,10 @@ export function filePage(app, route) {
     } catch (failure) {
       if (!(failure instanceof ApiError) || failure.code !== 404) throw failure;
       setChildren(node, ...notFound(route.id));
+      setAttribute(node, "aria-busy", null);
       return;
     }
+    if (isClosed) return;
     show(reply.file);
     log.add(reply.log_messages ?? []);
     showRuns(runs, reply.runs ?? []);
@@ -105,6 +108,7 @@ export function filePage(app, route) {
       if (!before || steps.some((name) => before[name] !== event.file[name])) again();
     },
     close() {
+      isClosed = true;
       clearInterval(ageing);
       again.stop();
     },
@@ -193,7 +197,7 @@ function run(facts) {
     facts.exit_code != null && `exit code ${facts.exit_code}`,
     facts.stage && `stage ${facts.stage}`,
   ].filter(Boolean);
-  const lines = [facts.error, facts.error_detail, facts.stopped_reason].filter((text) => typeof text === "string" && text);
+  const lines = [facts.error ?? facts.stopped_reason, facts.error_detail].filter((text) => typeof text === "string" && text);
   return h(
     "li",
     { "data-outcome": outcome },

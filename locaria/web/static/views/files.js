@@ -2,7 +2,7 @@
 
 import { announce } from "../announce.js";
 import { throttled } from "../batch.js";
-import { copyable, h, setAttribute, setChildren, setText } from "../dom.js";
+import { Keyed, copyable, h, setAttribute, setChildren, setText } from "../dom.js";
 import { PHASES } from "../file_words.js";
 import { count, number } from "../format.js";
 import { filesHash } from "../router.js";
@@ -37,7 +37,8 @@ export function filesPage(app, route) {
   /** What was pushed while an answer is under way, by id; null: none is. */
   let arrived = null;
   const table = new FileTable(app, "Files, newest first");
-  const chips = h("nav", { class: "chips", "aria-label": "Filter by phase" });
+  const chipBar = h("nav", { class: "chips", "aria-label": "Filter by phase" });
+  const chips = new Keyed(chipBar, chip);
   const form = filterForm(() => filters);
   const more = h("button", { type: "button", class: "fresh", hidden: true, onclick: showHeld });
   const older = h("a", { rel: "next" }, "Older →");
@@ -45,12 +46,12 @@ export function filesPage(app, route) {
   const newest = h("a", {}, "Newest");
   const pages = h("nav", { class: "pages", "aria-label": "Pages of the list" }, newest, newer, older);
   const empty = h("div", { hidden: true });
-  const node = h("div", { "aria-busy": "true" }, h("h1", {}, "Files"), chips, form.node, more, table.node, empty, pages);
-  const countAgain = throttled(() => loadCounts().catch(() => {}), AGAIN_MS);
-  const loadAgain = throttled(() => loadFiles().catch(() => {}), AGAIN_MS);
+  const node = h("div", { "aria-busy": "true" }, h("h1", {}, "Files"), chipBar, form.node, more, table.node, empty, pages);
+  const countAgain = throttled(() => app.refresh(loadCounts), AGAIN_MS);
+  const loadAgain = throttled(() => app.refresh(loadFiles), AGAIN_MS);
   const ageing = setInterval(() => {
     const moving = table.files.some((file) => !["done", "failed", "cancelled", "deleted"].includes(file.phase));
-    if (moving && app.isConnected && !document.hidden) loadAgain();
+    if (moving && !document.hidden) loadAgain();
   }, AGES_AFTER_MS);
 
   const isNewest = () => !filters.after && !filters.before;
@@ -77,6 +78,7 @@ export function filesPage(app, route) {
 
   async function loadCounts() {
     const { phases, containers } = await app.request("get_overview");
+    counted = phases;
     showChips(phases);
     form.offer(containers.map((container) => container.name));
   }
@@ -146,16 +148,15 @@ export function filesPage(app, route) {
   function showChips(phases) {
     const own = { ...filters, after: null, before: null, status: null };
     const names = Object.keys(PHASES).filter((p) => ALWAYS.includes(p) || phases[p] > 0 || p === filters.phase);
-    const chip = (phase, label, n) => {
-      const isCurrent = (filters.phase ?? null) === phase;
-      const props = { href: filesHash({ ...own, phase }), "aria-current": isCurrent && "true", "data-phase": phase };
-      return h("a", { ...props, title: PHASES[phase] }, label, n != null && h("span", { class: "n" }, number(n)));
-    };
-    const focused = chips.contains(document.activeElement) && document.activeElement.getAttribute("href");
-    setChildren(chips, chip(null, "All"), names.map((phase) => chip(phase, phase, phases[phase] ?? 0)));
-    if (focused) [...chips.children].find((link) => link.getAttribute("href") === focused)?.focus();
+    const item = (phase, files) => ({
+      href: filesHash({ ...own, phase }),
+      isCurrent: (filters.phase ?? "") === phase,
+      files: files == null ? "" : number(files),
+    });
+    chips.show([["", item("")], ...names.map((phase) => [phase, item(phase, phases[phase])])]);
   }
 
+  let counted = {};
   showChips({});
   return {
     node,
@@ -166,8 +167,7 @@ export function filesPage(app, route) {
     update(changedRoute) {
       filters = readFilters(changedRoute.query);
       form.show(filters);
-      showChips({});
-      if (app.isConnected) Promise.all([loadFiles(), loadCounts()]).catch(() => {});
+      showChips(counted);
       return true;
     },
     close() {
@@ -176,6 +176,19 @@ export function filesPage(app, route) {
       loadAgain.stop();
     },
   };
+}
+
+/** A phase to filter by, with how many files are in it. */
+function chip(phase) {
+  const files = h("span", { class: "n" });
+  const link = h("a", { "data-phase": phase, title: PHASES[phase] }, phase || "All", files);
+  link.show = (item) => {
+    setAttribute(link, "href", item.href);
+    setAttribute(link, "aria-current", item.isCurrent && "true");
+    setAttribute(files, "hidden", item.files === "");
+    setText(files, item.files);
+  };
+  return link;
 }
 
 function readFilters(query) {
