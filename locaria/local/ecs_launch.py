@@ -126,7 +126,9 @@ class BuildahLauncher:
         file.write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in given.items()))
         words = ["buildah", "run", "--isolation=chroot", f"--volume={file}:/run/variables:ro"]
         read = ["sh", "-c", 'set -a; . /run/variables; set +a; exec "$@"', "sh"]
-        entry = ["python", *definition.command[1:], *arguments]
+        program, *words_of_it = definition.command
+        program = "python" if program == sys.executable else program
+        entry = [program, *words_of_it, *arguments]
         return Launch(
             [*words, *self._mounts, _name(task_id), "--", *read, *entry], dict(os.environ)
         )
