@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from locaria.local.runtime import Runtime
 from tests.ingest.bundles_for_tests import FIELDS, document, entry, tar
-from tests.ingest.conftest import Site, write_containers
+from tests.ingest.conftest import Site, read_answer, write_containers
 from tests.ingest.test_faults import PLACES, command
 from tests.ingest.test_hostile import CASES
 from tests.ingest.test_memory import peak_mb
@@ -168,7 +168,7 @@ def one_large_bundle(site: Site, size: int) -> None:
         for _ in range(blocks):
             client.sendall(block)
         client.sendall(tail)
-        answer = client.recv(65536)
+        answer = read_answer(client)
     received = time.monotonic() - begun
     assert answer.startswith(b"HTTP/1.1 200 "), answer
     job = int(json.loads(answer.partition(b"\r\n\r\n")[2])["job_id"])
