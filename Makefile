@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 test-ingest-long lint format bench sql clean
+.PHONY: help setup run test test-pg15 test-ingest-long lint format bench sql zips base-image images test-images clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,12 +35,11 @@ lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy locaria locaria_reporter bench
-	$(BIN)/mypy containers/file_loader/*.py
-	$(BIN)/mypy containers/modules/*.py containers/modules/bundles
-	$(BIN)/mypy containers/bundle_ingest/*.py
-	$(BIN)/mypy containers/bundle_processor/*.py
-	$(BIN)/mypy lambda/ecs_run_task/*.py
-	$(BIN)/mypy lambda/task_events/*.py
+	@for folder in containers/*/ lambda/*/; do \
+	  if ls $$folder*.py >/dev/null 2>&1; then \
+	    echo "mypy $$folder"; MYPYPATH=containers/modules $(BIN)/mypy $$folder || exit 1; \
+	  fi; \
+	done
 
 format: setup ## rewrite the code as the formatter wants it
 	$(BIN)/ruff format .
@@ -51,6 +50,18 @@ bench: setup ## measure speed, as ratios against named peers in the same run
 
 sql: setup ## print one plain install file, for a DBA who runs no alembic
 	@$(BIN)/locaria db sql
+
+zips: setup ## make the zips of the Lambda functions, in build/lambda
+	$(BIN)/python -m locaria.deploy.zips
+
+base-image: ## where no registry can be reached: a base by debootstrap and buildah, as root
+	containers/make_base.sh localhost/locaria-base:bookworm
+
+images: setup ## build every image (BASE=, PLATFORM=linux/amd64,linux/arm64, IMAGES_OPTIONS=)
+	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(PLATFORM:%=--platform=%) $(IMAGES_OPTIONS)
+
+test-images: setup ## run the loader from its image: a row inserted, its container started, the table there
+	LOCARIA_TEST_IMAGES=1 $(BIN)/pytest -q tests/deploy/test_images.py
 
 clean: ## stop the local runtime, remove .venv and the local database
 	@if [ -x $(BIN)/locaria ]; then $(BIN)/locaria down; fi

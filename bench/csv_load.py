@@ -26,6 +26,7 @@ ROUNDS, QUICK_ROUNDS = 3, 1
 LARGER = 3
 FOLDER = DOCKERS_JSON.parent / "file_loader"
 ROOT = DOCKERS_JSON.parent.parent
+MODULES = DOCKERS_JSON.parent / "modules"
 LOOK_EVERY_S = 0.02
 CONTAINER = "bench_csv"
 COLUMNS = {
@@ -147,7 +148,7 @@ def _load(database: BenchDatabase, connection: Connection, path: Path, times: Ti
 
 def _run_loader(dsn: str) -> int:
     """Run a task until it leaves; the peak of its memory, in bytes."""
-    names = {"LOCARIA_DSN": dsn, "LOCARIA_CONTAINER": CONTAINER, "PYTHONPATH": str(ROOT)}
+    names = {"LOCARIA_DSN": dsn, "LOCARIA_CONTAINER": CONTAINER, "PYTHONPATH": f"{ROOT}:{MODULES}"}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "file_loader.py"], cwd=FOLDER, env=os.environ | names, stderr=log

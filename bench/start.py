@@ -108,7 +108,7 @@ def _await(connection: Connection, question: str) -> None:
 def _cold(rounds: int) -> Iterator[Result]:
     """Through the trigger, the queue, the handler, the control plane, a new process, its claim."""
     with tempfile.TemporaryDirectory(prefix="locaria_bench_") as folder:
-        runtime = Runtime(Path(folder) / "state", containers_dir=HERE / "containers")
+        runtime = Runtime(Path(folder) / "state", containers_dir=HERE / "containers", http_port=0)
         with runtime, psycopg.connect(runtime.dsn, autocommit=True) as connection:
             ours, bare = [], []
             for _ in range(rounds):

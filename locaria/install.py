@@ -37,7 +37,7 @@ def install(dsn: str) -> None:
 
     Parameters:
         dsn: libpq connection string of the owner. It needs CREATE on the database, and CREATEROLE
-            unless the four group roles exist; it need not be a superuser.
+            unless the group roles exist; it need not be a superuser.
     """
     command.upgrade(alembic_config(dsn), "head")
 

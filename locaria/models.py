@@ -256,3 +256,8 @@ class Status(Base):
     attributes: Mapped[Json | None]
     endpoint: Mapped[str | None]
     command: Mapped[str | None]
+    last_update: Mapped[When | None]
+    submitted_by: Mapped[str | None]
+    bytes_done: Mapped[Big | None]
+    bytes_total: Mapped[Big | None]
+    code: Mapped[int | None]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._address import bind_port
     from ._channel import Channel
     from ._claim import claim, claims
+    from ._commands import Command
     from ._errors import (
         Cancelled,
         CheckFailed,
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
         TooManyRejects,
         Unavailable,
     )
+    from ._http import Limits
+    from ._listen import listen
+    from ._masking import Link
     from ._postgres import PostgresChannel
     from ._recording import RecordingChannel
     from ._run import Run
@@ -50,8 +54,11 @@ __all__ = [
     "Cancelled",
     "Channel",
     "CheckFailed",
+    "Command",
     "Fatal",
     "LeaseLost",
+    "Limits",
+    "Link",
     "NotFinished",
     "NotPublished",
     "NothingToClaim",
@@ -72,10 +79,14 @@ __all__ = [
     "bind_port",
     "claim",
     "claims",
+    "listen",
 ]
 
 _HOMES = {
     "Channel": "_channel",
+    "Command": "_commands",
+    "Limits": "_http",
+    "Link": "_masking",
     "PostgresChannel": "_postgres",
     "RecordingChannel": "_recording",
     "Run": "_run",
@@ -84,6 +95,7 @@ _HOMES = {
     "bind_port": "_address",
     "claim": "_claim",
     "claims": "_claim",
+    "listen": "_listen",
 }
 
 

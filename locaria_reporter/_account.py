@@ -13,6 +13,7 @@ from ._masking import Masker
 from ._progress import Progress
 
 WRITE_EVERY = 2.0
+_LISTENING_EVERY = 0.5
 _LOG_BUFFER = 2000
 _LOG_BATCH = 500
 
@@ -22,6 +23,7 @@ class Account:
 
     `stop` is None, or says why the loader has to end: 'cancel', 'lost', 'released', 'closed'.
     `lingers`: on SIGTERM the file is given back when the loader has come to its end, not at once.
+    `deferred`: a cancel waits until the command in hand is done.
     `executing`: what a listener is doing, in words, the oldest first.
     """
 
@@ -32,9 +34,11 @@ class Account:
         self.reason: str | None = None
         self.shielded = False
         self.lingers = False
+        self.deferred = False
         self.executing: list[str] = []
         self._endpoint: str | None = None
         self._listening_written: tuple[str | None, str | None] = (None, None)
+        self._listening_at = float("-inf")
         self.interrupt: Callable[[], None] | None = None
         self._masker = masker
         self._messages: deque[Json] = deque()
@@ -65,7 +69,7 @@ class Account:
 
     def check(self) -> None:
         """Raise what has been ordered."""
-        if self.stop is not None:
+        if self.stop is not None and not (self.deferred and self.stop == "cancel"):
             raise self.outcome()
 
     def add_message(self, message: Json) -> None:
@@ -86,11 +90,12 @@ class Account:
             channel: of the calling thread.
             final: write now; else only when WRITE_EVERY seconds have passed.
         """
+        if final or time.monotonic() - self._listening_at >= _LISTENING_EVERY:
+            self._flush_listening(channel)
         if not final and not self.due():
             return
         with self._lock:
             self._flush_messages(channel)
-            self._flush_listening(channel)
             if not self.progress.reported:
                 return
             snapshot = self._masker.value(self.progress.snapshot())
@@ -114,14 +119,15 @@ class Account:
         self.lingers = endpoint is not None
 
     def _flush_listening(self, channel: Channel) -> None:
-        words = list(self.executing)
-        more = f" and {len(words) - 1} more" if len(words) > 1 else ""
-        state = (self._endpoint, self._masker.text(words[0] + more) if words else None)
-        if state != self._listening_written:
-            self._written_at = time.monotonic()
-            if channel.report_listening(self.run_id, *state):
-                self.order("cancel")
-            self._listening_written = state
+        with self._lock:
+            words = list(self.executing)
+            more = f" and {len(words) - 1} more" if len(words) > 1 else ""
+            state = (self._endpoint, self._masker.text(words[0] + more) if words else None)
+            if state != self._listening_written:
+                self._listening_at = time.monotonic()
+                if channel.report_listening(self.run_id, *state):
+                    self.order("cancel")
+                self._listening_written = state
 
     def _flush_messages(self, channel: Channel) -> None:
         if self._dropped:

@@ -103,12 +103,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What finish() stores; `staging`, with its `rows`, is published in the same transaction."""
+    """What finish() stores.
+
+    In the same transaction the scripts named in `before` are run, then the staging tables with so
+    many rows are published, then the scripts named in `after` are run.
+    """
 
     message: str | None = None
     result: Json | None = None
-    staging: str | None = None
-    rows: int | None = None
+    stagings: tuple[tuple[str, int], ...] = ()
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 class Channel(Protocol):
@@ -151,7 +156,12 @@ class Channel(Protocol):
         ...
 
     def create_staging(
-        self, run: int, target: str, columns: Sequence[Mapping[str, str]], mode: str
+        self,
+        run: int,
+        target: str,
+        columns: Sequence[Mapping[str, str]],
+        mode: str,
+        options: Json,
     ) -> StagingTable:
         """Make the run's staging table, or take over the one of an earlier attempt."""
         ...

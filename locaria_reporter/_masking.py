@@ -57,6 +57,15 @@ def secrets_of_environment(environment: Mapping[str, str]) -> set[str]:
     return found
 
 
+class Link(str):
+    """A text in a run's result that is shown although it looks like a secret: a presigned link.
+
+    Whoever may read the result may use it; give it a short life.
+    """
+
+    __slots__ = ()
+
+
 class Masker:
     """Removes secrets from text before it is stored or printed.
 
@@ -96,6 +105,8 @@ class Masker:
 
     def value(self, value: Any) -> Any:
         """The same through strings, mappings and lists; other things stay as they are."""
+        if isinstance(value, Link):
+            return str(value)
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):

@@ -122,16 +122,22 @@ class PostgresChannel:
         return bool(self._session.value(query, run, _jsonb(checkpoint)) == "cancel")
 
     def create_staging(
-        self, run: int, target: str, columns: Sequence[Mapping[str, str]], mode: str
+        self,
+        run: int,
+        target: str,
+        columns: Sequence[Mapping[str, str]],
+        mode: str,
+        options: Json,
     ) -> StagingTable:
         # Under this name the session's COPY shows up in the view `running`.
         self.describe(f"locaria run={run}")
         row = self._session.call(
-            "select * from locaria.create_staging(%s, %s::text, %s::jsonb, %s::text)",
+            "select * from locaria.create_staging(%s, %s::text, %s::jsonb, %s::text, %s::jsonb)",
             run,
             target,
             _jsonb([dict(column) for column in columns]),
             mode,
+            _jsonb(options),
         )[0]
         self._staged[row["staging"]] = _Staged(row["row_count"])
         return StagingTable(
@@ -188,17 +194,21 @@ class PostgresChannel:
         return int(row["total"])
 
     def finish_run(self, run: int, ending: Ending) -> int | None:
-        if ending.staging is None:
+        if not ending.stagings:
             self._session.attempt(lambda connection: _finish(connection, run, ending))
             return None
 
-        staging = ending.staging
-
         def work(connection: Connection) -> int:
-            self._verify(connection, staging)
+            for staging, _ in ending.stagings:
+                self._verify(connection, staging)
             row = connection.execute(
-                "select locaria.publish_staging(%s, %s::text, %s) as rows",
-                [run, staging, ending.rows],
+                "select locaria.publish_load(%s, %s::jsonb, %s::text[], %s::text[]) as rows",
+                [
+                    run,
+                    _jsonb([{"staging": s, "rows": rows} for s, rows in ending.stagings]),
+                    list(ending.before),
+                    list(ending.after),
+                ],
             ).fetchone()
             _finish(connection, run, ending)
             return int(row["rows"]) if row else 0

@@ -131,9 +131,14 @@ class RecordingChannel:
         return self._cancelled()
 
     def create_staging(
-        self, run: int, target: str, columns: Sequence[Mapping[str, str]], mode: str
+        self,
+        run: int,
+        target: str,
+        columns: Sequence[Mapping[str, str]],
+        mode: str,
+        options: Json,
     ) -> StagingTable:
-        self._note("create_staging", (target, columns, mode))
+        self._note("create_staging", (target, columns, mode, options))
         self._staged[target] = []
         return StagingTable(target, bool(self._checkpoint), 0, self._checkpoint)
 
@@ -160,11 +165,9 @@ class RecordingChannel:
     def finish_run(self, run: int, ending: Ending) -> int | None:
         self._note("finish_run", ending)
         self.outcome, self.message, self.result = "finished", ending.message, ending.result
-        if ending.staging is None:
-            return None
-        rows = self._staged.pop(ending.staging)
-        self.published[ending.staging] = rows
-        return len(rows)
+        for staging, _ in ending.stagings:
+            self.published[staging] = self._staged.pop(staging)
+        return sum(len(self.published[name]) for name, _ in ending.stagings) or None
 
     def finish_runs(self, runs: Sequence[int]) -> set[int]:
         self._note("finish_runs", list(runs))

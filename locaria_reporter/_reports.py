@@ -192,7 +192,7 @@ class Reports:
     def executing(self, words: str) -> Iterator[None]:
         """While the block runs, the status says that this is being executed; from any thread.
 
-        Written by the thread beside, at most every two seconds: what is over sooner may not show.
+        Written by the thread beside, at most twice a second: what is over sooner may not show.
         """
         self._account.executing.append(words)
         self._task.wake()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,8 @@ from ._reports import Reports
 from ._staging import Columns, Staging, column_list
 
 if TYPE_CHECKING:
+    from ._commands import Handler
+    from ._http import Limits
     from ._task import Task
 
 
@@ -45,6 +48,7 @@ class Run(Reports):
         self._inherited = bool(claimed.checkpoint)
         self._relied = False
         self.log = logging.getLogger(LOADER_LOGGER)
+        self.nested = False  # a command of a listener: its end is not the end of the task
         self._stagings: list[Staging] = []
         self._connection: psycopg.Connection[Any] | None = None
         self._within: Ending | None = None
@@ -58,6 +62,11 @@ class Run(Reports):
     def stopped(self) -> bool:
         """Whether the run has ended or shall end: cancelled, lease lost, given back."""
         return self._account.stop is not None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
 
     @property
     def checkpoint(self) -> Json:
@@ -79,13 +88,29 @@ class Run(Reports):
 
     # Data
 
-    def staging(self, table: str, columns: Columns | None = None, mode: str = "create") -> Staging:
+    def staging(
+        self,
+        table: str,
+        columns: Columns | None = None,
+        mode: str = "create",
+        *,
+        key: Sequence[str] = (),
+        load_run: bool = False,
+        keep_previous: bool = False,
+        labels: Mapping[str, Any] | None = None,
+    ) -> Staging:
         """A table to fill in many short transactions, published by `run.finish(swap=…)`.
 
         Args:
             table: the target, 'table' or 'schema.table', taken literally.
             columns: {"id": "bigint", "name": "text"}, or a list of pairs.
-            mode: 'create' (the target must not exist), 'replace' or 'append'.
+            mode: 'create' (the target must not exist), 'replace', 'append' or 'merge' (rows with
+                the key of one that is there take its place, the others are added).
+            key: the columns by which rows are merged.
+            load_run: give each row a column `_load_run`, the run that loaded it.
+            keep_previous: keep what is replaced or merged away, so that locaria.undo() can bring
+                it back.
+            labels: kept with the published table (data_set, category, tags).
 
         Returns:
             the staging table; `.adopted` when it holds an earlier attempt's rows, which are those
@@ -93,7 +118,11 @@ class Run(Reports):
         """
         self._account.check()
         wanted = column_list(columns)
-        made = self._channel.create_staging(self.id, table, wanted, mode)
+        options: Json = {"key": list(key)} if key else {}
+        options |= {"load_run": True} if load_run else {}
+        options |= {"keep_previous": True} if keep_previous else {}
+        options |= {"labels": dict(labels)} if labels else {}
+        made = self._channel.create_staging(self.id, table, wanted, mode, options)
         if made.adopted:
             # Said again under this run's name, or one more failure would forget it.
             self._heed(self._channel.save_checkpoint(self.id, made.checkpoint))
@@ -120,7 +149,7 @@ class Run(Reports):
         self._account.check()
         if self._connection is None or self._connection.closed:
             self._connection = self._channel.connect(self.id, self._claimed.lease)
-            self._account.interrupt = self._interrupt
+            self._account.interrupt = self._account.interrupt or self._interrupt
         return self._connection
 
     @contextlib.contextmanager
@@ -145,19 +174,57 @@ class Run(Reports):
             self._within = None
         self._close()
 
+    # Commands
+
+    def listen(
+        self,
+        handler: Handler,
+        *,
+        port: int | None = None,
+        host: str | None = None,
+        token: str | None = None,
+        limits: Limits | None = None,
+        grace: float = 20.0,
+    ) -> None:
+        """Take commands, over HTTP and as rows, until this run is cancelled; see listen().
+
+        Where this run's own file is a command (attributes.command), that one is done instead.
+
+        Raises:
+            Cancelled: the usual end of a listener.
+        """
+        from ._listen import Listener  # noqa: PLC0415 - loaders need no HTTP server
+
+        self._account.check()
+        Listener(
+            self,
+            self._task,
+            handler,
+            port=port,
+            host=host,
+            token=token,
+            limits=limits,
+            grace=grace,
+        ).work()
+
     # The end
 
     def finish(
         self,
-        swap: Staging | None = None,
+        swap: Staging | Sequence[Staging] | None = None,
         message: str | None = None,
         result: Mapping[str, Any] | None = None,
         checks: Mapping[str, bool] | None = None,
+        *,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
     ) -> None:
-        """Succeed; with `swap`, publish the staging table in the same short transaction.
+        """Succeed; with `swap`, publish the staging tables in the same short transaction.
 
         Args:
-            swap: the staging table to publish.
+            swap: the staging table to publish, or several.
+            before, after: names of registered scripts (locaria.register_script) to run in that
+                transaction, before and after the tables are published.
             message: one line for the file's status.
             result: kept with the run (JSON).
             checks: name → passed; one that is false fails the run, and nothing is published.
@@ -174,27 +241,39 @@ class Run(Reports):
             raise CheckFailed(f"check failed: {', '.join(failed)}")
         facts = {**(result or {}), **({"checks": dict(checks)} if checks else {})}
         if self._within is not None:
-            self._within = self._ending(message, facts, None)
+            self._within = self._ending(message, facts)
             return
-        if swap is None and self._stagings:
+        if not swap and self._stagings:
             raise NotPublished(
                 f"{self._stagings[-1].name} was never published: call run.finish(swap=…), "
                 "inside the with block"
             )
-        if swap is not None:
-            swap.flush()
-            facts.setdefault("rows", swap.rows)
+        stagings = [swap] if isinstance(swap, Staging) else list(swap or ())
+        for staging in stagings:
+            staging.flush()
+        if stagings:
+            facts.setdefault("rows", sum(staging.rows for staging in stagings))
         self._prepare_end()
-        self._task.finish(self, self._ending(message, facts, swap))
+        ending = self._ending(message, facts)
+        published = tuple((staging.name, staging.rows) for staging in stagings)
+        ending = replace(ending, stagings=published, before=tuple(before), after=tuple(after))
+        self._task.finish(self, ending)
         self._close()
 
-    def _ending(self, message: str | None, facts: Json, swap: Staging | None) -> Ending:
+    def acknowledge(self) -> None:
+        """The run was finished by somebody else's SQL on its behalf: close it.
+
+        Raises:
+            LeaseLost: it was not.
+        """
+        self._channel.finish_run(self.id, Ending())
+        self._close()
+
+    def _ending(self, message: str | None, facts: Json) -> Ending:
         mask = self._task.masker
         return Ending(
             message=clip(mask.text(message)) if message is not None else None,
             result=mask.value(facts) or None,
-            staging=swap.name if swap is not None else None,
-            rows=swap.rows if swap is not None else None,
         )
 
     def _prepare_end(self) -> None:

@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +73,7 @@ class Task:
         self._temporary: dict[int, Path] = {}
         self._open: dict[int, Run] = {}
         self._deferred: dict[int, Run] = {}
+        self._began: list[Account] = []
         self._closed = False
         self.batch = 1
         self.claimed_any = False
@@ -133,7 +135,16 @@ class Task:
     def linger(self, seconds: float) -> None:
         """On SIGTERM the process has this long to come to its end."""
         if self._heart is not None:
-            self._heart.exit_grace = max(self._heart.exit_grace, seconds)
+            self._heart.exit_grace = seconds
+
+    def shield(self) -> AbstractContextManager[None]:
+        """A signal within the block is raised at its end."""
+        return self._signals.shield()
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end."""
+        return self._signals.received is not None
 
     def wake(self) -> None:
         """Have the heart write what changed, if its last write is long enough ago."""
@@ -142,12 +153,14 @@ class Task:
 
     def began(self, account: Account) -> None:
         """The run's block was entered: its log messages begin."""
+        self._began.append(account)
         self._logs.handler.account = account
 
     def forget(self, account: Account, run_id: int) -> None:
         """The run has ended."""
-        if self._logs.handler.account is account:
-            self._logs.handler.account = None
+        if account in self._began:
+            self._began.remove(account)
+            self._logs.handler.account = self._began[-1] if self._began else None
         self._open.pop(run_id, None)
         if self._heart is not None and run_id not in self._deferred:
             self._heart.forget(account)
@@ -199,6 +212,9 @@ class Task:
                 return False
             self.exit_code = error.exit_code if isinstance(error, Outcome) else 1
             self._fail(run, error)
+            if run.nested and not isinstance(error, Terminated | Unavailable):
+                self.exit_code = EXIT_DONE
+                return True
             if self._keep_going and _concerns_the_file(error):
                 self.exit_code = EXIT_DONE
                 return True
@@ -207,7 +223,7 @@ class Task:
             return False
         finally:
             run._close()
-            if not self._keep_going:
+            if not self._keep_going and not run.nested:
                 self.close()
 
     def drop(self, run: Run) -> None:
@@ -227,7 +243,7 @@ class Task:
         ours = from_sqlstate(error.sqlstate, error.diag.message_primary or str(error))
         if ours is None:
             # A zombie finds its staging table gone before it finds its lease gone.
-            self._try(partial(self._ask, run))
+            self._try(partial(self.ask, run))
             if run.stopped:
                 ours = run._account.outcome()
         if ours is None:
@@ -235,7 +251,8 @@ class Task:
         ours.__cause__ = error
         return ours
 
-    def _ask(self, run: Run) -> None:
+    def ask(self, run: Run) -> None:
+        """Have the database say whether the run is still its own, and not cancelled."""
         for state in self.channel.heartbeat(self.task_id, [run.id]):
             if state.state in ("cancel", "lost"):
                 run._account.order(state.state, state.reason)

@@ -137,7 +137,12 @@ class TerminalChannel:
         return False
 
     def create_staging(
-        self, run: int, target: str, columns: Sequence[Mapping[str, str]], mode: str
+        self,
+        run: int,
+        target: str,
+        columns: Sequence[Mapping[str, str]],
+        mode: str,
+        options: Json,
     ) -> StagingTable:
         return self._needs_database("run.staging()").create_staging(target, columns, mode)
 
@@ -155,8 +160,9 @@ class TerminalChannel:
 
     def finish_run(self, run: int, ending: Ending) -> int | None:
         rows = None
-        if ending.staging is not None:
-            rows = self._needs_database("run.finish(swap=…)").publish(ending.staging)
+        for staging, _ in ending.stagings:
+            published = self._needs_database("run.finish(swap=…)").publish(staging)
+            rows = (rows or 0) + published
         words = f"done: {ending.message}" if ending.message else "done"
         self._display.line(f"{words} ({json.dumps(ending.result)})" if ending.result else words)
         return rows

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,11 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServ
 @pytest.fixture(scope="session")
 def template(pg_server: PostgresServer) -> str:
     """A migrated database, from which each test gets its clone."""
+    return make_template(pg_server)
+
+
+def make_template(pg_server: PostgresServer) -> str:
+    """Migrate a database of a server and make its logins; its name."""
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         superuser.execute(
             sql.SQL("create role {} login createrole password {}").format(
@@ -112,15 +117,20 @@ def template(pg_server: PostgresServer) -> str:
                     sql.Identifier(f"test_{login}"), PASSWORD, sql.Identifier(group)
                 )
             )
+        # The login of the web server: nothing of its own, but may become what its clients are.
+        superuser.execute(
+            sql.SQL(
+                "create role test_web login noinherit password {} in role "
+                "locaria_app, locaria_reader, locaria_operator, locaria_web"
+            ).format(PASSWORD)
+        )
     return TEMPLATE
 
 
-@pytest.fixture
-def db(
-    pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
-) -> Iterator[Database]:
-    """A fresh clone of the template."""
-    name = f"test_{abs(hash(request.node.nodeid)) % 10**12}"
+@contextmanager
+def cloned(pg_server: PostgresServer, template: str, node: str) -> Iterator[Database]:
+    """A clone of the template for a test or a module, named after it."""
+    name = f"test_{abs(hash(node)) % 10**12}"
     with closing(psycopg.connect(pg_server.dsn)) as connection:
         info = connection.info
         janitor = DatabaseJanitor(
@@ -145,3 +155,12 @@ def db(
     finally:
         database.close()
         janitor.drop()
+
+
+@pytest.fixture
+def db(
+    pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """A fresh clone of the template."""
+    with cloned(pg_server, template, request.node.nodeid) as database:
+        yield database

@@ -1,4 +1,4 @@
-"""The database behind `taskEvents`: one connection, one SQL function, no secret in any message."""
+"""The database behind `taskEvents`: one connection, two SQL functions, no secret in any message."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 RECORD = "select locaria.record_task_event(%s::jsonb)"
+TICK = "select locaria.tick()"
 
 SECRET_FIELDS = {
     "host": "host",
@@ -24,7 +25,6 @@ SECRET_FIELDS = {
 
 _CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
-    "application_name": "locaria task_events",
     # a sandbox sleeps between invocations; a connection that died meanwhile must not hang one
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -57,7 +57,8 @@ class EventDatabase:
     secret which RDS itself manages and rotates (username and password alone) is enough.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "task_events") -> None:
+        self._name = f"locaria {name}"
         self._connection: psycopg.Connection | None = None
         self._secret: str | None = None
         self._hidden: set[str] = set()
@@ -69,23 +70,30 @@ class EventDatabase:
             EventRefused: the SQL function raised.
             DatabaseUnavailable: no connection, or the database failed twice.
         """
-        text = json.dumps(_storable(event))
-        problem: Exception | None = None
+        self._call(RECORD, [json.dumps(_storable(event))], "record_task_event")
+
+    def tick(self) -> dict[str, Any]:
+        """Call `locaria.tick()`; returns what it did. Raises as `record`."""
+        done: dict[str, Any] = self._call(TICK, [], "tick")
+        return done
+
+    def _call(self, query: str, values: list[str], function: str) -> Any:
+        """Call one SQL function; on a connection that turns out to be dead, once more."""
+        problem: Exception
         for _ in range(2):
-            connection = self._connected()
+            connection = self.connected()
             try:
-                connection.execute(RECORD, [text])
+                row = connection.execute(query, values).fetchone()
             except _WORTH_ANOTHER_CONNECTION as error:
                 problem = DatabaseUnavailable(f"the database failed twice: {self._told(error)}")
                 self.close()
             except psycopg.Error as error:
-                problem = EventRefused(f"record_task_event refused: {self._told(error)}")
+                problem = EventRefused(f"{function} refused: {self._told(error)}")
                 break
             else:
-                return
-        if problem is not None:
-            # outside of the except: nothing that prints the cause can print an unmasked message
-            raise problem
+                return row[0] if row else None
+        # outside of the except: nothing that prints the cause can print an unmasked message
+        raise problem
 
     def close(self) -> None:
         """Give up the connection. The next event makes a new one."""
@@ -93,7 +101,7 @@ class EventDatabase:
             self._connection.close()
             self._connection = None
 
-    def _connected(self) -> psycopg.Connection:
+    def connected(self) -> psycopg.Connection:
         """The kept connection, or a new one.
 
         When connecting fails, the secret is read again and tried once more: it may have been
@@ -116,7 +124,8 @@ class EventDatabase:
         self._hidden = {str(given["password"])} if given.get("password") else set()
         try:
             # prepare_threshold: a pooler may give every transaction another server process
-            settings: dict[str, Any] = _CONNECTION | given
+            named = {"application_name": self._name}
+            settings: dict[str, Any] = _CONNECTION | named | given
             return psycopg.connect(autocommit=True, prepare_threshold=None, **settings), ""
         except psycopg.Error as error:
             return None, self._told(error)

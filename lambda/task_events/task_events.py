@@ -1,13 +1,14 @@
 """The Lambda function `taskEvents`: hands what happened to a task to the database.
 
-It takes three shapes, each as AWS sends it:
+It takes four shapes, the first three as AWS sends them:
 
 - EventBridge's "ECS Task State Change" (a task started, stopped, ran out of memory, …),
 - the record of an asynchronous invocation that failed (Lambda's on-failure destination),
-- an SQS batch of either, of which the messages that failed are reported for another delivery.
+- an SQS batch of either, of which the messages that failed are reported for another delivery,
+- `{"action": "tick"}`, which a schedule sends: `locaria.tick()` is called.
 
-Every event becomes one call of one SQL function, `locaria.record_task_event(jsonb)`; what the
-event means is decided there. Events may come twice, late or in the wrong order: that is the SQL
+Every other event becomes one call of one SQL function, `locaria.record_task_event(jsonb)`; what
+the event means is decided there. Events may come twice, late or in the wrong order: that is the SQL
 function's business, too. The connection is kept between invocations.
 """
 
@@ -29,18 +30,20 @@ if "AWS_LAMBDA_RUNTIME_API" in os.environ:
     log.propagate = False
 
 _database = EventDatabase()
+TICK = {"action": "tick"}
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Entry point of the Lambda function.
 
     Args:
-        event: an EventBridge envelope, an on-failure record, or an SQS batch of them.
+        event: an EventBridge envelope, an on-failure record, an SQS batch of them, or `TICK`.
         context: Lambda's context object, of which only the request id is used, in the log.
 
     Returns:
         For a batch `{"batchItemFailures": [{"itemIdentifier": id}, …]}`, which needs
-        `ReportBatchItemFailures` on the event source mapping; otherwise `{"recorded": 1}`.
+        `ReportBatchItemFailures` on the event source mapping; for a tick what tick() did;
+        otherwise `{"recorded": 1}`.
 
     Raises:
         EventRefused: the event has none of the three shapes, or the SQL function refused it.
@@ -49,6 +52,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     if isinstance(event, dict) and "Records" in event:
         return _record_batch(event["Records"], context)
     try:
+        if event == TICK:
+            done = _database.tick()
+            _say("tick", context, done=done)
+            return done
         _record(event)
     except (EventRefused, DatabaseUnavailable) as error:
         _say("failed", context, error_type=type(error).__name__, error=str(error))

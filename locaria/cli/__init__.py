@@ -29,10 +29,17 @@ COMMANDS = {
     "retry": "locaria.cli.control:retry",
     "queue": "locaria.cli.overview:queue",
     "health": "locaria.cli.overview:health",
+    "serve": "locaria.cli.serve:serve",
     "ingest": "locaria.cli.ingest:ingest",
     "archive": "locaria.cli.archive:archive",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "agent": "locaria.cli.agent:agent",
+    "new-container": "locaria.cli.new_container:new_container",
+    "configure": "locaria.cli.configure:configure",
+    "deploy": "locaria.cli.deploy:deploy",
+    "destroy": "locaria.cli.deploy:destroy",
+    "template": "locaria.cli.deploy:template",
 }
 
 

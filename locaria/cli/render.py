@@ -120,12 +120,12 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Table:
 
 def out(*things: object) -> None:
     """Print for people, to standard output."""
-    console().print(*things, markup=False, soft_wrap=False)
+    console().print(*things, markup=False, emoji=False, soft_wrap=False)
 
 
 def say(text: str) -> None:
     """Print one remark for people, to standard error, where it is in no program's way."""
-    console(stderr=True).print(plain(text), markup=False, soft_wrap=True)
+    console(stderr=True).print(plain(text), markup=False, emoji=False, soft_wrap=True)
 
 
 def to_json(value: object) -> object:

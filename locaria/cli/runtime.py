@@ -15,6 +15,7 @@ from rich.table import Table
 
 from locaria.cli.errors import ExitCode
 from locaria.local.places import DEFAULT_STATE_DIR
+from locaria.web.sockets import DEFAULT_PORT
 
 _console = Console()
 _errors = Console(stderr=True)
@@ -34,9 +35,16 @@ state_dir_option = click.option(
     envvar="LOCARIA_UP_DSN",
     help="A superuser's DSN of a database to use in place of an own Postgres.",
 )
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65_535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port of the dashboard and the API; the next free one if it is taken, 0: any.",
+)
 @state_dir_option
-def up(detach: bool, dsn: str | None, state_dir: Path) -> None:
-    """Start Locaria on this machine: Postgres, stand-ins for Lambda and ECS, tick() once a second.
+def up(detach: bool, dsn: str | None, http_port: int, state_dir: Path) -> None:
+    """Start Locaria on this machine: Postgres, stand-ins for Lambda and ECS, dashboard and API.
 
     \b
     locaria up                                  # Ctrl-C stops everything
@@ -53,7 +61,7 @@ def up(detach: bool, dsn: str | None, state_dir: Path) -> None:
             f"Stop it with: locaria down --state-dir {state_dir}"
         )
     if detach:
-        _start_in_background(state_dir, dsn)
+        _start_in_background(state_dir, dsn, http_port)
         return
     daemon.log_to(state_dir / runtime.LOG_FILE)
     try:
@@ -64,7 +72,7 @@ def up(detach: bool, dsn: str | None, state_dir: Path) -> None:
                 _show(runtime.read_status(started.state_dir), state_dir)
                 _console.print("[dim]Ctrl-C stops everything.[/dim]")
 
-            daemon.serve(runtime.Runtime(state_dir, dsn), ready)
+            daemon.serve(runtime.Runtime(state_dir, dsn, http_port=http_port), ready)
     except daemon.START_ERRORS as error:
         _fail(str(error))
     _console.print("Stopped.")
@@ -109,7 +117,7 @@ def status(as_json: bool, state_dir: Path) -> None:
         sys.exit(ExitCode.UNREACHABLE)
 
 
-def _start_in_background(state_dir: Path, dsn: str | None) -> None:
+def _start_in_background(state_dir: Path, dsn: str | None, http_port: int) -> None:
     from locaria.local import daemon, runtime  # noqa: PLC0415 - as above
 
     log_path = state_dir / runtime.LOG_FILE
@@ -118,7 +126,7 @@ def _start_in_background(state_dir: Path, dsn: str | None) -> None:
     before = log_path.stat().st_size
     with log_path.open("ab") as log, _console.status("Starting …"):
         process = subprocess.Popen(
-            [sys.executable, "-m", "locaria.local.daemon", state_dir],
+            [sys.executable, "-m", "locaria.local.daemon", state_dir, str(http_port)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -145,6 +153,9 @@ def _show(found: dict[str, Any], state_dir: Path) -> None:
     for name in ("http", "ws", "ingest"):
         if found[name] is not None:
             table.add_row(name, found[name])
+    for name, endpoint in found["listeners"].items():
+        if endpoint != found["ingest"]:
+            table.add_row(name, endpoint)
     if found["pid"] is not None:
         table.add_row("process", str(found["pid"]))
         table.add_row("log", str(state_dir / "locaria.log"))

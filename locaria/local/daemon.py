@@ -1,6 +1,6 @@
 """The process of `locaria up`: runs until it is told to stop.
 
-    python -m locaria.local.daemon STATE_DIR
+    python -m locaria.local.daemon STATE_DIR [HTTP_PORT]
 
 The DSN of a given database comes in the variable LOCARIA_UP_DSN: argv can be read by everybody.
 """
@@ -15,13 +15,16 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any, Protocol, TypeVar
 
 from locaria.local.binaries import PostgresNotFoundError
 from locaria.local.postgres import PostgresError
-from locaria.local.runtime import LOG_FILE, AlreadyRunningError, Runtime
+from locaria.local.runtime import LOG_FILE, Runtime
 from locaria.local.site import SiteError
 from locaria.local.standin import StandinError
+from locaria.local.state_lock import AlreadyRunningError
 from locaria.local.system_user import SystemUserError
+from locaria.web.sockets import DEFAULT_PORT
 
 DSN_VARIABLE = "LOCARIA_UP_DSN"
 START_ERRORS = (
@@ -45,7 +48,23 @@ def log_to(path: Path) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def serve(runtime: Runtime, on_ready: Callable[[Runtime], None] | None = None) -> None:
+class Service(Protocol):
+    """Something that runs from `with` to the end of the block."""
+
+    def __enter__(self) -> Any:
+        """Start."""
+
+    def __exit__(self, *_: Any) -> None:
+        """Stop."""
+
+    def stop_now(self) -> None:
+        """Hasten a stop that is under way."""
+
+
+S = TypeVar("S", bound=Service)
+
+
+def serve(runtime: S, on_ready: Callable[[S], None] | None = None) -> None:
     """Start, call `on_ready`, run until SIGINT or SIGTERM, stop.
 
     A second signal kills the tasks that take their time to end.
@@ -68,11 +87,12 @@ def serve(runtime: Runtime, on_ready: Callable[[Runtime], None] | None = None) -
 
 
 def main() -> None:
-    """Run on the state directory given as the argument."""
+    """Run on the state directory given as the first argument."""
     state_dir = Path(sys.argv[1])
     log_to(state_dir / LOG_FILE)
     try:
-        serve(Runtime(state_dir, os.environ.pop(DSN_VARIABLE, None)))
+        port = int(sys.argv[2]) if len(sys.argv) > 2 else DEFAULT_PORT
+        serve(Runtime(state_dir, os.environ.pop(DSN_VARIABLE, None), http_port=port))
     except START_ERRORS as error:
         logging.getLogger(__name__).error("%s", error)
         sys.exit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
@@ -24,12 +23,14 @@ from locaria.local.places import CONTAINERS, DEFAULT_STATE_DIR, LAMBDA
 from locaria.local.postgres import PostgresServer
 from locaria.local.private_file import PrivateFile
 from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
+from locaria.local.state_lock import hold
 from locaria.local.ticker import Ticker
+from locaria.local.web_process import WebServer
+from locaria.web.sockets import DEFAULT_PORT
 
 log = logging.getLogger(__name__)
 STATUS_FILE = "runtime.json"
 LOG_FILE = "locaria.log"
-INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
 # Where containers keep objects, and what they need to reach it; see containers/modules.
 _OBJECT_STORE = "LOCARIA_OBJECT_STORE"
 _S3_VARIABLES = (
@@ -41,10 +42,7 @@ _S3_VARIABLES = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
 )
-
-
-class AlreadyRunningError(Exception):
-    """Another runtime holds this state directory; the message says how to stop it."""
+INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
 
 
 class Runtime:
@@ -60,6 +58,7 @@ class Runtime:
         task_environment  more environment variables for all containers.
         rules             of the Lambda queue.
         tick_every_s      seconds between two calls of `locaria.tick()`.
+        http_port         of the web server, the next free one if it is taken; 0: any free one.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class Runtime:
         task_environment: Mapping[str, str] | None = None,
         rules: DeliveryRules | None = None,
         tick_every_s: float = 1.0,
+        http_port: int = DEFAULT_PORT,
     ) -> None:
         self.state_dir = Path(state_dir).absolute()
         self.server: PostgresServer | None = None
@@ -87,6 +87,8 @@ class Runtime:
         self._task_environment = dict(task_environment or {})
         self._rules = rules
         self._tick_every_s = tick_every_s
+        self._http_port = http_port
+        self._web: WebServer | None = None
         self._kept = PrivateFile(self.state_dir / "secrets.json")
         self._status = PrivateFile(self.state_dir / STATUS_FILE)
         self._running = ExitStack()
@@ -162,15 +164,9 @@ class Runtime:
 
     def _lock(self) -> None:
         """Hold the state directory; the system lets go of it however we end."""
-        lock = self._running.enter_context((self.state_dir / "runtime.lock").open("w"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = self._status.get("pid")
-            raise AlreadyRunningError(
-                f"Locaria is already running on {self.state_dir} (process {pid}). "
-                f"Stop it with: locaria down --state-dir {self.state_dir}"
-            ) from error
+        told = f"Stop it with: locaria down --state-dir {self.state_dir}"
+        pid = self._status.get("pid")
+        self._running.enter_context(hold(self.state_dir, f"process {pid}", told))
 
     def _prepare(self) -> Site:
         if self.server is not None:
@@ -214,6 +210,11 @@ class Runtime:
         ticker = Ticker(site.owner_dsn, self._tick_every_s, self.server, tell=self._show_listeners)
         ticker.start()
         self._running.callback(ticker.stop)
+        self._web = WebServer(
+            site.web_dsn, "127.0.0.1", self._http_port, self.state_dir / "web.log"
+        )
+        self._running.callback(self._web.stop)
+        self._web.start()
 
     def _functions(self, ecs_url: str, access_key: str, owner_dsn: str) -> list[LambdaFunction]:
         aws = {
@@ -252,6 +253,8 @@ class Runtime:
             facts |= {"dsn": self._site.owner_dsn, "ecs": self._ecs.url}
             facts |= {"http": None, "ws": None, "postgres": self._postgres()}
             facts |= {"ingest": self._listeners.get(INGEST), "listeners": self._listeners}
+        if self._web is not None:
+            facts |= {"http": self._web.http, "ws": self._web.ws}
         self._status.save(**facts)
 
     def _postgres(self) -> dict[str, Any]:

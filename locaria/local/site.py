@@ -20,6 +20,11 @@ from locaria.local.standin import install_standin
 DATABASE = "locaria"
 OWNER = "locaria"
 LOADER = "locaria_local_loader"
+WEB = "locaria_local_web"
+GROUPS = {
+    LOADER: ("locaria_loader",),
+    WEB: ("locaria_reader", "locaria_app", "locaria_operator", "locaria_web"),
+}
 CLUSTER = "locaria"
 
 
@@ -30,6 +35,7 @@ class Site:
     superuser_dsn: str
     owner_dsn: str
     loader_dsn: str
+    web_dsn: str
 
 
 class SiteError(Exception):
@@ -51,14 +57,16 @@ def prepare_embedded(server: PostgresServer, kept: PrivateFile) -> Site:
         superuser_dsn=server.dsn_for(DATABASE),
         owner_dsn=server.dsn_for(DATABASE, OWNER, passwords[OWNER]),
         loader_dsn=server.dsn_for(DATABASE, LOADER, passwords[LOADER]),
+        web_dsn=server.dsn_for(DATABASE, WEB, passwords[WEB]),
     )
 
 
 def prepare_given(dsn: str, kept: PrivateFile) -> Site:
     """Make the roles in a database of somebody else's server.
 
-    The logins `locaria` and `locaria_local_loader` belong to the local runtime: they get the
-    passwords that it keeps. Raises SiteError when the DSN doesn't work or is no superuser's.
+    The logins `locaria`, `locaria_local_loader` and `locaria_local_web` are the local runtime's:
+    they get the passwords that it keeps. Raises SiteError when the DSN doesn't work or is no
+    superuser's.
     """
     passwords = _passwords(kept)
     try:
@@ -82,6 +90,7 @@ def prepare_given(dsn: str, kept: PrivateFile) -> Site:
         superuser_dsn=dsn,
         owner_dsn=make_conninfo(dsn, user=OWNER, password=passwords[OWNER]),
         loader_dsn=make_conninfo(dsn, user=LOADER, password=passwords[LOADER]),
+        web_dsn=make_conninfo(dsn, user=WEB, password=passwords[WEB]),
     )
 
 
@@ -91,16 +100,19 @@ def install_site(site: Site, kept: PrivateFile, dockers_json: Path) -> list[str]
     install(site.owner_dsn)
     with psycopg.connect(site.superuser_dsn, autocommit=True) as connection:
         _ensure_login(connection, LOADER, _passwords(kept)[LOADER])
-        statement = sql.SQL("grant locaria_loader to {}")
-        connection.execute(statement.format(sql.Identifier(LOADER)))
+        _ensure_login(connection, WEB, _passwords(kept)[WEB], "noinherit")
+        for login, groups in GROUPS.items():
+            statement = sql.SQL("grant {} to {}")
+            roles = sql.SQL(", ").join(map(sql.Identifier, groups))
+            connection.execute(statement.format(roles, sql.Identifier(login)))
     with psycopg.connect(site.owner_dsn, autocommit=True) as connection:
         names = register_containers(connection, dockers_json) if dockers_json.exists() else []
         for name in names:
-            _configure_launch(connection, name)
+            configure_launch(connection, name)
     return names
 
 
-def _configure_launch(connection: psycopg.Connection[tuple[object, ...]], container: str) -> None:
+def configure_launch(connection: psycopg.Connection[tuple[object, ...]], container: str) -> None:
     """Write how a container is started here; what a person added for it is kept."""
     ours = {
         "arn": LambdaFunction("ecsRunTask", Path()).arn,
@@ -126,8 +138,8 @@ def _configure_launch(connection: psycopg.Connection[tuple[object, ...]], contai
 
 def _passwords(kept: PrivateFile) -> dict[str, str]:
     known = kept.load()
-    kept.save(**{role: known.get(role, secrets.token_urlsafe(24)) for role in (OWNER, LOADER)})
-    return {role: str(kept.get(role)) for role in (OWNER, LOADER)}
+    kept.save(**{role: known.get(role, secrets.token_urlsafe(24)) for role in (OWNER, LOADER, WEB)})
+    return {role: str(kept.get(role)) for role in (OWNER, LOADER, WEB)}
 
 
 def _ensure_login(

@@ -21,6 +21,9 @@ begin
     end if;
     perform locaria.request_dispatch(v_wanted.container, 'insert', v_wanted.files);
   end loop;
+  if locaria.is_watched() then
+    perform locaria.notify_changes(array(select id from inserted_files order by id limit 201));
+  end if;
   return null;
 end
 $$;

@@ -37,13 +37,13 @@ begin
       end;
   end if;
   new.last_update := v_now;
-  insert into locaria.transitions (file_id, at, from_status, to_status, run_id, reason)
-  values (old.id, v_now, old.status, new.status, old.claimed_by, nullif(current_setting('locaria.reason', true), ''));
+  insert into locaria.transitions (file_id, at, from_status, to_status, run_id, by_user, reason)
+  values (old.id, v_now, old.status, new.status, old.claimed_by, locaria.actor(), nullif(current_setting('locaria.reason', true), ''));
   if old.claimed_by is not null then
     -- Changed by hand while a run is alive: that run loses the file here and now.
     new.claimed_by := null;
     perform locaria.close_run(old.claimed_by, 'overridden', new.status, null,
-      format('status set to %s by %s', new.status, session_user), null);
+      format('status set to %s by %s', new.status, locaria.actor()), null);
   end if;
   if v_to = 'requested' then
     perform locaria.check_requested(new.status, v_to, v_container, v_known);
@@ -52,7 +52,7 @@ begin
     new.attempts := 0;
     new.last_error := null;
     if new.run_after = old.run_after then
-      new.run_after := v_now;
+      new.run_after := locaria.statement_clock();
     end if;
   else
     new.finished := v_now;

@@ -30,6 +30,7 @@ declare
   v_priority integer;
   v_left integer := p_count;
   v_claimed integer;
+  v_last_run bigint;
 begin
   if p_count is null or p_count not between 1 and 10000 then
     raise exception using errcode = 'LC007', message = 'claim_files: p_count must be between 1 and 10000';
@@ -49,6 +50,9 @@ begin
       message = format('task %s is no longer alive: %s', p_task, coalesce(v_task.stopped_reason, 'it stopped'));
   elsif v_task.paused then
     return;
+  end if;
+  if locaria.is_watched() then
+    v_last_run := coalesce(pg_sequence_last_value('locaria.runs_id_seq'), 0);
   end if;
   perform set_config('locaria.hot_path', 'on', true);
   v_below := array_fill(32768, array[cardinality(v_task.keys)]);
@@ -110,6 +114,9 @@ begin
     update locaria.tasks set idle_since = null, lease_until = v_now + v_task.lease where id = p_task;
   end if;
   perform set_config('locaria.hot_path', '', true);
+  if v_last_run is not null and v_left < p_count then
+    perform locaria.notify_changes(array(select r.file_id from locaria.runs r where r.id > v_last_run and r.task_id = p_task and r.started = v_now limit 201));
+  end if;
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is

@@ -14,6 +14,7 @@ declare
   v_limit integer;
   v_debug boolean;
   v_messages jsonb := p_messages;
+  v_secrets text[] := locaria.list_secrets(v_file);
   v_before integer;
   v_count integer;
   v_stored integer := 0;
@@ -44,12 +45,15 @@ begin
   loop
     perform locaria.add_log_message(v_file, p_run,
       case when v_message.level in ('debug', 'info', 'warning', 'error') then v_message.level else 'info' end,
-      v_message.stage, v_message.message, v_message.at);
+      v_message.stage, locaria.hide_secrets(v_message.message, v_secrets), v_message.at);
     v_stored := v_stored + 1;
   end loop;
   if v_before <= v_limit and v_before + v_count > v_limit then
     perform locaria.add_log_message(v_file, p_run, 'warning', null,
       format('log_limit of %s messages reached: further messages of this run are not kept here', v_limit), v_now);
+  end if;
+  if v_stored > 0 and locaria.is_watched() then
+    perform locaria.notify_changes(array[v_file]);
   end if;
   return v_stored;
 end

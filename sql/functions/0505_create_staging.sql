@@ -3,6 +3,7 @@ create or replace function locaria.create_staging(
   p_target text,
   p_columns jsonb,
   p_mode text default 'replace',
+  p_options jsonb default '{}',
   out staging text,
   out adopted boolean,
   out row_count bigint,
@@ -21,6 +22,7 @@ declare
   v_columns jsonb;
   v_name text := 'run_' || p_run;
   v_before record;
+  v_load_run boolean := coalesce((p_options ->> 'load_run')::boolean, false);
 begin
   -- As in checkpoint_run: nobody takes the file over while its table is made or taken over.
   perform from locaria.files where claimed_by = p_run for share;
@@ -30,7 +32,10 @@ begin
   select * into strict v_target from locaria.parse_target(p_target);
   v_relation := to_regclass(format('%I.%I', v_target.table_schema, v_target.table_name));
   perform locaria.check_target(v_target.table_schema, v_target.table_name, v_relation, p_mode);
-  v_columns := locaria.check_columns(p_columns, case when p_mode = 'append' then v_relation end);
+  v_columns := locaria.check_columns(
+    p_columns || case when v_load_run then '[{"name": "_load_run", "type": "bigint"}]'::jsonb else '[]' end,
+    case when p_mode in ('append', 'merge') then v_relation end);
+  perform locaria.check_key(p_options -> 'key', v_columns, p_mode);
   for n in 2 .. 10000 loop
     exit when to_regclass(format('locaria_staging.%I', v_name)) is null;
     v_name := format('run_%s_%s', p_run, n);
@@ -45,7 +50,7 @@ begin
   join locaria.runs r on r.id = s.run_id
   where s.file_id = v_file and s.run_id <> p_run and r.ended is not null and r.checkpoint is not null
     and s.target_schema = v_target.table_schema and s.target_table = v_target.table_name
-    and s.mode = p_mode and s.columns = v_columns
+    and s.mode = p_mode and s.columns = v_columns and s.options = p_options
     -- Run again by hand, it begins anew: its attributes may be others now.
     and not exists (select from locaria.transitions t where t.file_id = v_file and t.at >= r.ended and t.from_status <> t.to_status)
   order by s.run_id desc, s.staging_name limit 1;
@@ -56,7 +61,7 @@ begin
       execute format('select count(*) from locaria_staging.%I', v_name) into row_count;
       adopted := true;
       checkpoint := v_before.checkpoint;
-      update locaria.staging_tables set staging_name = v_name, run_id = p_run where staging_name = v_before.staging_name;
+      update locaria.staging_tables set staging_name = v_name, run_id = p_run, loaded_by = loaded_by || p_run where staging_name = v_before.staging_name;
       -- From now on it is this run's: should it end before its next checkpoint, the attempt after goes on from here.
       insert into locaria.run_progress as p (run_id, heartbeat, lease_until, checkpoint)
       select r.id, r.started, r.lease_until, v_before.checkpoint from locaria.runs r where r.id = p_run
@@ -71,19 +76,29 @@ begin
     if v_relation is not null and p_mode = 'replace' and locaria.has_columns(v_relation, v_columns) then
       -- The same columns as before: indexes, constraints, defaults and comments of the table live on.
       execute format('create table %s (like %s including all)', staging, v_relation);
+      -- What only serves speed is built when the rows are there.
+      for v_before in
+        select i.indexrelid::regclass as index from pg_index i
+        where i.indrelid = staging::regclass and not i.indisunique and not i.indisexclusion
+      loop
+        execute format('drop index %s', v_before.index);
+      end loop;
     else
       execute format('create table %s (%s)', staging, (
         select string_agg(format('%I %s', c ->> 'name', c ->> 'type'), ', ' order by n)
         from jsonb_array_elements(v_columns) with ordinality as e (c, n)
       ));
     end if;
-    insert into locaria.staging_tables (run_id, staging_name, target_schema, target_table, mode, columns, file_id, created)
-    values (p_run, v_name, v_target.table_schema, v_target.table_name, p_mode, v_columns, v_file, locaria.clock());
+    insert into locaria.staging_tables (run_id, staging_name, target_schema, target_table, mode, columns, file_id, created, options, loaded_by)
+    values (p_run, v_name, v_target.table_schema, v_target.table_name, p_mode, v_columns, v_file, locaria.clock(), p_options, array[p_run]);
+  end if;
+  if v_load_run then
+    execute format('alter table %s alter column _load_run set default %s', staging, p_run);
   end if;
   if session_user <> current_user then
     execute format('grant select, insert on %s to %I', staging, session_user);
   end if;
 end
 $$;
-comment on function locaria.create_staging(bigint, text, jsonb, text) is
-  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], mode create | replace | append; or takes over, with its checkpoint, what the attempt before has filled. Errors: LC001, LC007 (name, columns), LC009 (a target that must not be touched).';
+comment on function locaria.create_staging(bigint, text, jsonb, text, jsonb) is
+  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], mode create | replace | append | merge and options {"key": [columns], "load_run", "keep_previous", "labels"}; or takes over, with its checkpoint, what the attempt before has filled. Errors: LC001, LC007 (name, columns), LC009 (a target that must not be touched).';

@@ -10,8 +10,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_mode is null or p_mode not in ('create', 'replace', 'append') then
-    raise exception using errcode = 'LC007', message = format('mode: "%s" is not one of create, replace, append', p_mode);
+  if p_mode is null or p_mode not in ('create', 'replace', 'append', 'merge') then
+    raise exception using errcode = 'LC007', message = format('mode: "%s" is not one of create, replace, append, merge', p_mode);
   elsif p_schema in ('locaria', 'locaria_staging', 'aws_lambda', 'aws_commons', 'information_schema') or p_schema like 'pg\_%' or not coalesce(
     (select parameter -> 'schemas' ? p_schema from locaria.parameters where parameter_name = 'publish_config'), p_schema = 'public'
   ) then
@@ -22,7 +22,7 @@ begin
   elsif to_regnamespace(quote_ident(p_schema)) is null then
     raise exception using errcode = 'LC009',
       message = format('table: there is no schema "%s"', p_schema), hint = format('create schema %I', p_schema);
-  elsif p_mode <> 'append' and not has_schema_privilege(current_user, p_schema, 'create') then
+  elsif (p_mode in ('create', 'replace') or p_mode = 'merge' and p_relation is null) and not has_schema_privilege(current_user, p_schema, 'create') then
     raise exception using errcode = 'LC009',
       message = format('table: Locaria''s owner %s may not create tables in schema "%s"', current_user, p_schema),
       hint = format('grant create on schema %I to %I', p_schema, current_user);

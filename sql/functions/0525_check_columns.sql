@@ -10,6 +10,7 @@ as $$
 declare
   v_column record;
   v_type text;
+  v_modifiers text;
   v_checked jsonb := '[]';
   v_names text[] := '{}';
 begin
@@ -46,8 +47,11 @@ begin
       end if;
     else
       begin
-        select format_type(oid, null) into v_type from pg_type where oid = to_regtype(v_column.type) and typtype not in ('p', 'c');
-      exception when syntax_error or undefined_object or feature_not_supported or invalid_parameter_value then
+        -- numeric(10,2), public.geometry(Point,4326): to_regtype() forgets what is in parentheses.
+        v_modifiers := substring(v_column.type from '\(([A-Za-z0-9_, -]+)\)\s*$');
+        select locaria.format_type_with(t.oid, v_modifiers) into v_type
+        from pg_type t where t.oid = to_regtype(v_column.type) and t.typtype not in ('p', 'c');
+      exception when syntax_error or undefined_object or feature_not_supported or invalid_parameter_value or invalid_text_representation then
         v_type := null; -- Some versions raise where others return null.
       end;
       if v_type is null then

@@ -8,7 +8,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select (
-    select jsonb_agg(jsonb_build_object('name', attname, 'type', format_type(atttypid, null)) order by attnum)
+    select jsonb_agg(jsonb_build_object('name', attname, 'type', format_type(atttypid, atttypmod)) order by attnum)
     from pg_attribute where attrelid = p_relation and attnum > 0 and not attisdropped
   ) = p_columns
 $$;

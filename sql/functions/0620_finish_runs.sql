@@ -30,6 +30,9 @@ begin
   )
   select coalesce(array_agg(id), '{}') into v_finished from ended;
   perform set_config('locaria.hot_path', '', true);
+  if locaria.is_watched() then
+    perform locaria.notify_changes(array(select r.file_id from locaria.runs r where r.id = any (v_finished) limit 201));
+  end if;
   return v_finished;
 end
 $$;

@@ -13,6 +13,10 @@ begin
   for i in 0 .. locaria.get_parameter('log_config', 'days_ahead', '3')::integer loop
     v_count := v_count + locaria.ensure_log_partition(v_today + i)::integer;
   end loop;
+  if v_count > 0 then
+    -- A new day. A listener goes on for ever, so its log_limit is for a day.
+    update locaria.run_progress set log_messages = 0 where endpoint is not null;
+  end if;
   for v_name in
     select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'locaria.log_messages'::regclass and c.relname ~ '^log_messages_[0-9]{8}$'
@@ -24,4 +28,4 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.turn_log_partitions() is 'Makes the partitions of log_messages for the days to come and drops those older than log_config.keep_days.';
+comment on function locaria.turn_log_partitions() is 'Makes the partitions of log_messages for the days to come and drops those older than log_config.keep_days. With each new day the log_limit of those that listen begins anew.';

@@ -16,7 +16,7 @@ as $$
 declare
   v_file record;
 begin
-  perform set_config('locaria.reason', coalesce(p_reason, 'run again by ' || session_user), true);
+  perform set_config('locaria.reason', coalesce(p_reason, 'run again by ' || locaria.actor()), true);
   if exists (select from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)) then
     raise exception using errcode = 'LC008', message = format('there is no file %s',
       (select string_agg(w.id::text, ', ' order by w.id) from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)));
@@ -38,7 +38,7 @@ begin
     where f.id = w.id and f.status = w.status and w.kind in ('done', 'failed', 'cancelled')
     returning f.id, f.status
   ), now as (
-    update locaria.files f set run_after = locaria.clock()
+    update locaria.files f set run_after = locaria.statement_clock()
     from wanted w
     where f.id = w.id and f.status = w.status and w.kind = 'requested' and w.run_after > locaria.clock()
     returning f.id, f.status

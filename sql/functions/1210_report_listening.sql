@@ -31,6 +31,9 @@ begin
   if p_endpoint is distinct from v_before then
     perform locaria.add_log_message(v_file, p_run, 'info', null, coalesce('listening on ' || p_endpoint, 'no longer listening'));
   end if;
+  if locaria.is_watched() then
+    perform locaria.notify_changes(array[v_file]);
+  end if;
   return case when v_cancel is not null then 'cancel' else 'running' end;
 end
 $$;

@@ -24,8 +24,13 @@ grant execute on function
   locaria.checkpoint_run(bigint, jsonb),
   locaria.reject_rows(bigint, jsonb),
   locaria.get_reject_limit(bigint),
-  locaria.create_staging(bigint, text, jsonb, text),
+  locaria.create_staging(bigint, text, jsonb, text, jsonb),
+  locaria.index_staging(bigint, text, jsonb),
+  locaria.check_scripts(text[]),
   locaria.publish_staging(bigint, text, bigint),
+  locaria.check_download(bigint, text),
+  locaria.find_published(bigint, jsonb),
+  locaria.publish_load(bigint, jsonb, text[], text[]),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
@@ -64,14 +69,18 @@ grant select on all tables in schema locaria to locaria_reader;
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
-revoke select on locaria.parameters, locaria.file_credentials from locaria_reader, locaria_operator;
+revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
   locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], smallint),
-  locaria.pause(text), locaria.resume(text),
+  locaria.pause(text), locaria.resume(text), locaria.undo(bigint, text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
+
+-- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+grant usage on schema locaria to locaria_events;
+grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
@@ -80,3 +89,16 @@ grant execute on function
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock() to locaria_loader;
+
+-- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
+grant usage on schema locaria to locaria_web;
+grant execute on function
+  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
+  locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
+to locaria_reader, locaria_app, locaria_operator;
+grant execute on function
+  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb), locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
+to locaria_app, locaria_operator;
+grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb), locaria.api_set_parameters(jsonb) to locaria_operator;
+grant execute on function locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint) to locaria_web;

@@ -39,6 +39,8 @@ comment on column locaria.files.attributes is 'What to do, for the container: pa
 create index files_waiting on locaria.files (coalesce(container, status), priority desc, run_after, id)
   where claimed_by is null and finished is null;
 create index files_claimed on locaria.files (claimed_by) where claimed_by is not null;
+create index files_finished on locaria.files (finished) where finished is not null;
+create index files_of_container on locaria.files (container, id) where container is not null;
 create index files_unsuccessful on locaria.files (status, id) where status in ('ERROR', 'CANCELLED');
 
 create table locaria.file_credentials (

@@ -20,6 +20,16 @@ when (new.attributes ? 'credentials' or new.attributes -> 'parameters' ? 'creden
 execute function locaria.hide_credentials();
 comment on trigger _200_hide_credentials on locaria.files is 'Credentials never stand in files.';
 
+create or replace trigger _500_notify_change
+after update on locaria.files
+for each row
+when (
+  old.claimed_by is not distinct from new.claimed_by and (old.status, old.run_after, old.priority) is distinct from (new.status, new.run_after, new.priority)
+  or old.attributes is distinct from new.attributes
+)
+execute function locaria.files_notify_change();
+comment on trigger _500_notify_change on locaria.files is 'Tells those who watch of changes by hand; claims and ends of runs tell themselves.';
+
 create or replace trigger _900_dispatch_insert
 after insert on locaria.files
 referencing new table as inserted_files

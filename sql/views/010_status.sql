@@ -13,8 +13,11 @@ select
     when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock()) || ' from now'
     when 'retrying' then format('attempt %s of %s failed, the next follows in %s: %s', x.attempt, x.max_attempts,
       locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')), coalesce(x.last_error, 'no reason was given'))
-    when 'running' then format('attempt %s of %s is at work', x.attempt, x.max_attempts)
-      || coalesce(', in stage ' || x.stage, '')
+    when 'running' then case
+        when x.command is not null then 'executing the command ' || x.command
+        when x.endpoint is not null then 'listening on ' || x.endpoint
+        else format('attempt %s of %s is at work', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
+      end
       || case when x.cancel_requested is not null then '; asked to stop ' || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
       || case when x.lease_until < locaria.statement_clock() then '; its lease ran out ' || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
     else case
@@ -59,7 +62,25 @@ select
   x.task_arn,
   x.attributes,
   x.endpoint,
-  x.command
+  x.command,
+  x.last_update,
+  x.submitted_by,
+  x.bytes_done,
+  x.bytes_total,
+  case x.phase
+    when 'done' then 301
+    when 'failed' then 304
+    when 'cancelled' then 399
+    when 'deleted' then 399
+    when 'running' then case
+      -- A listener's own file: a command that it was given as a row is one that it executes.
+      when x.type <> 'listener' or x.attributes ? 'command' then 303
+      when x.endpoint is null then 300
+      when x.command is null then 302
+      else 303
+    end
+    else 300
+  end as code
 from (
   select
     f.id as file_id,
@@ -115,7 +136,12 @@ from (
     t.task_arn,
     f.attributes,
     p.endpoint,
-    p.command
+    p.command,
+    greatest(f.last_update, p.progressed) as last_update,
+    f.submitted_by,
+    coalesce(p.bytes_done, r.bytes_done) as bytes_done,
+    coalesce(p.bytes_total, r.bytes_total) as bytes_total,
+    coalesce(c.type, 'loader') as type
   from locaria.files f
   -- Lateral, each with a limit: these joins keep the order of files, so that "order by file_id desc limit 20"
   -- reads 20 files and not all of them.
@@ -150,5 +176,7 @@ comment on column locaria.status.percent is 'Of the whole run, over all stages; 
 comment on column locaria.status.eta is 'When it will be done, if it goes on like this.';
 comment on column locaria.status.endpoint is 'Where a living listener takes commands.';
 comment on column locaria.status.command is 'What a listener executes now.';
+comment on column locaria.status.last_update is 'When its status, or its progress, last changed.';
+comment on column locaria.status.code is 'Its code in the API: 300 requested or being started · 301 done · 302 a listener that listens · 303 at work · 304 failed · 399 cancelled or deleted.';
 comment on column locaria.status.wait_s is 'Seconds from insert to the start of the last run.';
 comment on column locaria.status.run_s is 'Seconds that the last run took or has taken so far.';

@@ -21,7 +21,7 @@ select
   locaria.statement_clock() - greatest(p.heartbeat, r.started) as heartbeat_age,
   greatest(p.lease_until, r.lease_until) - locaria.statement_clock() as lease_left,
   locaria.statement_clock() - greatest(p.progressed, r.started) as progress_age,
-  coalesce(locaria.statement_clock() - greatest(p.progressed, r.started) > c.stall_timeout, false) as stalled,
+  p.endpoint is null and coalesce(locaria.statement_clock() - greatest(p.progressed, r.started) > c.stall_timeout, false) as stalled,
   p.cancel_requested,
   p.message,
   b.note as live_note,

@@ -91,7 +91,8 @@ class Place:
 def write_containers(folder: Path) -> Path:
     """The real file_loader, and a container that misbehaves on demand."""
     shutil.copytree(HERE / "containers", folder)
-    (folder / "file_loader").symlink_to(DOCKERS_JSON.parent / "file_loader")
+    for name in ("file_loader", "place_finder"):
+        (folder / name).symlink_to(DOCKERS_JSON.parent / name)
     limits = {"idle_timeout": "1 second", "backoff": "0 seconds", "lease": "3 seconds"}
     loader = read_dockers()["file_loader"]
     loader["limits"] |= limits
@@ -102,7 +103,16 @@ def write_containers(folder: Path) -> Path:
         "limits": limits,
         "stop_timeout": 2,
     }
-    (folder / "dockers.json").write_text(json.dumps({"file_loader": loader, "actor": actor}))
+    echo = {
+        "entry_point": ["python", "echo.py"],
+        "type": "listener",
+        "port": 18123,
+        "limits": limits | {"max_tasks": 2},
+    }
+    finder = read_dockers()["place_finder"] | {"port": 18120}
+    finder["limits"] |= limits
+    dockers = {"file_loader": loader, "actor": actor, "echo": echo, "place_finder": finder}
+    (folder / "dockers.json").write_text(json.dumps(dockers))
     return folder
 
 
@@ -117,6 +127,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         containers_dir=write_containers(folder / "containers"),
         task_environment={"LOCARIA_BLOCK_BYTES": "2048"},
         rules=DeliveryRules(retry_delays_s=(0.2, 0.4), failure_destination="taskEvents"),
+        http_port=0,
         tick_every_s=0.2,
     )
     with runtime:

@@ -18,6 +18,7 @@ from moto.server import ThreadedMotoServer
 from psycopg import sql
 
 from tests.conftest import Database
+from tests.containers.site import Site
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "containers" / "file_loader"
@@ -72,7 +73,7 @@ class Loader:
             cwd=FOLDER,
             env={
                 **os.environ,
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": f"{ROOT}:{MODULES}",
                 "LOCARIA_DSN": self.db.dsn_of("loader"),
                 "LOCARIA_CONTAINER": "file_loader",
                 **self.environment,
@@ -206,3 +207,13 @@ def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
         Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"}
     )
     return made
+
+
+@pytest.fixture
+def site(db: Database, tmp_path: Path) -> Iterator[Site]:
+    """Insert files of any container, and have them worked off."""
+    made = Site(db, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -8,9 +8,9 @@ import pytest
 
 from tests.containers import conftest  # noqa: F401 - puts the loader's modules on the path
 
-from blocks import Block, Blocks, ahead, pieces  # isort: skip
-from detect import Dialect  # isort: skip
-from rows import read_rows  # isort: skip
+from loading.blocks import Block, Blocks, ahead, pieces  # isort: skip
+from loading.detect import Dialect  # isort: skip
+from loading.rows import read_rows  # isort: skip
 
 PIECES = ["a", "b c", ",", '"', "\n", "ä", "", "1", "\\", "''", ",,", "\t"]
 

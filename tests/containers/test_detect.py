@@ -4,9 +4,9 @@ import pytest
 
 from tests.containers import conftest  # noqa: F401 - puts the loader's modules on the path
 
-from detect import NO_DELIMITER, detect, has_header  # isort: skip
-from infer import infer, widen  # isort: skip
-from names import column_names, table_name  # isort: skip
+from loading.detect import NO_DELIMITER, detect, has_header  # isort: skip
+from loading.infer import infer, widen  # isort: skip
+from loading.names import column_names, table_name  # isort: skip
 
 DIALECTS = {
     "commas": ("a,b\n1,2\n", ",", '"'),

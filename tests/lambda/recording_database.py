@@ -46,4 +46,6 @@ STUB = """
       end if;
       insert into public.got (event) values (p_event);
     end $$;
+    create function locaria.tick() returns jsonb language sql as
+      $$ select '{"expire_runs": 2}'::jsonb $$;
 """

@@ -358,3 +358,8 @@ def test_the_module_needs_no_database_to_be_loaded() -> None:
     """Lambda loads the module before it has an event; a failure there would tell nothing."""
     with loaded("task_events") as module:
         assert callable(module.handler)
+
+
+def test_a_schedule_makes_it_tick(task_events: ModuleType, events_db: RecordingDatabase) -> None:
+    assert task_events.handler({"action": "tick"}, None) == {"expire_runs": 2}
+    assert events_db.recorded() == []

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ SERVE = """
     runtime = Runtime(
         folder / "state", sys.argv[3] or None, bin_dir=sys.argv[2] or None, durable=False,
         containers_dir=folder / "containers", lambda_dir=Path(sys.argv[4]), tick_every_s=0.2,
+        http_port=0,
     )
     serve(runtime, lambda started: print("ready", flush=True))
 """
@@ -208,3 +210,27 @@ def test_it_runs_on_a_given_database(pg_server: PostgresServer, tmp_path: Path) 
     finally:
         assert up.signal(signal.SIGTERM) == 0
     assert pg_server.pid is not None
+
+
+def test_the_web_server_comes_back_at_its_address_when_it_dies(up: Up) -> None:
+    status = read_status(up.state_dir)
+    assert status["ws"] == status["http"].replace("http", "ws", 1) + "/ws"
+    pids = _web_processes(up)
+    os.kill(pids[0], signal.SIGKILL)
+    with urllib.request.urlopen(f"{status['http']}/live", timeout=30) as reply:
+        assert reply.status == 200
+    assert _web_processes(up) != pids
+
+
+def test_the_web_server_ends_with_a_killed_runtime(up: Up) -> None:
+    [pid] = _web_processes(up)
+    up.signal(signal.SIGKILL)
+    assert processes.wait_gone(pid, timeout_s=20)
+
+
+def _web_processes(up: Up) -> list[int]:
+    """The processes of this runtime that serve: its children, as the system knows them."""
+    parent = read_status(up.state_dir)["pid"]
+    children = Path(f"/proc/{parent}/task").glob("*/children")
+    pids = [int(pid) for path in children for pid in path.read_text().split()]
+    return [pid for pid in pids if "locaria.web" in processes.command_line(pid)]

@@ -17,6 +17,9 @@ class Place(Scenario):
     def listen(self, **columns: Any) -> dict[str, Any]:
         """A file that is being listened on; returns what the claim told."""
         run = self.running(container=FINDER, **columns)
+        self.owner.execute(
+            "update locaria.dispatches set status = 'started', ended = locaria.clock() where ended is null"
+        )
         assert self.call("report_listening", run["run_id"], HERE, None) == "running"
         return run
 
@@ -51,3 +54,170 @@ def test_a_listening_file_keeps_its_task_and_the_task_takes_commands(place: Plac
     assert place.wait(run["task_id"]) == "wait", "it never leaves for want of commands"
     with refused("LC007"):
         place.call("report_listening", run["run_id"], "http://user:secret@host", None)
+
+
+def test_a_command_without_a_living_listener_starts_one_task_however_many(place: Place) -> None:
+    for _ in range(3):
+        place.command()
+    assert [p["count"] for p in place.invocations()] == [1]
+    task = place.start_task(FINDER)
+    assert len(place.claim(task, 10)) == 3, "not listening, it takes what there is"
+
+
+def test_each_listening_file_gets_a_task_of_its_own_up_to_max_tasks(place: Place) -> None:
+    first = place.listen()
+    place.insert_files(2, container=FINDER)
+    assert [p["count"] for p in place.invocations()] == [1, 1], "max_tasks is 2"
+    assert place.claim(first["task_id"]) == [], "a listening task takes no second one"
+    assert place.wait(first["task_id"]) == "wait"
+    second = place.start_task(FINDER)
+    (claimed,) = place.claim(second)
+    place.call("report_listening", claimed["run_id"], HERE, None)
+    place.tick_until_quiet()
+    assert len(place.invocations()) == 2
+
+
+def test_a_command_reaches_a_listener_by_notify_and_finds_it_behind_other_listening_files(
+    place: Place,
+) -> None:
+    run = place.listen()
+    place.insert_files(2, container=FINDER, priority=5)
+    place.loader.execute(f"listen locaria_files_{FINDER}")
+    command = place.command()
+    assert [n.channel for n in place.loader.notifies(timeout=5, stop_after=1)] == [
+        f"locaria_files_{FINDER}"
+    ]
+    assert [row["file_id"] for row in place.claim(run["task_id"], 5)] == [command]
+
+
+def test_a_listening_run_knows_neither_timeout_nor_stall_but_a_cancel(place: Place) -> None:
+    place.at(seconds=0)
+    starting = place.running(container=FINDER)
+    place.tick(seconds=70)
+    assert place.run(starting["run_id"])["outcome"] == "stalled", "it never listened"
+    place.owner.execute("update locaria.files set run_after = 'infinity'")
+    run = place.listen()
+    for minutes in (30, 60, 90):
+        place.at(minutes=minutes)
+        place.heartbeat(run["task_id"], run["run_id"])
+        place.tick()
+    assert place.status_of(run["file_id"]) == "FARGATE_PROCESSING"
+    running = place.owner.execute("select stalled from locaria.running").fetchall()
+    assert [row["stalled"] for row in running] == [False]
+    place.control("cancel", run["file_id"])
+    assert place.call("report_listening", run["run_id"], HERE, None) == "cancel"
+    place.tick(minutes=92)
+    assert place.status_of(run["file_id"]) == "CANCELLED"
+    assert place.task(run["task_id"])["stop_requested"] is not None
+
+
+def test_the_death_of_a_listener_uses_up_no_attempt_and_waits_ever_longer(place: Place) -> None:
+    place.set_limits(FINDER, max_attempts=1, max_tasks=100, backoff="10 seconds")
+    start = place.at(seconds=0)
+    pauses = []
+    file = place.insert_file(container=FINDER)
+    for number in range(4):
+        task = place.start_task(FINDER, arn=f"arn:aws:ecs:x:{number}")
+        place.owner.execute("update locaria.files set run_after = %s", [start])
+        run = place.claim_one(task)
+        place.call("report_listening", run["run_id"], HERE, None)
+        place.task_event(f"arn:aws:ecs:x:{number}", 5, "STOPPED", dispatch=None, exit_code=137)
+        row = place.file(file)
+        assert (row["status"], row["attempts"]) == ("REGISTERED", 0)
+        pauses.append((row["run_after"] - start).total_seconds())
+    assert pauses == [10, 20, 40, 80]
+    place.owner.execute("update locaria.files set run_after = %s", [start])
+    run = place.claim_one(place.start_task(FINDER))
+    assert place.fail(run["run_id"], "transient") == "ERROR", "it did not listen this time"
+
+
+def test_what_a_listener_does_stands_in_status_and_in_the_log(place: Place) -> None:
+    run = place.listen()
+    row = place.view(run["file_id"])
+    assert (row["endpoint"], row["command"]) == (HERE, None)
+    assert row["why"] == f"listening on {HERE}"
+    place.call("report_listening", run["run_id"], HERE, "find")
+    row = place.view(run["file_id"])
+    assert (row["command"], row["why"]) == ("find", "executing the command find")
+    assert place.log(run["file_id"]) == [f"info: listening on {HERE}"]
+    with refused("LC007"):
+        place.call("report_listening", run["run_id"], "nonsense", None)
+
+
+def autostart(place: Place) -> None:
+    place.owner.execute("update locaria.containers set autostart = true where name = %s", [FINDER])
+
+
+def files_of(place: Place) -> list[int]:
+    rows = place.owner.execute("select id from locaria.files order by id")
+    return [row["id"] for row in rows]
+
+
+def test_autostart_keeps_one_file_alive_and_never_makes_two(place: Place) -> None:
+    autostart(place)
+    place.at(seconds=0)
+    assert place.tick()["ensure_listeners"] == 1
+    (file,) = files_of(place)
+    assert len(place.invocations()) == 1
+    for seconds in (10, 20):
+        place.tick(seconds=seconds)
+    task = place.start_task(FINDER)
+    run = place.claim_one(task)
+    place.call("report_listening", run["run_id"], HERE, None)
+    place.tick(seconds=30)
+    place.fail(run["run_id"], "fatal", "no")
+    place.tick(seconds=40)
+    assert place.status_of(file) == "ERROR", "not at once, or it would fail for ever"
+    place.tick(minutes=6)
+    assert place.status_of(file) == "REGISTERED"
+    assert files_of(place) == [file]
+    rows = place.owner.execute("select reason from locaria.transitions where file_id = %s", [file])
+    assert [row["reason"] for row in rows] == ["autostart"]
+
+
+def test_autostart_respects_a_person_who_cancelled_and_one_who_has_started_it(
+    place: Place,
+) -> None:
+    own = place.insert_file(container=FINDER)
+    autostart(place)
+    place.at(seconds=0)
+    place.tick()
+    assert files_of(place) == [own], "somebody has started one already"
+    place.control("cancel", own)
+    assert place.tick()["ensure_listeners"] == 1
+    (_, file) = files_of(place)
+    place.control("cancel", file)
+    place.tick(hours=1)
+    assert files_of(place) == [own, file]
+    assert place.status_of(file) == "CANCELLED"
+    place.control("retry", file)
+    assert place.status_of(file) == "REGISTERED"
+    place.control("cancel", file)
+    place.owner.execute("update locaria.files set status = 'DELETED' where id = %s", [file])
+    place.tick(hours=2)
+    assert files_of(place) == [own, file]
+
+
+def test_autostart_of_a_paused_container_waits(place: Place) -> None:
+    autostart(place)
+    place.control("pause", FINDER)
+    place.tick()
+    assert files_of(place) == []
+    place.control("resume", FINDER)
+    place.tick()
+    assert len(files_of(place)) == 1
+
+
+def test_a_listener_logs_on_after_its_log_limit_the_next_day(place: Place) -> None:
+    place.set_limits(FINDER, log_limit=2)
+    place.at(seconds=0)
+    run = place.listen()
+    message = '[{"message": "a"}, {"message": "b"}, {"message": "c"}]'
+    assert place.call("log_run", run["run_id"], message) == 2
+    assert place.call("log_run", run["run_id"], message) == 0
+    place.at(days=1)
+    place.owner.execute(
+        "update locaria.run_progress set lease_until = locaria.clock() + interval '1 hour'"
+    )
+    place.tick()
+    assert place.call("log_run", run["run_id"], message) == 2

@@ -14,6 +14,7 @@ CONTROL = {
     "set_priority",
     "pause",
     "resume",
+    "undo",
     "tick",
     "record_task_event",
     "set_ingest_job",
@@ -28,8 +29,40 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "get_log_position",
+    "read_log",
     "get_ingest_state",
 }
+CONNECTING = {
+    "issue_ticket",
+    "redeem_ticket",
+    "open_connection",
+    "find_connection",
+    "close_connection",
+    "get_metrics",
+}
+READING = {
+    "api",
+    "check_request",
+    "api_call",
+    "api_error",
+    "reply_error",
+    "api_get_containers",
+    "api_get_container_status",
+    "api_get_files",
+    "api_get_file",
+    "api_get_overview",
+    "watch_changes",
+    "get_changes",
+}
+SUBMITTING = {
+    "api_instantiate_container",
+    "api_add_file",
+    "api_delete_file",
+    "api_cancel_file",
+    "api_retry_file",
+}
+OPERATING = {"api_update_file", "api_get_parameters", "api_set_parameters"}
 REPORTING = {
     "schema_version",
     "start_task",
@@ -45,7 +78,12 @@ REPORTING = {
     "reject_rows",
     "get_reject_limit",
     "create_staging",
+    "index_staging",
+    "check_scripts",
     "publish_staging",
+    "check_download",
+    "find_published",
+    "publish_load",
     "finish_run",
     "finish_runs",
     "fail_run",
@@ -78,10 +116,15 @@ INGESTING = {
 @pytest.mark.parametrize(
     ("role", "functions"),
     [
-        ("locaria_app", TELLING),
-        ("locaria_reader", TELLING),
-        ("locaria_operator", TELLING | CONTROL),
+        ("locaria_app", TELLING | READING | SUBMITTING),
+        ("locaria_reader", TELLING | READING | {"get_metrics"}),
+        (
+            "locaria_operator",
+            TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
+        ),
         ("locaria_loader", REPORTING | INGESTING),
+        ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
+        ("locaria_events", {"record_task_event", "tick"}),
         ("public", set()),
     ],
 )
@@ -120,7 +163,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select c.relname, r.role, p.privilege
-        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader']) as r (role),
+        from pg_class c, unnest(array['locaria_app', 'locaria_reader', 'locaria_operator', 'locaria_loader', 'locaria_events']) as r (role),
           unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
         where c.relnamespace = 'locaria'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
           and has_table_privilege(r.role, c.oid, p.privilege)
@@ -133,7 +176,8 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {"parameters", "file_credentials"}
+    secret = {"parameters", "file_credentials", "scripts", "tickets", "websocket_connections"}
+    readable = tables - secret
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),

@@ -14,6 +14,7 @@ FINAL = ("data", "config", "fatal")
 def reporter_calls(run: int, staging: str = "run_1") -> dict[str, tuple[Any, ...]]:
     """Every function by which a run writes."""
     return {
+        "report_listening": (run, "http://127.0.0.1:1", None),
         "report_progress": (run, '{"rows_done": 1}'),
         "report_result": (run, '{"a": 1}'),
         "log_run": (run, '[{"message": "x"}]'),

@@ -1,0 +1,183 @@
+"""Arrow batches into a staging table; of a batch with bad rows, all but those."""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import psycopg
+import pyarrow as pa
+
+from locaria_reporter import Run, Staging
+
+from .encode import Encoder
+from .layers import BadRow
+
+T = TypeVar("T")
+_LINE = re.compile(r"COPY [^,]*, \D*(\d+)(?:, column (.*?))?(?:: |$)", re.DOTALL)
+# Data exceptions, broken constraints, a row larger than a page, what PostGIS says of a geometry.
+_OF_A_ROW = ("22", "23", "54", "XX000")
+_SHOWN = 200
+
+
+@dataclass
+class Trouble:
+    """What was wrong, by column."""
+
+    rejected: int = 0
+    last: str = ""
+    by_column: Counter[str] = field(default_factory=Counter)
+
+
+class ArrowLoad:
+    """Fills one staging table.
+
+    Args:
+        run: to report to.
+        staging: the table.
+        names: of the columns that are sent; `word`: what a row is called.
+        first: how the first row is counted.
+        encoder: makes COPY's bytes.
+        checkpoint: what to store with so many rows read (and rejected); None: nothing.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        staging: Staging,
+        *,
+        names: Sequence[str],
+        word: str,
+        first: int,
+        encoder: Encoder,
+        checkpoint: Callable[[int, int], dict[str, Any] | None],
+        done: int = 0,
+        rejected: int = 0,
+    ) -> None:
+        self._run = run
+        self._staging = staging
+        self._names, self._word, self._first = names, word, first
+        self._encoder = encoder
+        self._checkpoint = checkpoint
+        self._before = rejected
+        self.done = done
+        self.trouble = Trouble()
+
+    @property
+    def rejected(self) -> int:
+        """Rows set aside so far, those of earlier attempts included."""
+        return self._before + self.trouble.rejected
+
+    def add(self, arrays: Sequence[pa.Array], rows: int, data: bytes) -> None:
+        """Load a batch that has been encoded; its bad rows are set aside."""
+        if self._try(data, self.done + rows) is not None:
+            self._salvage(arrays, 0, rows)
+        self.done += rows
+
+    def _salvage(self, arrays: Sequence[pa.Array], at: int, end: int) -> None:
+        """Load the rows from `at` to `end`, except those that are bad."""
+        while at < end:
+            data = self._encoder.encode([array.slice(at, end - at) for array in arrays])
+            error = self._try(data, self.done + end)
+            if error is None:
+                return
+            bad = _row_of(error)
+            if bad is None or not 0 <= bad < end - at:
+                # The server does not say which it is.
+                middle = at + (end - at) // 2
+                if middle == at:
+                    bad = 0
+                else:
+                    self._salvage(arrays, at, middle)
+                    at = middle
+                    continue
+            self._salvage(arrays, at, at + bad)
+            self._reject(arrays, at + bad, error)
+            at += bad + 1
+
+    def _try(self, data: bytes, reached: int) -> psycopg.Error | None:
+        try:
+            checkpoint = self._checkpoint(reached, self.rejected)
+            self._staging.write(
+                data, checkpoint, options=self._encoder.options, columns=self._names
+            )
+        except psycopg.Error as error:
+            if not (error.sqlstate or "").startswith(_OF_A_ROW):
+                raise
+            return error
+        return None
+
+    def _reject(self, arrays: Sequence[pa.Array], index: int, error: psycopg.Error) -> None:
+        found = _LINE.search(error.diag.context or "")
+        column = found[2] if found and found[2] else None
+        reason = (error.diag.message_primary or str(error)).strip()
+        if column is not None:
+            self.trouble.by_column[column] += 1
+            value = _shown(arrays, self._names, column, index)
+            reason = f'column "{column}"{value}: {reason}'
+        self.reject(BadRow(self.done + index, _row_text(arrays, index), reason))
+
+    def reject(self, bad: BadRow) -> None:
+        """Set a row aside."""
+        number = self._first + bad.index
+        self.trouble.rejected += 1
+        self.trouble.last = f"{self._word} {number:,}: {bad.reason}"
+        self._run.reject(bad.text, f"{self._word} {number:,}: {bad.reason}", line=number)
+
+
+def _row_of(error: psycopg.Error) -> int | None:
+    found = _LINE.search(error.diag.context or "")
+    return int(found[1]) - 1 if found else None
+
+
+def _shown(arrays: Sequence[pa.Array], names: Sequence[str], column: str, index: int) -> str:
+    if column not in names:
+        return ""
+    value = arrays[names.index(column)][index].as_py()
+    if isinstance(value, bytes):
+        return ""
+    return f", value {str(value)[:_SHOWN]!r}"
+
+
+def _row_text(arrays: Sequence[pa.Array], index: int) -> str:
+    values = (array[index].as_py() for array in arrays)
+    return ", ".join("(bytes)" if isinstance(v, bytes) else str(v)[:_SHOWN] for v in values)
+
+
+def beforehand(items: Iterator[T], waiting: int = 2) -> Iterator[T]:
+    """The items, made by a thread while the caller works on the one before."""
+    ready: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=waiting)
+    left = threading.Event()
+
+    def put(item: T | BaseException | None) -> None:
+        while not left.is_set():
+            try:
+                ready.put(item, timeout=1)
+            except queue.Full:
+                continue
+            return
+
+    def work() -> None:
+        last: BaseException | None = None
+        try:
+            for item in items:
+                put(item)
+                if left.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - handed over: raised in the caller's thread
+            last = error
+        put(last)
+
+    threading.Thread(target=work, name="read-ahead", daemon=True).start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        left.set()

@@ -1,0 +1,97 @@
+"""A second COPY at the same time, on a connection of its own: parsing keeps one core each busy.
+
+Its transaction stays open until the block before it has been committed; then it stores its
+checkpoint and commits, too. So blocks become visible in the file's order, and the checkpoint is one
+offset, as if there were one COPY.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from locaria_reporter import Retry, Run, Staging
+
+# Of fewer blocks, a second connection costs more than it saves.
+_WORTHWHILE = 4
+
+
+class Beside:
+    """Copies one block into a staging table while another connection copies the one before.
+
+    Args:
+        run: whose second connection is used.
+        staging: the table.
+    """
+
+    def __init__(self, run: Run, staging: Staging) -> None:
+        self._run = run
+        self._staging = staging
+        self._pool = ThreadPoolExecutor(1, "copy-beside")
+        self._copied: Future[int] | None = None
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def start(self, data: bytes, options: str) -> None:
+        """Begin to copy whole rows; `options` as in Staging.write()."""
+        self._copied = self._pool.submit(self._copy, data, options)
+
+    def _copy(self, data: bytes, options: str) -> int:
+        statement = sql.SQL("copy {} ({}) from stdin with ({})").format(
+            sql.SQL(self._staging.name),
+            sql.SQL(", ").join(map(sql.Identifier, self._staging.columns)),
+            sql.SQL(options),
+        )
+        self._connection = self._run.connection()
+        self._connection.execute("begin")
+        with self._connection.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                copy.write(data)
+            return cursor.rowcount
+
+    def commit(self, checkpoint: Mapping[str, Any] | None) -> None:
+        """Commit the block with its checkpoint; the block before it has been committed.
+
+        Raises:
+            psycopg.Error: nothing of the block is stored.
+            Retry: whether it is stored is not known; the checkpoint tells the next attempt.
+        """
+        assert self._copied is not None, "start() comes first"
+        rows = self._copied.result()
+        assert self._connection is not None, "the copy has opened it"
+        self._connection.execute(
+            "select locaria.checkpoint_run(%s, %s::jsonb)",
+            [self._run.id, None if checkpoint is None else Jsonb(dict(checkpoint))],
+        )
+        try:
+            self._connection.execute("commit")
+        except psycopg.OperationalError as error:
+            raise Retry(f"a commit got no answer: {error}", in_=0) from None
+        self._staging.count(rows)
+
+    def abandon(self) -> None:
+        """Nothing of the block shall be stored, unless it has been committed."""
+        if self._copied is not None:
+            # Waits: a connection must not be closed under a thread that uses it.
+            self._copied.exception()
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._connection.close()
+
+    def close(self) -> None:
+        """End the thread and the connection."""
+        self.abandon()
+        self._pool.shutdown(wait=False)
+
+
+def beside(run: Run, staging: Staging, blocks: int) -> Beside | None:
+    """A second COPY for a file of so many blocks; None where there is no use for it."""
+    if blocks < _WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
+        return None
+    return Beside(run, staging)

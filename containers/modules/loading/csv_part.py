@@ -1,0 +1,126 @@
+"""Text files with delimiters: their bytes go into COPY as they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from locaria_reporter import Fatal, Run, Staging
+
+from .beside import Beside, beside
+from .blocks import BLOCK_BYTES, Blocks, ahead
+from .infer import widen
+from .load import Load
+from .options import Options
+from .parts import Context, Filled
+from .source import Source
+from .survey import survey
+
+
+class CsvPart:
+    """A CSV file, surveyed.
+
+    Args:
+        source: the file.
+        options: what is asked for.
+        name: of the member of an archive; '' for a file of its own.
+        learned: types that an earlier attempt found to be needed, by column.
+    """
+
+    spatial = None
+
+    def __init__(
+        self, source: Source, options: Options, name: str, learned: Mapping[str, str]
+    ) -> None:
+        self.label, self.name = source.name, name
+        self.size, self.fingerprint = source.size, source.fingerprint
+        self._source, self._options = source, options
+        self._survey = survey(source, options, learned)
+        self._load: Load | None = None
+        if self.empty and not options.allow_empty:
+            raise Fatal(
+                f"{source.name} has a header and no rows; "
+                "attribute allow_empty = true makes an empty table",
+                kind="data",
+            )
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Name → SQL type."""
+        return self._survey.columns
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is known to hold no row."""
+        return self._survey.empty
+
+    def fill(self, context: Context, staging: Staging) -> Filled:
+        """Load all rows into the staging table."""
+        run, source, found = context.run, self._source, self._survey
+        run.log.info(
+            "%s: %s bytes, %s columns, %r between fields",
+            source.name,
+            f"{source.size:,}",
+            len(found.columns),
+            found.dialect.delimiter,
+        )
+        load = self._load = Load(
+            run,
+            source,
+            found,
+            staging,
+            self._options.null,
+            lambda **reached: context.checkpoint(self, **reached),
+        )
+        if load.line != found.line:
+            run.log.info(
+                "going on from line %s, which an earlier attempt reached", f"{load.line:,}"
+            )
+        self._copy(run, context, staging, load)
+        return Filled(load.rejected, load.trouble.last)
+
+    def _copy(self, run: Run, context: Context, staging: Staging, load: Load) -> None:
+        stream = self._source.open(load.offset)
+        size = int(os.environ.get("LOCARIA_BLOCK_BYTES", BLOCK_BYTES))
+        second = beside(run, staging, self._source.size // size)
+        try:
+            blocks = Blocks(
+                stream.read,
+                stream.position,
+                self._survey.dialect,
+                offset=load.offset,
+                line=load.line,
+                size=size,
+            )
+            waiting = ahead(blocks)
+            for block in waiting:
+                other = next(waiting, None) if second else None
+                if second and other:
+                    load.add_both(block, other, second)
+                else:
+                    load.add(block)
+                context.reached((other or block).position)
+        finally:
+            _close(second)
+            stream.close()
+
+    def widened(self) -> dict[str, str]:
+        """Wider types for the guessed columns that most of the bad rows are due to."""
+        if self._load is None:
+            return {}
+        trouble, columns = self._load.trouble, self._survey.columns
+        return {
+            name: widen(columns[name], trouble.values[name])
+            for name, count in trouble.by_column.items()
+            if name in self._survey.guessed and count * 10 >= trouble.rejected
+        }
+
+    @property
+    def trouble(self) -> str:
+        """What was wrong with the last bad row."""
+        return self._load.trouble.last if self._load is not None else ""
+
+
+def _close(second: Beside | None) -> None:
+    if second is not None:
+        second.close()

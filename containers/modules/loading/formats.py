@@ -1,0 +1,128 @@
+"""What a file is, by its content; its name only decides between kinds of text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from locaria_reporter import Fatal
+
+CSV, JSON, SHEETS, PARQUET, ARCHIVE = "csv", "json", "sheets", "parquet", "zip"
+_HEAD = 64 << 10
+# GDAL's drivers, by what a file begins with.
+_SPATIAL = (
+    (b"\x00\x00\x27\x0a", "ESRI Shapefile"),
+    (b"fgb\x03fgb", "FlatGeobuf"),
+    (b"!table", "MapInfo File"),
+    (b"!Table", "MapInfo File"),
+)
+_MIF = re.compile(rb"(?i)version\s+\d+\s.*?(?:charset|delimiter|columns)\b", re.DOTALL)
+_GPKG_IDS = (b"GPKG", b"GP10", b"GP11")
+_ROOT = re.compile(rb"<(?![?!])(?:([\w.-]+):)?([\w.-]+)")
+_BY_ROOT = {"kml": "LIBKML", "gpx": "GPX", "osm": "OSM"}
+_FEATURE = re.compile(rb'"type"\s*:\s*"(?:FeatureCollection|Feature)"')
+_TEXT_NAMES = (".csv", ".tsv", ".tab", ".txt", ".psv")
+_REFUSED = (
+    (b"%PDF", "a PDF document"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"\x7fELF", "a program"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"II*\0", "a picture (TIFF)"),
+    (b"MM\0*", "a picture (TIFF)"),
+)
+
+
+def format_of(head: bytes, name: str) -> str:
+    """The format of a file that begins with `head`: one of the constants, or a driver of GDAL.
+
+    Args:
+        head: some kilobytes, decompressed.
+        name: of the file.
+
+    Raises:
+        Fatal: it is something that is not loaded.
+    """
+    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+        return ARCHIVE
+    if head.startswith(b"PAR1"):
+        return PARQUET
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        return SHEETS
+    if head.startswith(b"SQLite format 3\0"):
+        return "GPKG" if head[68:72] in _GPKG_IDS or b"gpkg_contents" in head else "SQLite"
+    for magic, driver in _SPATIAL:
+        if head.startswith(magic):
+            return driver
+    if b"OSMHeader" in head[:64]:
+        return "OSM"
+    for magic, what in _REFUSED:
+        if head.startswith(magic):
+            raise Fatal(f"{name} is no table but {what}", kind="data")
+    return _format_of_text(head, name)
+
+
+def _format_of_text(head: bytes, name: str) -> str:
+    text = _utf8(head).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"<"):
+        return _format_of_xml(text, name)
+    if _MIF.match(text) and not name.lower().endswith(_TEXT_NAMES):
+        return "MapInfo File"
+    if text.startswith(b"\x1e{"):
+        return "GeoJSONSeq" if _FEATURE.search(text) else JSON
+    if text.startswith((b"{", b"[")) and not name.lower().endswith(_TEXT_NAMES):
+        return _format_of_json(text)
+    return CSV
+
+
+def _utf8(head: bytes) -> bytes:
+    """UTF-16 with a mark in UTF-8, as far as it goes."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head.decode("utf-16", "ignore").encode()
+    return head
+
+
+def _format_of_xml(text: bytes, name: str) -> str:
+    if text[:15].lower().startswith((b"<!doctype html", b"<html")):
+        raise Fatal(
+            f"{name} is no table but a web page: is that an error page instead of the file?",
+            kind="data",
+        )
+    found = _ROOT.search(re.sub(rb"<!--.*?-->", b"", text, flags=re.DOTALL))
+    root = found[2].decode() if found else ""
+    if root in _BY_ROOT:
+        return _BY_ROOT[root]
+    if b"opengis.net/gml" in text:
+        return "GML"
+    raise Fatal(
+        f"{name} is XML of a kind that is not loaded (<{root}>); KML, GPX, GML and OSM are",
+        kind="data",
+    )
+
+
+def _format_of_json(text: bytes) -> str:
+    if not _FEATURE.search(text):
+        return JSON
+    first, newline, rest = text.partition(b"\n")
+    one_a_line = newline and rest.lstrip().startswith(b"{") and first.rstrip().endswith(b"}")
+    if one_a_line and b'"FeatureCollection"' not in first:
+        return "GeoJSONSeq"
+    return "GeoJSON"
+
+
+def what_is_in(names: list[str]) -> str | None:
+    """What an archive with these members is, if it is one document: sheets, or None."""
+    if "[Content_Types].xml" in names or "META-INF/manifest.xml" in names:
+        known = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
+        return SHEETS if any(each in names for each in known) else ""
+    return None
+
+
+def head_of(path: Path) -> bytes:
+    """The beginning of a file."""
+    with path.open("rb") as file:
+        return file.read(_HEAD)

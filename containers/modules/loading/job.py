@@ -1,0 +1,302 @@
+"""A load from beginning to end: parts into staging tables, all published in one transaction."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
+
+from .find import find
+from .geometry import postgis_schema
+from .layers import Layer
+from .names import distinct, safe_name, table_name
+from .opening import open_parts, parts_of_layers
+from .options import Options
+from .parts import Context, Filled, Part
+
+_CHUNK = 1 << 20
+
+
+def load(run: Run, options: Options | None = None) -> None:
+    """Load the file that a run's parameters name, and finish the run.
+
+    Args:
+        run: the run.
+        options: instead of those in the run's parameters.
+
+    Raises:
+        Fatal: it can't be loaded; the text says why and where. The tables stay as they were.
+    """
+    began = time.monotonic()
+    options = options or Options.of(run.parameters)
+    run.plan(download=20 if "://" in options.path else 0, inspect=2, load=90, index=6, publish=2)
+    run.stage("download")
+    path, name = find(run, options.path)
+    load_file(run, path, name, options, began=began)
+
+
+def load_file(
+    run: Run, path: Path, name: str, options: Options, *, began: float | None = None
+) -> None:
+    """Load a file that is here already, and finish the run.
+
+    Args:
+        run: the run.
+        path: of the file.
+        name: as its user knows it; the table is named after it where options name none.
+        options: what is asked for.
+        began: time.monotonic() of the load's beginning, for the result.
+    """
+    began = time.monotonic() if began is None else began
+    run.stage("inspect")
+    context = Context(run, options, learned=_learned(run))
+    check_scripts(context)
+    context.postgis = postgis_schema(run.connection())
+    parts = open_parts(context, path, name)
+    context.alone = len(parts) == 1
+    load_parts(context, parts, path, name, began)
+
+
+def load_layers(run: Run, layers: Sequence[Layer], path: Path, name: str, options: Options) -> None:
+    """Load tables that a reader of one's own has made, and finish the run.
+
+    Args:
+        run: the run.
+        layers: the tables.
+        path: of the file that they come from, for its size and checksum.
+        name: as its user knows it.
+        options: what is asked for.
+    """
+    began = time.monotonic()
+    context = Context(run, options, alone=len(layers) == 1, learned=_learned(run))
+    context.postgis = postgis_schema(run.connection())
+    parts = parts_of_layers(context, layers, path, name)
+    load_parts(context, parts, path, name, began)
+
+
+def load_parts(
+    context: Context, parts: Sequence[Part], path: Path, name: str, began: float
+) -> None:
+    """Load parts, each into a table of its own, and finish the run."""
+    run, options = context.run, context.options
+    tables = _tables(options, parts, name)
+    run.stage("load", unit="rows")
+    total, before = sum(part.size for part in parts), 0
+    filled: list[tuple[Part, str, Staging, Filled]] = []
+    for part, table in zip(parts, tables, strict=True):
+        staging = prepare(context, part, table)
+        start = before
+        run.count_bytes(start, total)
+        context.reached = functools.partial(_count, run, start, total)
+        try:
+            done = part.fill(context, staging)
+        except TooManyRejects as error:
+            _begin_again_or_fail(context, part, error)
+            raise
+        before += part.size
+        if staging.rows or part.empty or _may_be_empty(context, part, done):
+            filled.append((part, table, staging, done))
+    if not filled:
+        raise Fatal(f"{name} holds no row in any of its {len(parts)} tables", kind="data")
+    run.count_bytes(total, total)
+    timings = {"load": round(time.monotonic() - began, 3)}
+    index(context, filled)
+    timings["index"] = round(time.monotonic() - began - timings["load"], 3)
+    run.stage("publish")
+    rows = sum(staging.rows for _, _, staging, _ in filled)
+    run.progress(rows, rows)
+    result = _result(filled, path, began, timings)
+    words = _words(filled, rows, result["rejected"])
+    try:
+        run.finish(
+            swap=[staging for _, _, staging, _ in filled],
+            message=words,
+            result=result,
+            before=options.before,
+            after=options.after,
+        )
+    except Refused as error:
+        raise Fatal(str(error), kind="data") from None
+    except TooManyRejects as error:
+        # The last of them were still on their way.
+        worst = max(filled, key=lambda each: each[3].rejected)
+        _begin_again_or_fail(context, worst[0], error)
+
+
+def _count(run: Run, start: int, total: int, done: int) -> None:
+    run.count_bytes(start + done, total)
+
+
+def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
+    """Whether a part that turned out to hold no row becomes a table; of several it is left out."""
+    if done.rejected:
+        raise Fatal(f"{part.label}: no row could be loaded; {done.why}", kind="data")
+    if context.options.allow_empty:
+        return True
+    if context.alone:
+        raise Fatal(
+            f"{part.label} holds no row; attribute allow_empty = true makes an empty table",
+            kind="data",
+        )
+    context.run.log.info("%s holds no row and is left out", part.label)
+    return False
+
+
+def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]]) -> None:
+    """Indexes and the bounding box, when all rows are there."""
+    run, options = context.run, context.options
+    run.stage("index", total=len(filled), unit="tables")
+    connection = run.connection()
+    for number, (part, _, staging, done) in enumerate(filled, start=1):
+        wanted: list[dict[str, Any]] = []
+        if options.key:
+            wanted.append({"columns": list(options.key), "unique": True})
+        wanted += [{"columns": [name]} for name in options.index]
+        if part.spatial is not None:
+            wanted.append({"columns": [part.spatial], "method": "gist"})
+            done.facts["bbox"] = _bbox(connection, staging, part.spatial, context.postgis)
+        try:
+            connection.execute(
+                "select locaria.index_staging(%s, %s, %s::jsonb)",
+                [run.id, staging.name, json.dumps(wanted)],
+            )
+        except psycopg.Error as error:
+            if (error.sqlstate or "") not in ("LC007", "LC011"):
+                raise
+            raise Fatal(error.diag.message_primary or str(error), kind="data") from None
+        run.progress(number)
+
+
+def _bbox(
+    connection: psycopg.Connection[Any], staging: Staging, column: str, postgis: str | None
+) -> list[float] | None:
+    statement = sql.SQL(
+        "select {0}.st_xmin(b), {0}.st_ymin(b), {0}.st_xmax(b), {0}.st_ymax(b)"
+        " from (select {0}.st_extent({1}) as b from {2}) as e"
+    ).format(sql.Identifier(postgis or ""), sql.Identifier(column), sql.SQL(staging.name))
+    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        found = cursor.execute(statement).fetchone()
+    return None if found is None or found[0] is None else list(found)
+
+
+def check_scripts(context: Context) -> None:
+    """Refuse names of scripts that nobody has registered, before anything is read."""
+    names = [*context.options.before, *context.options.after]
+    if not names:
+        return
+    try:
+        context.run.connection().execute("select locaria.check_scripts(%s)", [names])
+    except psycopg.Error as error:
+        raise Fatal(error.diag.message_primary or str(error), kind="data") from None
+
+
+def _learned(run: Run) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = run.checkpoint.get("types", {})
+    return {part: dict(types) for part, types in found.items()}
+
+
+def _tables(options: Options, parts: Sequence[Part], name: str) -> list[str]:
+    """The tables' names: the file's, and behind it the part's where there are several."""
+    whole = options.table or table_name(name)
+    if not whole:
+        raise Fatal(f"no table name can be made of {name!r}: give attribute table", kind="data")
+    if len(parts) == 1:
+        return [whole]
+    wanted = [f"{whole}_{safe_name(part.name)}".rstrip("_") for part in parts]
+    return distinct(wanted)
+
+
+def prepare(context: Context, part: Part, table: str) -> Staging:
+    """The staging table; an earlier attempt's, if that was about the same file."""
+    run = context.run
+    if run.checkpoint:
+        # Ours from now on: an attempt whose rows are gone begins again, with what was learned.
+        run.save_checkpoint(types=context.learned)
+    staging = _staging(context, part, table)
+    if staging.adopted and run.checkpoint.get("source") != part.fingerprint:
+        run.log.warning("%s has changed since the last attempt: beginning again", part.label)
+        run.save_checkpoint(types=context.learned)
+        staging = _staging(context, part, table)
+    return staging
+
+
+def _staging(context: Context, part: Part, table: str) -> Staging:
+    try:
+        options = context.options
+        return context.run.staging(
+            table,
+            part.columns,
+            mode=options.mode,
+            key=options.key,
+            load_run=options.load_run,
+            keep_previous=options.keep_previous,
+            labels=options.labels,
+        )
+    except Refused as error:
+        raise Fatal(str(error), kind="data") from None
+
+
+def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) -> None:
+    """Too many bad rows: because a type was too narrow, or because they are bad."""
+    run = context.run
+    wider = part.widened()
+    if not wider or run.attempt >= run.max_attempts:
+        raise Fatal(f"{error.message}; the last one: {part.trouble}", kind="data") from None
+    context.learned[part.name] = {**context.learned.get(part.name, {}), **wider}
+    run.save_checkpoint(types=context.learned)
+    words = ", ".join(f'"{name}" as {kind}' for name, kind in wider.items())
+    raise Retry(f"{error.message} ({part.trouble}); loading again with {words}", in_=0) from None
+
+
+def _result(
+    filled: Sequence[tuple[Part, str, Staging, Filled]],
+    path: Path,
+    began: float,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    tables = [
+        {
+            "table": table,
+            "rows": staging.rows,
+            "rejected": done.rejected,
+            "columns": [{"name": n, "type": t} for n, t in part.columns.items()],
+            **({"source": part.name} if part.name else {}),
+            **done.facts,
+        }
+        for part, table, staging, done in filled
+    ]
+    size = sum(part.size for part, _, _, _ in filled)
+    whole: dict[str, Any] = {
+        "rows": sum(staging.rows for _, _, staging, _ in filled),
+        "rejected": sum(done.rejected for _, _, _, done in filled),
+        "bytes": path.stat().st_size if path.is_file() else size,
+        "sha256": _checksum(path),
+        "seconds": round(time.monotonic() - began, 3),
+        "timings": dict(seconds),
+    }
+    if len(tables) == 1:
+        return {**tables[0], **whole}
+    return {"tables": tables, **whole}
+
+
+def _checksum(path: Path) -> str | None:
+    """Of the file as it was given; None of a folder."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _words(filled: Sequence[tuple[Part, str, Staging, Filled]], rows: int, rejected: int) -> str:
+    where = filled[0][1] if len(filled) == 1 else f"{len(filled)} tables"
+    words = f"{rows:,} rows into {where}"
+    return f"{words}, {rejected:,} rejected" if rejected else words

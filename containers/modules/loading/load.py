@@ -1,0 +1,284 @@
+"""Blocks of rows into the staging table; of a block with bad rows, all but those."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from .beside import Beside
+from .blocks import Block, pieces
+from .infer import TEXT
+from psycopg import sql
+from .rows import Row, read_rows
+from .source import Source, not_text
+from .survey import Survey
+
+from locaria_reporter import Run, Staging
+
+_PIECE = 128 << 10
+_SHOWN_VALUES = 100
+_SHOWN_BYTES = 10_000
+# Data exceptions, broken constraints, a row larger than a page: the row is bad, not the load.
+_OF_A_ROW = ("22", "23", "54")
+_ENCODING = "22021"
+_LINE = re.compile(r"COPY .*?, \D*(\d+)")
+
+
+@dataclass
+class Trouble:
+    """What was wrong with values, by column: whether a type was inferred too narrowly."""
+
+    rejected: int = 0
+    last: str = ""
+    by_column: Counter[str] = field(default_factory=Counter)
+    values: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+class Load:
+    """Fills one staging table, going on where an earlier attempt ended if that was adopted.
+
+    Args:
+        run: to report to.
+        source: where the rows come from, for messages.
+        survey: what is known of them.
+        staging: the table.
+        null: how NULL is written.
+        checkpoint: makes what is stored with a block; None: nothing is.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        source: Source,
+        survey: Survey,
+        staging: Staging,
+        null: str,
+        checkpoint: Callable[..., dict[str, Any] | None],
+    ) -> None:
+        self._run = run
+        self._source = source
+        self._survey = survey
+        self._staging = staging
+        self._names = list(survey.columns)
+        self._csv = _csv_options(survey, null)
+        self._text = _text_options(survey, null)
+        # Only what was reached with this staging table counts.
+        reached = run.checkpoint if staging.adopted else {}
+        self._made = checkpoint
+        self._before = int(reached.get("rejected", 0))
+        self.offset = int(reached.get("offset", survey.offset))
+        self.line = int(reached.get("line", survey.line))
+        self.trouble = Trouble()
+
+    @property
+    def rejected(self) -> int:
+        """Rows set aside so far, those of earlier attempts included."""
+        return self._before + self.trouble.rejected
+
+    def add(self, block: Block) -> None:
+        """Load a block; its bad rows are set aside."""
+        if block.unclosed:
+            row = Row(block.data, block.line, 1, len(block.data))
+            self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
+        elif not self._add_whole(block):
+            for piece in pieces(block, self._survey.dialect, _PIECE):
+                if not self._add_whole(piece):
+                    self._salvage(piece)
+
+    def _add_whole(self, block: Block) -> bool:
+        """Load a block as it stands; False when there is a bad row in it, and nothing is loaded."""
+        if _ends_copy(block):
+            return False
+        try:
+            self._write(block.data, self._options_for(block.plain), *_end_of(block))
+        except psycopg.Error as error:
+            if not _concerns_a_row(error):
+                raise
+            self._check_encoding(block, error)
+            return False
+        return True
+
+    def add_both(self, first: Block, second: Block, beside: Beside) -> None:
+        """Load two blocks at the same time; what does not go well is done again one by one."""
+        if any(block.unclosed or _ends_copy(block) for block in (first, second)):
+            self.add(first)
+            self.add(second)
+            return
+        beside.start(second.data, self._options_for(second.plain))
+        try:
+            self._write(first.data, self._options_for(first.plain), *_end_of(first))
+        except psycopg.Error:
+            beside.abandon()
+            self.add(first)
+            self.add(second)
+            return
+        try:
+            beside.commit(self._checkpoint(*_end_of(second)))
+        except psycopg.Error as error:
+            beside.abandon()
+            self._run.check()
+            if (error.sqlstate or "").startswith("LC"):
+                raise
+            self.add(second)
+
+    @property
+    def _newline(self) -> bytes:
+        return self._survey.dialect.newline_byte
+
+    def _write(self, data: bytes, options: str, offset: int, line: int) -> None:
+        self._staging.write(data, self._checkpoint(offset, line), options=options)
+
+    def _checkpoint(self, offset: int, line: int) -> dict[str, Any] | None:
+        return self._made(offset=offset, line=line, rejected=self.rejected)
+
+    def _options_for(self, plain: bool) -> str:
+        # Without quotes and backslashes, CSV and COPY's own text format are the same; that is
+        # parsed faster.
+        return self._text if plain else self._csv
+
+    def _salvage(self, block: Block) -> None:
+        """Load a block row by row, or nearly so."""
+        good: list[Row] = []
+        for row in read_rows(block.data, self._survey.dialect, len(self._names), block.line):
+            if row.flaw is None:
+                good.append(row)
+            else:
+                self._reject(row, row.flaw)
+        self._add_rows(good, block.offset)
+
+    def _add_rows(self, rows: Sequence[Row], offset: int) -> None:
+        """Load rows, as many at once as go; those that are refused alone are bad."""
+        at, step = 0, len(rows)
+        while at < len(rows):
+            some = rows[at : at + step]
+            error = self._try(some, offset)
+            if error is None:
+                at, step = at + len(some), len(rows)
+                continue
+            before = _rows_before(error, some)
+            if len(some) == 1 or (before == 0 and self._column_of(error) is not None):
+                self._refused(some[0], error)
+                at, step = at + 1, len(rows)
+            elif before is None:
+                step = len(some) // 2
+            else:
+                step = before or 1
+
+    def _try(self, rows: Sequence[Row], offset: int) -> psycopg.Error | None:
+        data = self._newline.join([row.data for row in rows]) + self._newline
+        last = rows[-1]
+        try:
+            self._write(data, self._csv, offset + last.end, last.line + last.lines)
+        except psycopg.Error as error:
+            if not _concerns_a_row(error):
+                raise
+            return error
+        return None
+
+    def _refused(self, row: Row, error: psycopg.Error) -> None:
+        reason = error.diag.message_primary or str(error)
+        column = self._column_of(error)
+        if column is not None:
+            reason = f'column "{column}": {reason}'
+            self._remember(column, row)
+        self._reject(row, reason)
+
+    def _remember(self, column: str, row: Row) -> None:
+        trouble = self.trouble
+        trouble.by_column[column] += 1
+        text = row.data.decode("utf-8", "replace")
+        fields = next(self._survey.dialect.parse(text), [])
+        index = self._names.index(column)
+        if len(trouble.values[column]) < _SHOWN_VALUES and index < len(fields):
+            trouble.values[column].append(fields[index])
+
+    def _reject(self, row: Row, reason: str) -> None:
+        self.trouble.rejected += 1
+        self.trouble.last = f"line {row.line:,}: {reason}"
+        shown = row.data[:_SHOWN_BYTES].decode("utf-8", "replace")
+        self._run.reject(shown, reason, line=row.line)
+
+    def _column_of(self, error: psycopg.Error) -> str | None:
+        context = error.diag.context or ""
+        named = [n for n in self._names if f" {n}: " in context or context.endswith(f" {n}")]
+        return max(named, key=len, default=None)
+
+    def _check_encoding(self, block: Block, error: psycopg.Error) -> None:
+        if error.sqlstate != _ENCODING:
+            return
+        try:
+            block.data.decode("utf-8")
+        except UnicodeDecodeError as where:
+            raise not_text(
+                self._source,
+                block.data[where.start],
+                self._source.bom + block.offset + where.start,
+                block.line + block.data.count(self._newline, 0, where.start),
+            ) from None
+
+
+def _csv_options(survey: Survey, null: str) -> str:
+    dialect = survey.dialect
+    # A file that quotes nothing gets a quote that is in no text.
+    quote = dialect.quote or "\x01"
+    options = [
+        "format csv",
+        f"delimiter {_literal(dialect.delimiter)}",
+        f"quote {_literal(quote)}",
+        f"escape {_literal(quote)}",
+        f"null {_literal(null)}",
+        "encoding 'UTF8'",
+    ]
+    # "" in a column of numbers is NULL as well.
+    no_text = [name for name, kind in survey.columns.items() if kind != TEXT]
+    if no_text:
+        names = ", ".join(sql.Identifier(name).as_string(None) for name in no_text)
+        options.append(f"force_null ({names})")
+    return ", ".join(options)
+
+
+def _text_options(survey: Survey, null: str) -> str:
+    delimiter = _literal(survey.dialect.delimiter)
+    return f"format text, delimiter {delimiter}, null {_literal(null)}, encoding 'UTF8'"
+
+
+def _literal(text: str) -> str:
+    return sql.Literal(text).as_string(None)
+
+
+def _end_of(block: Block) -> tuple[int, int]:
+    """Offset and line of what comes after it."""
+    return block.offset + len(block.data), block.line + block.lines
+
+
+def _ends_copy(block: Block) -> bool:
+    r"""Whether a line of just `\.` is in there: before PostgreSQL 18 it silently ends a COPY."""
+    if block.plain or b"\\." not in block.data:
+        return False
+    return re.search(rb"(?:^|[\r\n])\\\.(?:[\r\n]|$)", block.data) is not None
+
+
+def _why_unclosed(line: bytes, quote: bytes) -> str:
+    if quote and quote in line:
+        return "a quote is not closed"
+    return f"the row does not end within {len(line):,} bytes"
+
+
+def _concerns_a_row(error: psycopg.Error) -> bool:
+    return (error.sqlstate or "").startswith(_OF_A_ROW)
+
+
+def _rows_before(error: psycopg.Error, rows: Sequence[Row]) -> int | None:
+    """How many rows are before the one that COPY stopped at; None when that is not known."""
+    match = _LINE.search(error.diag.context or "")
+    # COPY counts lines: it names the last one of the bad row.
+    line = int(match[1]) if match else 0
+    for index, row in enumerate(rows):
+        line -= row.lines
+        if line <= 0:
+            return index if match else None
+    return None

@@ -1,0 +1,196 @@
+"""From a file to its parts: what it is, what it holds, what is taken of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from locaria_reporter import Fatal, Run
+
+from . import archive, documents, ogr, parquet, sheets
+from .arrow_part import ArrowPart
+from .compression import beginning, compression_of, unpack
+from .csv_part import CsvPart
+from .formats import ARCHIVE, CSV, JSON, PARQUET, SHEETS, format_of, what_is_in
+from .layers import Layer
+from .names import without_ending
+from .options import Options
+from .parts import Context, Part
+from .source import look_at, recognise
+
+_HEAD = 64 << 10
+# Archives within archives: a shapefile's zip inside of a zip of many.
+_DEEPEST = 2
+_GEODATABASE = "OpenFileGDB"
+# What belongs to another file of the same name, or only describes one.
+_COMPANIONS = {
+    ".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".fix", ".qmd", ".qpj", ".lyr", ".sld",
+    ".dat", ".map", ".id", ".ind", ".mid", ".gfs", ".xsd", ".xml", ".pdf", ".html", ".htm", ".md",
+    ".png", ".jpg", ".jpeg", ".gif", ".doc", ".docx", ".rtf", ".qgz", ".qgs", ".css", ".js",
+}  # fmt: skip
+_DOCUMENTS = (".txt",)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file to be read, found in another perhaps.
+
+    Attributes:
+        path: where it lies.
+        name: for messages: 'all.zip, member roads.csv'.
+        member: its own name in the archive; '' when it is the file itself.
+    """
+
+    path: Path
+    name: str
+    member: str = ""
+
+
+def open_parts(context: Context, path: Path, name: str) -> list[Part]:
+    """Everything that a file holds, ready to be loaded.
+
+    Args:
+        context: of the load.
+        path: of the file.
+        name: as its user knows it.
+
+    Raises:
+        Fatal: it can't be read, or holds nothing that is loaded.
+    """
+    pieces = _unpacked(context.run, Piece(path, name), context.options, 0)
+    if not pieces:
+        raise Fatal(f"{name} holds no file that is loaded", kind="data")
+    parts: list[Part] = []
+    for piece in pieces:
+        parts += _parts_of(context, piece, several=len(pieces) > 1)
+    return parts
+
+
+def _unpacked(run: Run, piece: Piece, options: Options, depth: int) -> list[Piece]:
+    if piece.path.is_dir():
+        return [piece]
+    _, _, head = look_at(piece.path, piece.name)
+    compression = compression_of(head)
+    inner = piece.member or piece.name
+    if compression is not None:
+        stem = str(PurePosixPath(inner).with_suffix(""))
+        if format_of(beginning(piece.path, piece.name, compression, _HEAD), stem) == CSV:
+            return [piece]
+        target = _folder(run) / (PurePosixPath(stem).name or "unpacked")
+        unpack(piece.path, piece.name, compression, target)
+        return _unpacked(run, Piece(target, piece.name, piece.member), options, depth)
+    if format_of(head, inner) != ARCHIVE:
+        return [piece]
+    return _members(run, piece, options, depth)
+
+
+def _members(run: Run, piece: Piece, options: Options, depth: int) -> list[Piece]:
+    found = archive.members(piece.path, piece.name)
+    document = what_is_in([each.filename for each in found])
+    if document == SHEETS:
+        return [piece]
+    if document is not None:
+        raise Fatal(f"{piece.name} is no table but an Office document of another kind", kind="data")
+    if depth >= _DEEPEST:
+        raise Fatal(f"{piece.name}: archives within archives within archives", kind="data")
+    written = archive.extract(piece.path, piece.name, found, _folder(run))
+    names = [each.filename for each in found]
+    pieces: list[Piece] = []
+    for member, path in _data(names, written):
+        inner = Piece(path, f"{piece.name}, member {member}", member)
+        pieces += _unpacked(run, inner, options, depth + 1)
+    return pieces
+
+
+def _data(names: Sequence[str], paths: Sequence[Path]) -> list[tuple[str, Path]]:
+    """The members that are data: not what only belongs to another one, or explains it."""
+    chosen: dict[str, Path] = {}
+    for name, path in zip(names, paths, strict=True):
+        parts = PurePosixPath(name).parts
+        bases = [n for n, part in enumerate(parts[:-1]) if part.lower().endswith(".gdb")]
+        if bases:
+            # A File Geodatabase is a folder.
+            depth = len(parts) - 1 - bases[0]
+            chosen["/".join(parts[: bases[0] + 1])] = path.parents[depth - 1]
+        elif path.stat().st_size:
+            chosen[name] = path
+    suffixes = {PurePosixPath(name).suffix.lower() for name in chosen}
+    ignored = set(_COMPANIONS)
+    if not suffixes <= ignored | set(_DOCUMENTS):
+        # A text beside data of another kind explains them.
+        ignored |= set(_DOCUMENTS)
+    if ".tab" in suffixes and ".map" not in suffixes:
+        ignored.discard(".dat")
+    kept = [(n, p) for n, p in chosen.items() if PurePosixPath(n).suffix.lower() not in ignored]
+    return kept or [(n, p) for n, p in chosen.items() if n.lower().endswith((".dbf", ".txt"))]
+
+
+def _folder(run: Run) -> Path:
+    """A new folder below the run's own."""
+    number = 1
+    while (folder := run.temporary / f"unpacked_{number}").exists():
+        number += 1
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _parts_of(context: Context, piece: Piece, *, several: bool) -> list[Part]:
+    options, path, name = context.options, piece.path, piece.name
+    own_name = without_ending(PurePosixPath(piece.member).name) if several else ""
+    if path.is_dir():
+        kind = _GEODATABASE
+    else:
+        kind = format_of(look_at(path, name)[2], piece.member or name)
+    if kind == CSV:
+        source = recognise(path, name, options.encoding)
+        return [CsvPart(source, options, own_name, context.learned.get(own_name, {}))]
+    return parts_of_layers(context, _layers(kind, path, name, options), path, name, own_name)
+
+
+def parts_of_layers(
+    context: Context, layers: Sequence[Layer], path: Path, name: str, own_name: str = ""
+) -> list[Part]:
+    """What is to be loaded of the layers of one file."""
+    if path.is_dir():
+        size = _size_of(path)
+        fingerprint = f"{size}"
+    else:
+        size, fingerprint, _ = look_at(path, name)
+    made: list[Part] = []
+    for layer in layers:
+        if layer.rows == 0 and len(layers) > 1 and not context.options.allow_empty:
+            context.run.log.info("%s, %r holds no row and is left out", name, layer.name)
+            continue
+        label = f"{name}, {layer.name!r}" if layer.name and len(layers) > 1 else name
+        called = _called(own_name, layer.name if len(layers) > 1 else "")
+        part = ArrowPart(
+            layer,
+            label,
+            context.options,
+            name=called,
+            size=max(1, size // len(layers)),
+            fingerprint=fingerprint,
+            postgis=context.postgis,
+            learned=context.learned.get(called, {}),
+        )
+        made.append(part)
+    return made
+
+
+def _called(member: str, layer: str) -> str:
+    return "_".join(filter(None, (member, layer)))
+
+
+def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
+    if kind in (SHEETS, ARCHIVE):
+        return sheets.layers(path, name, options)
+    if kind == PARQUET:
+        return parquet.layers(path, name)
+    if kind == JSON:
+        return documents.layers(path, name, options.encoding)
+    return ogr.layers(path, name, kind, list(options.layers) if options.layers else None)
+
+
+def _size_of(folder: Path) -> int:
+    return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())

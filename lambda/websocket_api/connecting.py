@@ -1,0 +1,73 @@
+"""Who opens a connection: known to an authorizer, by a token, or by a ticket."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from api_database import ApiDatabase
+
+from locaria.web.identity import DATABASE_ROLES, Identity
+from locaria.web.jwt_tokens import JwtVerifier, read_jwt_settings
+from locaria.web.messages import RefusedError
+from locaria.web.origins import is_own_or_allowed
+
+Event = Mapping[str, Any]
+
+
+class Doorkeeper:
+    """Lets connections in, as `$connect` describes them."""
+
+    def __init__(self, database: ApiDatabase) -> None:
+        self._database = database
+        settings = read_jwt_settings(os.environ)
+        self._jwt = JwtVerifier(settings) if settings is not None else None
+        allowed = os.environ.get("LOCARIA_WEB_ORIGINS", "")
+        self._origins = [each.strip() for each in allowed.split(",") if each.strip()]
+
+    def identify(self, event: Event) -> Identity:
+        """Who connects.
+
+        Raises:
+            RefusedError: nobody known (401), or a page that may not (403); 503 as the database.
+        """
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        if not is_own_or_allowed(headers.get("origin"), headers.get("host", ""), self._origins):
+            raise RefusedError(403, "pages of another origin may not use this server")
+        known = event["requestContext"].get("authorizer") or {}
+        if "role" in known:
+            return _identity(known)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            if self._jwt is None:
+                raise RefusedError(401, "LOCARIA_JWKS_URL names no identity provider")
+            return self._jwt.verify(token.strip())
+        ticket = (event.get("queryStringParameters") or {}).get("ticket")
+        found = self._database.redeem(ticket) if ticket else None
+        if found is None:
+            raise RefusedError(401, "a bearer token is needed, or a ticket that is fresh")
+        return _identity(found)
+
+
+def _identity(known: Mapping[str, Any]) -> Identity:
+    """What an authorizer's context, or a ticket, says. An authorizer gives numbers as text."""
+    if known["role"] not in DATABASE_ROLES:
+        raise RefusedError(403, "the authorizer names none of our roles")
+    expires = known.get("expires")
+    identity = Identity(
+        str(known["role"]),
+        str(known.get("subject") or known.get("principalId") or "unnamed"),
+        float(expires) if expires not in (None, "") else None,
+    )
+    if identity.is_expired:
+        raise RefusedError(401, "the token has expired")
+    return identity
+
+
+def as_json(identity: Identity) -> str:
+    """As `open_connection` takes it."""
+    return json.dumps(
+        {"role": identity.role, "subject": identity.subject, "expires": identity.expires}
+    )

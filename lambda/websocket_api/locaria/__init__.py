@@ -1,0 +1,1 @@
+../../../locaria/__init__.py

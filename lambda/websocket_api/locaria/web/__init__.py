@@ -1,0 +1,1 @@
+../../../../locaria/web/__init__.py

@@ -1,0 +1,1 @@
+../../../../locaria/web/jwt_tokens.py

@@ -1,0 +1,1 @@
+../../../../locaria/web/origins.py

@@ -1,0 +1,172 @@
+"""AWS as the deployment sees it: it asks, and it changes; each change can be shown instead."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from locaria.deploy.errors import DeployError
+
+Shape = dict[str, Any]
+_HIDDEN = {"SecretString"}
+_CLI_NAMES = {"s3": "s3api"}
+CREDENTIALS_HINT = (
+    "Log in (aws sso login, aws configure) and name the profile: --profile, AWS_PROFILE, or "
+    "locaria configure"
+)
+
+
+class Aws:
+    """The services of one account and region.
+
+    Parameters:
+        region: AWS region.
+        profile: of the AWS configuration; None for the default.
+        dry_run: change nothing, show every call.
+        show: takes the lines that a dry run shows, and in a real one every change that is made.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        profile: str | None = None,
+        *,
+        dry_run: bool,
+        show: Callable[[str], None],
+    ) -> None:
+        self.region = region
+        self.profile = profile
+        self.dry_run = dry_run
+        self._show = show
+        self._clients: dict[str, Any] = {}
+        try:
+            self._session: Any = boto3.Session(profile_name=profile, region_name=region)
+        except ProfileNotFound as error:
+            raise DeployError(str(error), CREDENTIALS_HINT) from error
+        self._account: str | None = None
+
+    @property
+    def account(self) -> str:
+        """The number of the account that the credentials belong to. Raises DeployError."""
+        if self._account is None:
+            self._account = str(self.ask("sts", "GetCallerIdentity")["Account"])
+        return self._account
+
+    @property
+    def partition(self) -> str:
+        """aws, aws-cn or aws-us-gov."""
+        return str(self._session.get_partition_for_region(self.region))
+
+    def regions(self) -> list[str]:
+        """All regions in which ECS is."""
+        found: list[str] = []
+        for partition in self._session.get_available_partitions():
+            found += self._session.get_available_regions("ecs", partition)
+        return sorted(found)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client, made once."""
+        if service not in self._clients:
+            retries: Any = {"mode": "standard", "total_max_attempts": 8}
+            config = Config(retries=retries, connect_timeout=10, read_timeout=60)
+            self._clients[service] = self._session.client(service, config=config)
+        return self._clients[service]
+
+    def ask(self, service: str, operation: str, **parameters: Any) -> Shape:
+        """Call an operation that changes nothing.
+
+        Raises:
+            ClientError: the service refused, except for what `DeployError` tells better.
+            DeployError: no credentials, no permission, no connection.
+        """
+        return self._call(service, operation, parameters)
+
+    def find(
+        self, missing: tuple[str, ...], service: str, operation: str, **parameters: Any
+    ) -> Any:
+        """As `ask`, but None when the service answers with one of the error codes `missing`."""
+        try:
+            return self._call(service, operation, parameters)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in missing:
+                return None
+            raise
+
+    def change(self, service: str, operation: str, **parameters: Any) -> Shape:
+        """Call an operation that changes something; in a dry run show it. Raises as `ask`."""
+        self._show(self.as_command(service, operation, parameters))
+        return {} if self.dry_run else self._call(service, operation, parameters)
+
+    def as_command(self, service: str, operation: str, parameters: Shape) -> str:
+        """The same call as a line for a shell, with the AWS command line; secrets hidden."""
+        words = ["aws", _CLI_NAMES.get(service, service), _kebab(operation)]
+        for name, value in parameters.items():
+            flag = "no-" if value is False else ""
+            words += [f"--{flag}{_kebab(name)}", *_argument(name, value)]
+        words += ["--region", self.region]
+        words += ["--profile", self.profile] if self.profile else []
+        return shlex.join(words)
+
+    def _call(self, service: str, operation: str, parameters: Shape) -> Shape:
+        try:
+            answer: Shape = getattr(self.client(service), xform_name(operation))(**parameters)
+        except (NoCredentialsError, PartialCredentialsError) as error:
+            raise DeployError(f"no AWS credentials: {error}", CREDENTIALS_HINT) from error
+        except ClientError as error:
+            raise _told(error, service, operation) from error
+        except BotoCoreError as error:
+            raise DeployError(f"AWS {service} in {self.region}: {error}") from error
+        return answer
+
+
+_LOGIN = {
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+
+
+def _told(error: ClientError, service: str, operation: str) -> Exception:
+    """What a login or a permission needs, in words; everything else as it came."""
+    code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    if code in _LOGIN:
+        return DeployError(f"AWS does not take these credentials: {message}", CREDENTIALS_HINT)
+    if code in _DENIED:
+        return DeployError(
+            f"not allowed: {service}:{operation}: {message}",
+            "docs/aws.md lists what who deploys must be allowed to do.",
+        )
+    return error
+
+
+def _kebab(name: str) -> str:
+    return xform_name(name, "-")
+
+
+def _argument(name: str, value: Any) -> list[str]:
+    if name in _HIDDEN:
+        return ["***"]
+    if isinstance(value, bool):
+        return []
+    if isinstance(value, bytes):
+        return [f"({len(value)} bytes)"]
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
+    return [json.dumps(value) if isinstance(value, dict | list) else str(value)]

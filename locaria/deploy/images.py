@@ -1,0 +1,158 @@
+"""Images: what they are made of, and who builds and pushes them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from locaria.deploy.commands import Commands
+from locaria.deploy.containers import MODULES, Container
+from locaria.deploy.errors import DeployError
+from locaria.local.places import CONTAINERS, ROOT
+
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+REPORTER = "locaria_reporter"
+MIB = 2**20
+_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+
+
+def content_tag(
+    container: Container, architecture: str, base: str | None, containers: Path = CONTAINERS
+) -> str:
+    """A tag that names what an image is made of: the same files give the same tag.
+
+    Parameters:
+        base: the base image, where it is not the one that the Dockerfile names.
+    """
+    digest = hashlib.sha256(f"{architecture} {base}".encode())
+    sources = [containers / container.name, ROOT / REPORTER]
+    sources += [containers / MODULES / name for name in container.modules]
+    for source in sources:
+        for name, path in _files(source):
+            digest.update(f"{source.name}/{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    if not folder.is_dir():
+        file = folder.with_suffix(".py")
+        yield from [(file.name, file)] if file.is_file() else []
+        return
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        hidden = any(part == "__pycache__" or part.endswith(".egg-info") for part in parts)
+        if path.is_file() and not hidden:
+            yield "/".join(parts), path
+
+
+class Engine(Protocol):
+    """A program that builds and pushes images."""
+
+    name: str
+
+    def build(self, container: Container, tag: str, platform: str, arguments: list[str]) -> None:
+        """Build an image of this machine's own. Raises DeployError."""
+
+    def size(self, tag: str) -> int | None:
+        """Its bytes, unpacked; None where there is no such image."""
+
+    def push(self, tag: str, uri: str, password: str) -> None:
+        """Log in to the registry, tag, push. Raises DeployError."""
+
+
+class Docker:
+    """Docker with buildx, as on the source's page."""
+
+    name = "docker"
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def build(self, container: Container, tag: str, platform: str, arguments: list[str]) -> None:
+        """`docker buildx build --platform=… -f … -t …`."""
+        words = ["docker", "buildx", "build", f"--platform={platform}", "--load"]
+        words += ["-f", dockerfile(container), "-t", tag, *arguments, "."]
+        self._commands.run(words)
+
+    def size(self, tag: str) -> int | None:
+        """From `docker image inspect`."""
+        said = self._commands.ask(["docker", "image", "inspect", "--format", "{{.Size}}", tag])
+        return int(said) if said else None
+
+    def push(self, tag: str, uri: str, password: str) -> None:
+        """`docker login`, `docker tag`, `docker push`."""
+        login = ["docker", "login", "--username", "AWS", "--password-stdin", uri.partition("/")[0]]
+        self._commands.run(login, secret=password)
+        self._commands.run(["docker", "tag", tag, uri])
+        self._commands.run(["docker", "push", uri])
+
+
+class Buildah:
+    """buildah, which needs no daemon; in chroot isolation not even user namespaces."""
+
+    name = "buildah"
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def build(self, container: Container, tag: str, platform: str, arguments: list[str]) -> None:
+        """`buildah build --isolation=chroot …`; docker's format keeps HEALTHCHECK."""
+        words = ["buildah", "build", "--isolation=chroot", "--format=docker", "--layers"]
+        words += [f"--platform={platform}", "-f", dockerfile(container), "-t", tag, *arguments, "."]
+        self._commands.run(words)
+
+    def size(self, tag: str) -> int | None:
+        """From `buildah images`, which tells it in words: "199 MB"."""
+        said = self._commands.ask(["buildah", "images", "--json", "--filter", f"reference={tag}"])
+        found = json.loads(said) if said else None
+        return _bytes(found[0]["size"]) if found else None
+
+    def push(self, tag: str, uri: str, password: str) -> None:
+        """`buildah login`, `buildah tag`, `buildah push`."""
+        login = ["buildah", "login", "--username", "AWS", "--password-stdin", uri.partition("/")[0]]
+        self._commands.run(login, secret=password)
+        self._commands.run(["buildah", "tag", tag, uri])
+        self._commands.run(["buildah", "push", uri])
+
+
+def dockerfile(container: Container) -> str:
+    """Its Dockerfile, from the root of the checkout, where images are built."""
+    return f"containers/{container.name}/Dockerfile"
+
+
+def find_engine(commands: Commands) -> Engine:
+    """Docker where its daemon answers, else buildah.
+
+    Raises:
+        DeployError: there is neither.
+    """
+    docker = (["docker", "buildx", "version"], ["docker", "info"])
+    if all(commands.ask(words) is not None for words in docker):
+        return Docker(commands)
+    if commands.ask(["buildah", "--version"]) is not None:
+        return Buildah(commands)
+    raise DeployError(
+        "nothing here can build images: no Docker daemon answers, and there is no buildah",
+        "Install Docker with buildx, or: apt-get install buildah",
+    )
+
+
+def _bytes(words: str) -> int:
+    found = re.fullmatch(r"([\d.]+) ?([KMGT]?B)", words.strip(), re.IGNORECASE)
+    if found is None:
+        raise DeployError(f"buildah tells a size that can't be read: {words!r}")
+    return round(float(found[1]) * _UNITS[found[2].lower()])
+
+
+def check_size(container: Container, size: int) -> str | None:
+    """What is wrong with an image of `size` bytes, if anything."""
+    if size <= container.image_limit_mib * MIB:
+        return None
+    return (
+        f"the image of {container.name} has {size / MIB:,.0f} MiB, and its limit is "
+        f"{container.image_limit_mib:,}: make it smaller, or raise image_limit_mib in dockers.json"
+    )

@@ -1,0 +1,134 @@
+"""The CloudFormation template, generated from `containers/dockers.json` and `lambda/`.
+
+One template for all stages: what differs between them are its parameters. A part that needs an
+image or a zip waits for it: its parameter is empty until the image is pushed or the zip is stored,
+so that the repositories can be made first, by the same template.
+"""
+
+from __future__ import annotations
+
+from troposphere import (
+    And,
+    Condition,
+    Equals,
+    GetAtt,
+    Join,
+    Not,
+    Output,
+    Parameter,
+    Ref,
+    Sub,
+    Template,
+)
+
+from locaria.deploy.containers import Container
+from locaria.deploy.functions import WEBSOCKET_API, Function
+from locaria.deploy.template_api import STAGE, add_websocket_api
+from locaria.deploy.template_functions import (
+    EVENTS_SECRET,
+    WEB_SECRET,
+    add_ecs_run_task,
+    add_queues,
+    add_task_events,
+)
+from locaria.deploy.template_tasks import (
+    add_cluster,
+    add_container,
+    add_site_files,
+    secret_parameter,
+)
+
+SECRET_ARN = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*]+$"  # noqa: S105
+
+
+def build_template(containers: list[Container], functions: list[Function]) -> Template:
+    """The template for these images and functions.
+
+    Parameters:
+        containers: of dockers.json.
+        functions: ecsRunTask and taskEvents always; websocketApi where it exists.
+    """
+    template = Template(Description="Locaria: an INSERT is all it takes to run a container")
+    _add_parameters(template, containers, functions)
+    template.add_condition("IsArm", Equals(Ref("Architecture"), "ARM64"))
+    template.add_condition("HasFiles", Not(Equals(Ref("FilesBucket"), "")))
+    template.add_condition("TickWanted", Not(Equals(Ref("TickRate"), "")))
+    add_cluster(template)
+    for container in containers:
+        add_container(template, container)
+    add_site_files(template, containers)
+    add_queues(template)
+    add_ecs_run_task(template, containers)
+    add_task_events(template)
+    template.add_condition("HasTick", And(Condition("TickWanted"), Condition("HasTaskEvents")))
+    if WEBSOCKET_API in functions:
+        add_websocket_api(template)
+    _add_outputs(template, containers, functions)
+    return template
+
+
+def _add_parameters(
+    template: Template, containers: list[Container], functions: list[Function]
+) -> None:
+    def add(name: str, description: str, kind: str = "String", **more: object) -> None:
+        template.add_parameter(Parameter(name, Type=kind, Description=description, **more))
+
+    add(
+        "Name",
+        "Of the stack; everything bears it in front",
+        Default="locaria",
+        AllowedPattern="^[a-z][a-z0-9-]{0,39}$",
+    )
+    add("Subnets", "Of the tasks, in one VPC", "List<AWS::EC2::Subnet::Id>")
+    add("FunctionSubnets", "Of the functions that need the database", "List<AWS::EC2::Subnet::Id>")
+    add(
+        "SecurityGroups",
+        "That let tasks and functions reach the database and S3",
+        "List<AWS::EC2::SecurityGroup::Id>",
+    )
+    add("Bucket", "Where the zips and the object store are")
+    add("FilesBucket", "A bucket of the site's own with files to load; empty: none", Default="")
+    add("FilesPrefix", "What of it: incoming/", Default="")
+    add(
+        "Architecture",
+        "Of images and functions",
+        Default="X86_64",
+        AllowedValues=["X86_64", "ARM64"],
+    )
+    add("LogDays", "How long CloudWatch keeps logs", "Number", Default=30)
+    add("TickRate", "rate(1 minute); empty where pg_cron calls tick()", Default="rate(1 minute)")
+    for variable in sorted({each for c in containers for each in c.secrets}):
+        what = f"ARN of the secret that tasks get as {variable}"
+        add(secret_parameter(variable), what, AllowedPattern=SECRET_ARN)
+    add(EVENTS_SECRET, "ARN of the secret with taskEvents' DSN", AllowedPattern=SECRET_ARN)
+    if WEBSOCKET_API in functions:
+        add(WEB_SECRET, "ARN of the secret with websocketApi's DSN", AllowedPattern=SECRET_ARN)
+    for container in containers:
+        add(f"Image{container.logical}", "Its image; empty: not pushed yet", Default="")
+    for function in functions:
+        add(function.code_parameter, "S3 key of its zip; empty: not stored yet", Default="")
+
+
+def _add_outputs(
+    template: Template, containers: list[Container], functions: list[Function]
+) -> None:
+    def add(name: str, value: object, condition: str | None = None) -> None:
+        output = Output(name, Value=value)
+        if condition:
+            output.Condition = condition
+        template.add_output(output)
+
+    add("ClusterName", Ref("Cluster"))
+    add("SubnetIds", Join(",", Ref("Subnets")))
+    add("SecurityGroupIds", Join(",", Ref("SecurityGroups")))
+    add("DatabaseRoleArn", GetAtt("DatabaseRole", "Arn"))
+    add("EcsRunTaskArn", GetAtt("EcsRunTask", "Arn"), "HasEcsRunTask")
+    add("DeadLettersUrl", Ref("DeadLetters"))
+    for container in containers:
+        add(
+            f"{container.logical}RepositoryUri",
+            GetAtt(f"{container.logical}Repository", "RepositoryUri"),
+        )
+    if WEBSOCKET_API in functions:
+        url = "wss://${WebsocketGateway}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+        add("WebsocketUrl", Sub(f"{url}/{STAGE}"), f"Has{WEBSOCKET_API.logical}")

@@ -1,0 +1,82 @@
+"""The template's WebSocket API: one Lambda function behind every route."""
+
+from __future__ import annotations
+
+from troposphere import GetAtt, Ref, Sub, Template, apigatewayv2, awslambda
+
+from locaria.deploy.functions import WEBSOCKET_API
+from locaria.deploy.template_functions import add_function
+from locaria.deploy.template_parts import allow, arn, named
+
+CONDITION = f"Has{WEBSOCKET_API.logical}"
+STAGE = "v1"
+ROUTES = {"Connect": "$connect", "Disconnect": "$disconnect", "Default": "$default"}
+
+
+def add_websocket_api(template: Template) -> None:
+    """The API, its three routes, its stage, and the function that may post to its connections."""
+    template.add_resource(
+        apigatewayv2.Api(
+            "WebsocketGateway",
+            Name=named("-websocket"),
+            ProtocolType="WEBSOCKET",
+            RouteSelectionExpression="$request.body.method",
+        )
+    )
+    connections = arn("execute-api", f"${{WebsocketGateway}}/{STAGE}/POST/@connections/*")
+    endpoint = "https://${WebsocketGateway}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+    add_function(
+        template,
+        WEBSOCKET_API,
+        [allow("execute-api:ManageConnections", connections)],
+        {"LOCARIA_CONNECTIONS_URL": Sub(f"{endpoint}/{STAGE}")},
+    )
+    _add_routes(template)
+    template.add_resource(
+        awslambda.Permission(
+            "WebsocketPermission",
+            Condition=CONDITION,
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref(WEBSOCKET_API.logical),
+            Principal="apigateway.amazonaws.com",
+            SourceArn=arn("execute-api", f"${{WebsocketGateway}}/{STAGE}/*"),
+        )
+    )
+
+
+def _add_routes(template: Template) -> None:
+    function = GetAtt(WEBSOCKET_API.logical, "Arn")
+    uri = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${F}"
+    template.add_resource(
+        apigatewayv2.Integration(
+            "WebsocketIntegration",
+            Condition=CONDITION,
+            ApiId=Ref("WebsocketGateway"),
+            IntegrationType="AWS_PROXY",
+            IntegrationUri=Sub(f"{uri}/invocations", F=function),
+        )
+    )
+    for name, key in ROUTES.items():
+        template.add_resource(
+            apigatewayv2.Route(
+                f"Websocket{name}Route",
+                Condition=CONDITION,
+                ApiId=Ref("WebsocketGateway"),
+                RouteKey=key,
+                # The function itself checks who connects: see docs/websocket_api.md.
+                AuthorizationType="NONE",
+                Target=Sub("integrations/${WebsocketIntegration}"),
+            )
+        )
+    template.add_resource(
+        apigatewayv2.Stage(
+            "WebsocketStage",
+            Condition=CONDITION,
+            ApiId=Ref("WebsocketGateway"),
+            StageName=STAGE,
+            AutoDeploy=True,
+            DefaultRouteSettings=apigatewayv2.RouteSettings(
+                ThrottlingBurstLimit=200, ThrottlingRateLimit=100
+            ),
+        )
+    )

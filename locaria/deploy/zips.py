@@ -1,0 +1,179 @@
+"""The zips of the Lambda functions: the same folder gives the same bytes, on every machine.
+
+    python -m locaria.deploy.zips [FOLDER]      # make zips
+
+What a function needs beside the Lambda runtime (its `requirements.txt`, exact versions) is taken
+as wheels for Lambda's own platform, whatever this machine is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from locaria.deploy.functions import RUNTIME, Function, list_functions
+from locaria.local.places import LAMBDA, ROOT
+
+BUILD = ROOT / "build" / "lambda"
+UNPACKED_LIMIT = 250 * 2**20
+"""Bytes of a function, unpacked (Lambda quotas, "Deployment package size")."""
+
+MACHINES = {"X86_64": "x86_64", "ARM64": "aarch64"}
+GLIBCS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+"""Newest first. Amazon Linux 2023, on which python3.12 and later run, has glibc 2.34."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_LEFT_OUT = ("__pycache__", "bin")
+_LEFT_OUT_OF_METADATA = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+
+
+class ZipError(Exception):
+    """A zip can't be made or is too large; the message says why."""
+
+
+@dataclass(frozen=True)
+class Zip:
+    """A zip on disk.
+
+    Attributes:
+        key: under which it is stored: names the content, so an equal one is never stored twice.
+        size: bytes of the zip; `unpacked` of what is in it.
+    """
+
+    function: Function
+    path: Path
+    key: str
+    size: int
+    unpacked: int
+
+
+def build_zips(
+    architecture: str = "X86_64", root: Path = LAMBDA, build: Path = BUILD
+) -> dict[Function, Zip]:
+    """Make the zips of all functions for one architecture, X86_64 or ARM64.
+
+    Raises:
+        ZipError: a dependency has no wheel for Lambda, or a zip breaks Lambda's limit.
+    """
+    return {
+        function: build_zip(function, architecture, root, build)
+        for function in list_functions(root)
+    }
+
+
+def build_zip(
+    function: Function,
+    architecture: str = "X86_64",
+    root: Path = LAMBDA,
+    build: Path = BUILD,
+    python: str = RUNTIME,
+) -> Zip:
+    """Make one zip, or find it made. Raises ZipError.
+
+    Parameters:
+        python: the runtime, `python3.13`.
+    """
+    folder = root / function.folder
+    name = f"{function.folder}-{architecture.lower()}-{_digest_of(folder, architecture, python)}"
+    path = build / f"{name}.zip"
+    if not path.exists():
+        build.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=build) as scratch:
+            packed = Path(scratch) / "packed.zip"
+            write_zip(
+                packed, [_install(folder, Path(scratch) / "needs", architecture, python), folder]
+            )
+            packed.replace(path)
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+        content = hashlib.sha256()
+        for each in archive.infolist():
+            content.update(f"{each.filename} {each.CRC} {each.file_size}\n".encode())
+    if unpacked > UNPACKED_LIMIT:
+        raise ZipError(
+            f"{function.folder}: {unpacked / 2**20:.0f} MiB unpacked, and Lambda takes "
+            f"{UNPACKED_LIMIT / 2**20:.0f}: take something out of {folder / 'requirements.txt'}"
+        )
+    key = f"code/{function.folder}-{architecture.lower()}-{content.hexdigest()[:16]}.zip"
+    return Zip(function, path, key, path.stat().st_size, unpacked)
+
+
+def _digest_of(folder: Path, architecture: str, python: str) -> str:
+    """What the zip is made from, so that it need not be made again."""
+    digest = hashlib.sha256(f"1 {architecture} {python}".encode())
+    for name, path in _files(folder):
+        digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _install(folder: Path, target: Path, architecture: str, python: str) -> Path:
+    """Unpack the wheels that a function needs, for Lambda's platform."""
+    target.mkdir(parents=True)
+    wanted = folder / "requirements.txt"
+    lines = wanted.read_text(encoding="utf-8").splitlines() if wanted.exists() else []
+    if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+        return target
+    version = python.removeprefix("python")
+    platforms = [f"--platform={glibc}_{MACHINES[architecture]}" for glibc in GLIBCS]
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-compile", "--only-binary=:all:", "--implementation=cp"]
+    command += [f"--python-version={version}", *platforms, f"--target={target}"]
+    done = subprocess.run(
+        [*command, f"--requirement={wanted}"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ZipError(f"{folder.name}: {done.stderr.strip()}")
+    return target
+
+
+def write_zip(path: Path, folders: list[Path]) -> None:
+    """Put folders into one zip: sorted, every file of one time and mode.
+
+    Raises:
+        ZipError: two folders hold a file of one name.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for name, file in _files(folder):
+            if name in found and name != "requirements.txt":
+                raise ZipError(f"{name} is both in {folder} and in {found[name]}")
+            found[name] = file
+    found.pop("requirements.txt", None)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(found):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, found[name].read_bytes())
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if not path.is_file() or "__pycache__" in parts or parts[0] in _LEFT_OUT:
+            continue
+        if parts[0].endswith(".dist-info") and parts[-1] in _LEFT_OUT_OF_METADATA:
+            continue
+        yield "/".join(parts), path
+
+
+def main() -> None:
+    """Make the zips of both architectures in a folder."""
+    build = Path(sys.argv[1]) if len(sys.argv) > 1 else BUILD
+    for architecture in MACHINES:
+        for made in build_zips(architecture, build=build).values():
+            size, unpacked = made.size / 2**20, made.unpacked / 2**20
+            print(f"{made.path}  {size:.1f} MiB, unpacked {unpacked:.1f}  {made.key}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ZipError as problem:
+        sys.exit(f"zips: {problem}")

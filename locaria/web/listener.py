@@ -1,0 +1,129 @@
+"""The server's one LISTEN connection: open while somebody watches, reopened when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 60
+"""For how long the database goes on notifying after the last renewal."""
+RENEW_S = 20.0
+_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+# Watched from the next transaction on. One that was open before may have found nobody watching, so
+# what it did is looked up once it has ended: when the oldest open transaction is a younger one.
+_WATCH = """
+select locaria.watch_changes(make_interval(secs => %s)), pg_current_xact_id()::text,
+  locaria.get_log_position()
+"""
+_SETTLED = "select pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8"
+
+_Connection = psycopg.AsyncConnection[TupleRow]
+
+
+class ChangeListener:
+    """Tells which files change.
+
+    Parameters
+        dsn         of a member of locaria_reader; not through a pooler that shares connections
+                    between transactions, since it listens.
+        on_change   called with the ids that one notification names, None for "many".
+        on_gap      called when changes may have gone unnoticed: look again at everything.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        on_change: Callable[[list[int] | None], None],
+        on_gap: Callable[[], None],
+    ) -> None:
+        self._dsn = dsn
+        self._on_change = on_change
+        self._on_gap = on_gap
+        self._task: asyncio.Task[None] | None = None
+        self.ready = asyncio.Event()
+        self.log_position = 0
+
+    def start(self) -> None:
+        """Begin to listen; `ready` is set as soon as nothing is missed any more."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="listen")
+
+    async def stop(self) -> None:
+        """Stop listening; the database stops notifying within a minute."""
+        task, self._task = self._task, None
+        self.ready.clear()
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    failures = 0
+                    await self._listen(connection)
+            except psycopg.Error as error:
+                if failures == 0:
+                    log.warning("can't listen for changes, trying on: %s", error)
+                self.ready.clear()
+                await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+                failures += 1
+
+    async def _connect(self) -> _Connection:
+        connection = await psycopg.AsyncConnection.connect(
+            self._dsn,
+            autocommit=True,
+            application_name="locaria web listen",
+            connect_timeout=5,
+            keepalives_idle=30,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
+        await connection.execute("set role locaria_reader")
+        await connection.execute(sql.SQL("listen {}").format(sql.Identifier("locaria_changes")))
+        return connection
+
+    async def _listen(self, connection: _Connection) -> None:
+        watched_by, self.log_position = await self._watch(connection)
+        renewed = time.monotonic()
+        settled = await self._is_settled(connection, watched_by)
+        self._on_gap()
+        self.ready.set()
+        while True:
+            pause = 1.0 if not settled else renewed + RENEW_S - time.monotonic()
+            async for notice in connection.notifies(timeout=max(0.0, pause)):
+                self._take(notice.payload)
+            if not settled:
+                settled = await self._is_settled(connection, watched_by)
+                if settled:
+                    self._on_gap()
+            if time.monotonic() - renewed >= RENEW_S:
+                await self._watch(connection)
+                if time.monotonic() - renewed > WATCH_S:
+                    self._on_gap()
+                renewed = time.monotonic()
+
+    async def _watch(self, connection: _Connection) -> tuple[str, int]:
+        row = await (await connection.execute(_WATCH, [WATCH_S])).fetchone()
+        assert row is not None
+        return row[1], row[2]
+
+    async def _is_settled(self, connection: _Connection, xact: str) -> bool:
+        row = await (await connection.execute(_SETTLED, [xact])).fetchone()
+        assert row is not None
+        return bool(row[0])
+
+    def _take(self, payload: str) -> None:
+        if payload == "many":
+            self._on_change(None)
+        else:
+            self._on_change([int(each) for each in payload.split(",") if each.isdecimal()])

@@ -1,0 +1,75 @@
+/** Questions within the page. `<dialog>` keeps the focus inside, closes on Esc and gives the focus back. */
+
+import { h } from "./dom.js";
+
+/**
+ * Ask before something is done.
+ * @param {{title: string, text: string, yes: string, no?: string, danger?: boolean, field?: string}} question
+ *   `field`: label of a line that may be written along.
+ * @returns {Promise<string|null>} what was written (or ""), null if not wanted.
+ */
+export function confirmAction({ title, text, yes, no = "No, go back", danger = false, field = null }) {
+  const input = field && h("input", { id: "dialog-field", autocomplete: "off", maxlength: "500" });
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: "dialog-title" }, title),
+    h("p", { id: "dialog-text" }, text),
+    input && h("label", { for: "dialog-field" }, field),
+    input,
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { value: "yes", class: danger ? "danger" : "primary" }, yes),
+      h("button", { value: "no", type: "submit" }, no),
+    ),
+  );
+  return show(form, (value) => (value === "yes" ? (input?.value.trim() ?? "") : null));
+}
+
+/**
+ * Ask for the token of an identity.
+ * @returns {Promise<string|null>} the token, null when put off.
+ */
+export function askToken(reason) {
+  const input = h("input", {
+    id: "token",
+    type: "password",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+  });
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: "dialog-title" }, "Who are you?"),
+    h("p", { id: "dialog-text" }, reason || "This server wants to know who asks. Paste the token that you were given."),
+    h("label", { for: "token" }, "Token"),
+    input,
+    h("p", { class: "hint" }, "It is kept in this page’s memory only, and forgotten when you close or reload it."),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { value: "yes", class: "primary" }, "Sign in"),
+      h("button", { value: "no", type: "submit", formnovalidate: true }, "Not now"),
+    ),
+  );
+  return show(form, (value) => (value === "yes" ? input.value.trim() : null));
+}
+
+function show(form, answer) {
+  const dialog = h("dialog", { "aria-labelledby": "dialog-title", "aria-describedby": "dialog-text" }, form);
+  document.body.append(dialog);
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer(dialog.returnValue));
+    });
+    dialog.showModal();
+  });
+}
+
+/** Close whatever question is open: what it was about is gone. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close("no");
+}

@@ -1,0 +1,298 @@
+/** The list of files: live, filtered, paged by key. All of its state stands in the address. */
+
+import { announce } from "../announce.js";
+import { throttled } from "../batch.js";
+import { Keyed, copyable, h, setAttribute, setChildren, setText } from "../dom.js";
+import { PHASES } from "../file_words.js";
+import { count, number } from "../format.js";
+import { filesHash } from "../router.js";
+import { FileTable } from "../table.js";
+
+const PER_PAGE = 50;
+const AGAIN_MS = 2000;
+/** What `why` says grows old ("in 5 s"); while something is under way the page is asked for again. */
+const AGES_AFTER_MS = 15_000;
+const ALWAYS = ["queued", "running", "failed", "done"];
+const STATUSES = [
+  "REGISTERED",
+  "DOWNLOAD_REQUESTED",
+  "FARGATE_PROCESSING",
+  "FARGATE_PROCESSED",
+  "DOWNLOAD_COMPLETE",
+  "ERROR",
+  "CANCELLED",
+  "DELETED",
+];
+const EXAMPLE = `insert into locaria.files (attributes)
+values ('{"path": "/data/airports.csv", "table": "airports"}')
+returning id;`;
+
+/** @returns {import("../app.js").Page} */
+export function filesPage(app, route) {
+  let filters = readFilters(route.query);
+  let next = null;
+  let loading = 0;
+  /** New files that are held back while somebody reads the list. */
+  let held = new Map();
+  /** What was pushed while an answer is under way, by id; null: none is. */
+  let arrived = null;
+  const table = new FileTable(app, "Files, newest first");
+  const chipBar = h("nav", { class: "chips", "aria-label": "Filter by phase" });
+  const chips = new Keyed(chipBar, chip);
+  const form = filterForm(() => filters);
+  const more = h("button", { type: "button", class: "fresh", hidden: true, onclick: showHeld });
+  const older = h("a", { rel: "next" }, "Older →");
+  const newer = h("a", { rel: "prev" }, "← Newer");
+  const newest = h("a", {}, "Newest");
+  const pages = h("nav", { class: "pages", "aria-label": "Pages of the list" }, newest, newer, older);
+  const empty = h("div", { hidden: true });
+  const node = h("div", { "aria-busy": "true" }, h("h1", {}, "Files"), chipBar, form.node, more, table.node, empty, pages);
+  const countAgain = throttled(() => app.refresh(loadCounts), AGAIN_MS);
+  const loadAgain = throttled(() => app.refresh(loadFiles), AGAIN_MS);
+  const ageing = setInterval(() => {
+    const moving = table.files.some((file) => !["done", "failed", "cancelled", "deleted"].includes(file.phase));
+    if (moving && !document.hidden) loadAgain();
+  }, AGES_AFTER_MS);
+
+  const isNewest = () => !filters.after && !filters.before;
+
+  async function loadFiles() {
+    loading += 1;
+    const turn = loading;
+    let meanwhile = null;
+    arrived = new Map();
+    const reply = await app.request("get_files", requestOf(filters)).finally(() => {
+      if (turn === loading) [meanwhile, arrived] = [arrived, null];
+    });
+    if (turn !== loading) return; // Asked again meanwhile, perhaps with another filter.
+    next = reply.next ?? null;
+    held = new Map();
+    table.replace(reply.files);
+    // What was pushed meanwhile may be newer than the answer.
+    const shown = new Map(reply.files.map((file) => [file.container_id, file]));
+    for (const [id, event] of meanwhile) {
+      if (!(event.file.last_update < shown.get(id)?.last_update)) place(event.file);
+    }
+    finish();
+  }
+
+  async function loadCounts() {
+    const { phases, containers } = await app.request("get_overview");
+    counted = phases;
+    showChips(phases);
+    form.offer(containers.map((container) => container.name));
+  }
+
+  /** Put a changed file where it belongs: its row, a new row, or nowhere. */
+  function place(file) {
+    const id = file.container_id;
+    const wanted = matches(filters, file);
+    if (table.has(id)) {
+      if (wanted) table.put(file);
+      else table.dismiss(file);
+    } else if (wanted && isNewest() && (table.size < PER_PAGE || id > table.ids.at(-1))) {
+      if (isRead(id)) held.set(id, file);
+      else table.put(file);
+    }
+  }
+
+  /** Would a new row on top move what somebody is reading? */
+  function isRead(id) {
+    return table.size > 0 && id > table.ids[0] && (scrollY > 200 || table.hasFocus);
+  }
+
+  function showHeld() {
+    for (const file of held.values()) table.put(file);
+    held.clear();
+    scrollTo(0, 0);
+    finish();
+    document.getElementById("main").focus({ preventScroll: true });
+  }
+
+  function changed(files, tooMany) {
+    if (tooMany) loadAgain();
+    const before = new Map(table.files.map((file) => [file.container_id, file.phase]));
+    // The newest are enough: older ones than a page holds would be trimmed at once.
+    const events = [...files].sort(([a], [b]) => b - a);
+    let unknown = 0;
+    for (const [id, event] of events) {
+      arrived?.set(id, event);
+      if (table.has(id) || (unknown += 1) <= PER_PAGE) place(event.file);
+      const { phase } = event.file;
+      if (before.has(id) && before.get(id) !== phase) announce(`File ${id}: ${phase}`);
+    }
+    finish();
+    countAgain();
+  }
+
+  function finish() {
+    if (table.size > PER_PAGE && isNewest()) {
+      table.trim(PER_PAGE);
+      next = table.ids.at(-1);
+    }
+    setAttribute(node, "aria-busy", null);
+    setAttribute(more, "hidden", held.size === 0);
+    setText(more, `${count(held.size, "new file")}: show`);
+    setAttribute(table.node, "hidden", table.size === 0);
+    setAttribute(empty, "hidden", table.size > 0);
+    if (table.size === 0) setChildren(empty, ...emptyState(filters));
+    const own = { ...filters, after: null, before: null };
+    setAttribute(newest, "href", filesHash(own));
+    setAttribute(newest, "hidden", isNewest());
+    setAttribute(newer, "href", filesHash({ ...own, before: table.ids[0] }));
+    setAttribute(newer, "hidden", isNewest() || table.size === 0);
+    setAttribute(older, "href", filesHash({ ...own, after: next }));
+    setAttribute(older, "hidden", next === null);
+  }
+
+  function showChips(phases) {
+    const own = { ...filters, after: null, before: null, status: null };
+    const names = Object.keys(PHASES).filter((p) => ALWAYS.includes(p) || phases[p] > 0 || p === filters.phase);
+    const item = (phase, files) => ({
+      href: filesHash({ ...own, phase }),
+      isCurrent: (filters.phase ?? "") === phase,
+      files: files == null ? "" : number(files),
+    });
+    chips.show([["", item("")], ...names.map((phase) => [phase, item(phase, phases[phase])])]);
+  }
+
+  let counted = {};
+  showChips({});
+  return {
+    node,
+    title: "Files",
+    follows: null,
+    changed,
+    load: () => Promise.all([loadFiles(), loadCounts()]),
+    update(changedRoute) {
+      filters = readFilters(changedRoute.query);
+      form.show(filters);
+      showChips(counted);
+      return true;
+    },
+    close() {
+      clearInterval(ageing);
+      countAgain.stop();
+      loadAgain.stop();
+    },
+  };
+}
+
+/** A phase to filter by, with how many files are in it. */
+function chip(phase) {
+  const files = h("span", { class: "n" });
+  const link = h("a", { "data-phase": phase, title: PHASES[phase] }, phase || "All", files);
+  link.show = (item) => {
+    setAttribute(link, "href", item.href);
+    setAttribute(link, "aria-current", item.isCurrent && "true");
+    setAttribute(files, "hidden", item.files === "");
+    setText(files, item.files);
+  };
+  return link;
+}
+
+function readFilters(query) {
+  const names = ["phase", "status", "container", "with", "after", "before"];
+  return Object.fromEntries(names.map((name) => [name, query.get(name)]));
+}
+
+/** The filters as parameters of get_files. */
+function requestOf({ phase, status, container, with: pair, after, before }) {
+  const request = { limit: PER_PAGE };
+  if (phase) request.phase = phase;
+  if (status) request.status = status;
+  if (container) request.container = container;
+  if (pair) request.attributes = attributesOf(pair);
+  if (Number(after)) request.after = Number(after);
+  if (Number(before)) request.before = Number(before);
+  return request;
+}
+
+/** `table=airports` → {table: "airports"}; a value that is JSON (12, true) means that. */
+function attributesOf(pair) {
+  const [name, ...rest] = pair.split("=");
+  const text = rest.join("=").trim();
+  try {
+    return { [name.trim()]: JSON.parse(text) };
+  } catch {
+    return { [name.trim()]: text };
+  }
+}
+
+/** Does a pushed file belong to the list? As get_files would have it. */
+function matches({ phase, status, container, with: pair }, file) {
+  if (phase && file.phase !== phase) return false;
+  if (status && file.status !== status) return false;
+  if (container && file.container !== container) return false;
+  if (!pair) return true;
+  const wanted = Object.entries(attributesOf(pair));
+  return wanted.every(([name, value]) => JSON.stringify(file.attributes?.[name]) === JSON.stringify(value));
+}
+
+function filterForm(filtersNow) {
+  const container = h("select", { id: "by-container", name: "container" }, h("option", { value: "" }, "any"));
+  const status = h(
+    "select",
+    { id: "by-status", name: "status" },
+    h("option", { value: "" }, "any"),
+    STATUSES.map((name) => h("option", { value: name }, name)),
+  );
+  const pair = h("input", {
+    id: "by-attribute",
+    name: "with",
+    placeholder: "table=airports",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  const go = () => {
+    const own = { ...filtersNow(), after: null, before: null };
+    const wanted = { container: container.value, status: status.value, with: pair.value.includes("=") && pair.value };
+    location.hash = filesHash({ ...own, ...wanted });
+  };
+  const node = h(
+    "form",
+    { class: "filters", role: "search", "aria-label": "Filter the files" },
+    h("label", { for: "by-container" }, "Container", container),
+    h("label", { for: "by-status" }, "Status", status),
+    h("label", { for: "by-attribute" }, "Attribute", pair),
+  );
+  node.addEventListener("change", go);
+  node.addEventListener("submit", (event) => {
+    event.preventDefault();
+    go();
+  });
+  const offer = (names) => {
+    const known = new Set([...container.options].map((option) => option.value));
+    container.append(...names.filter((name) => !known.has(name)).map((name) => h("option", { value: name }, name)));
+  };
+  const show = (filters) => {
+    if (filters.container) offer([filters.container]);
+    container.value = filters.container ?? "";
+    status.value = filters.status ?? "";
+    if (document.activeElement !== pair) pair.value = filters.with ?? "";
+  };
+  show(filtersNow());
+  return { node, offer, show };
+}
+
+function emptyState(filters) {
+  const own = Object.entries(filters).filter(([, value]) => value);
+  if (own.length > 0) {
+    const words = own.map(([name, value]) => `${name === "with" ? "attribute" : name} ${value}`).join(", ");
+    const text = h("p", {}, "Nothing matches ", h("bdi", {}, words), ".");
+    return [h("div", { class: "empty" }, h("h2", {}, "No file here"), text, h("p", {}, h("a", { href: "#/files" }, "Show all files")))];
+  }
+  return [emptyQueue()];
+}
+
+/** What to do when there are no files at all. */
+export function emptyQueue() {
+  return h(
+    "div",
+    { class: "empty" },
+    h("h2", {}, "No files yet"),
+    h("p", {}, "A row is all it takes: insert one, and a container loads what it names. It shows up here at once."),
+    copyable(EXAMPLE),
+    h("p", {}, "Or fill in a form: ", h("a", { href: "#/submit" }, "submit a file"), "."),
+  );
+}

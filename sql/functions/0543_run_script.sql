@@ -1,0 +1,27 @@
+create or replace function locaria.run_script(
+  p_run bigint,
+  p_script text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_body text;
+begin
+  select body into v_body from locaria.scripts where script_name = p_script;
+  if not found then
+    raise exception using errcode = 'LC008', message = format('there is no script "%s"', left(p_script, 100)),
+      hint = 'The owner registers one by locaria.register_script(name, body).';
+  end if;
+  perform set_config('locaria.run', p_run::text, true);
+  begin
+    execute v_body;
+  exception when others then
+    raise exception using errcode = 'LC012', message = format('script "%s": %s (%s)', p_script, sqlerrm, sqlstate);
+  end;
+end
+$$;
+comment on function locaria.run_script(bigint, text) is
+  'Runs a registered script for a run, whose number it finds in current_setting(''locaria.run''). Under search_path pg_catalog: its names need their schema. Errors: LC008 no such script, LC012 it failed.';

@@ -1,0 +1,11 @@
+create table locaria.tickets (
+  ticket_hash bytea not null,
+  identity jsonb not null,
+  expires timestamptz not null,
+  constraint tickets_pkey primary key (ticket_hash),
+  constraint tickets_identity_is_an_object check (jsonb_typeof(identity) = 'object')
+);
+comment on table locaria.tickets is
+  'One-use tickets by which a browser opens a WebSocket, since it can''t send a token there. Only their hashes are kept, for seconds.';
+comment on column locaria.tickets.ticket_hash is 'sha256 of the ticket.';
+comment on column locaria.tickets.identity is 'Who got it: {"role", "subject", "expires"}; expires is the Unix time at which the token ends that it was got with.';

@@ -1,0 +1,422 @@
+"""Files of every format: what comes out of them, compared with what other programs say of them.
+
+Real data out of packages: the countries of the world by Natural Earth (public domain), an extract
+of OpenStreetMap (© OpenStreetMap contributors, ODbL 1.0), both in pyogrio's own tests.
+"""
+
+import bz2
+import datetime
+import gzip
+import importlib.util
+import json
+import lzma
+import sqlite3
+import zipfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import duckdb
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+import pyogrio.raw
+import pytest
+import shapely
+import zstandard
+
+from tests.containers.conftest import S3, Loader
+
+SPEC = importlib.util.find_spec("pyogrio")
+assert SPEC is not None
+assert SPEC.origin is not None
+FIXTURES = Path(SPEC.origin).parent / "tests" / "fixtures"
+COUNTRIES = FIXTURES / "naturalearth_lowres" / "naturalearth_lowres.shp"
+LONDON = FIXTURES / "sample.osm.pbf"
+
+ROWS = {
+    "id": pa.array([1, 2, 3]),
+    "name": pa.array(["Zürich", None, "O'Hare, Chicago"]),
+    "code": pa.array(["007", "", "x"]),
+    "height": pa.array([1.5, None, -2.25]),
+    "seen": pa.array([datetime.date(2024, 2, 29), None, datetime.date(1900, 1, 1)]),
+}
+SHAPES = [shapely.Point(8.5, 47.4), None, shapely.Point(-87.9, 41.98)]
+
+
+def spatial(path: Path, driver: str, **options: Any) -> Path:
+    """A file with three points."""
+    table = pa.table({**ROWS, "shape": pa.array(shapely.to_wkb(SHAPES))})
+    pyogrio.raw.write_arrow(
+        table,
+        path,
+        geometry_name="shape",
+        geometry_type="Point",
+        crs="EPSG:4326",
+        driver=driver,
+        **options,
+    )
+    return path
+
+
+def zipped(path: Path, *members: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member in members:
+            if member.is_dir():
+                for each in member.rglob("*"):
+                    archive.write(each, each.relative_to(member.parent))
+            else:
+                archive.write(member, member.name)
+    return path
+
+
+def parquet(path: Path, geometry: bool = False) -> Path:
+    table = pa.table(ROWS)
+    if geometry:
+        table = table.append_column("shape", pa.array(shapely.to_wkb(SHAPES)))
+        facts = {"encoding": "WKB", "geometry_types": ["Point"]}
+        geo = {"version": "1.0.0", "primary_column": "shape", "columns": {"shape": facts}}
+        table = table.replace_schema_metadata({"geo": json.dumps(geo)})
+    pq.write_table(table, path)
+    return path
+
+
+def workbook(path: Path) -> Path:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(list(ROWS))
+    for row in zip(*(column.to_pylist() for column in ROWS.values()), strict=True):
+        sheet.append(row)
+    book.save(path)
+    return path
+
+
+def lines(path: Path, array: bool) -> Path:
+    rows = pa.table(ROWS).to_pylist()
+    texts = [json.dumps(row, default=str, ensure_ascii=False) for row in rows]
+    path.write_text(f"[{','.join(texts)}]" if array else "\n".join(texts), encoding="utf-8")
+    return path
+
+
+def made(folder: Path) -> dict[str, Path]:
+    """The same rows in every format; name of the table → file."""
+    shape = folder / "shape"
+    shape.mkdir()
+    files = {
+        "gpkg": spatial(folder / "gpkg.gpkg", "GPKG", layer="points"),
+        "fgb": spatial(folder / "fgb.fgb", "FlatGeobuf", layer_options={"SPATIAL_INDEX": "NO"}),
+        "geojson": spatial(folder / "geojson.geojson", "GeoJSON"),
+        "geojsonseq": spatial(folder / "geojsonseq.geojsonl", "GeoJSONSeq"),
+        "gml": spatial(folder / "gml.gml", "GML"),
+        "mif": spatial(folder / "mif.mif", "MapInfo File"),
+        "gdb": spatial(folder / "gdb.gdb", "OpenFileGDB"),
+        "shp": spatial(shape / "shp.shp", "ESRI Shapefile"),
+        "geoparquet": parquet(folder / "geoparquet.parquet", geometry=True),
+        "parquet": parquet(folder / "parquet.parquet"),
+        "xlsx": workbook(folder / "xlsx.xlsx"),
+        "json": lines(folder / "json.json", array=True),
+        "ndjson": lines(folder / "ndjson.ndjson", array=False),
+    }
+    files["gdb_zip"] = zipped(folder / "gdb_zip.zip", files["gdb"])
+    files["shp_zip"] = zipped(folder / "shp_zip.zip", *sorted(shape.iterdir()))
+    text = files["geojson"].read_bytes()
+    files["geojson_gz"] = folder / "geojson_gz.geojson.gz"
+    files["geojson_gz"].write_bytes(gzip.compress(text))
+    # By content, whatever the name says.
+    files["misnamed"] = folder / "misnamed.csv"
+    files["misnamed"].write_bytes(files["gpkg"].read_bytes())
+    return files
+
+
+def test_the_same_rows_come_out_of_every_format(loader: Loader) -> None:
+    files = made(loader.folder)
+    ids = {name: loader.insert(path, table=name) for name, path in files.items()}
+    loader.drain()
+    for name, file in ids.items():
+        assert loader.succeeded(file), name
+        assert loader.rejects(file) == [], name
+        found = loader.owner.execute(f"select * from {name} order by id".encode()).fetchall()
+        assert [row["id"] for row in found] == [1, 2, 3], name
+        assert [row["name"] for row in found][::2] == ["Zürich", "O'Hare, Chicago"], name
+        assert [row["code"] for row in found][::2] == ["007", "x"], name
+        assert [row["height"] for row in found][::2] == [1.5, -2.25], name
+        assert str(found[0]["seen"])[:10] == "2024-02-29", name
+        assert found[1]["height"] is None or name == "mif", name
+        if name in ("parquet", "xlsx", "json", "ndjson"):
+            continue
+        for row, shape in list(zip(found, SHAPES, strict=True))[::2]:
+            # A File Geodatabase keeps coordinates on a grid.
+            assert shapely.from_wkb(row["geometry"]).equals_exact(shape, 1e-8), name
+            assert row["geometry_geojson"]["type"] == "Point"
+        result = loader.result(file)
+        assert result["srid"] == 4326, name
+        assert result["bbox"] == pytest.approx([-87.9, 41.98, 8.5, 47.4]), name
+    assert loader.types("parquet") == {
+        "id": "bigint",
+        "name": "text",
+        "code": "text",
+        "height": "double precision",
+        "seen": "date",
+    }
+    assert (
+        loader.types("xlsx")
+        == loader.types("json")
+        == {
+            **loader.types("parquet"),
+            "id": "integer",
+        }
+    )
+
+
+def test_text_compressed_in_every_way_is_streamed(loader: Loader) -> None:
+    text = b"id,name\n1,one\n2,two\n"
+    packed = {
+        "a.csv.gz": gzip.compress(text),
+        "b.csv.bz2": bz2.compress(text),
+        "c.csv.xz": lzma.compress(text),
+        "d.csv.zst": zstandard.ZstdCompressor().compress(text),
+    }
+    ids = {name: loader.insert(loader.write(data, name)) for name, data in packed.items()}
+    with zipfile.ZipFile(loader.folder / "e.csv.zip", "w") as archive:
+        archive.writestr("inner.csv", text)
+    ids["e"] = loader.insert(loader.folder / "e.csv.zip")
+    loader.drain()
+    for name, file in ids.items():
+        assert loader.succeeded(file), name
+        assert loader.rows(name[0]) == [(1, "one"), (2, "two")], name
+
+
+def test_layers_sheets_and_members_become_tables(loader: Loader) -> None:
+    several = spatial(loader.folder / "several.gpkg", "GPKG", layer="Main roads")
+    table = pa.table({"a": [1], "geom": pa.array(shapely.to_wkb([shapely.Point(1, 2)]))})
+    pyogrio.raw.write_arrow(
+        table,
+        several,
+        layer="b",
+        geometry_name="geom",
+        geometry_type="Point",
+        crs="EPSG:4326",
+        driver="GPKG",
+        append=True,
+    )
+    book = openpyxl.Workbook()
+    for title in ("One", "Two"):
+        sheet = book.create_sheet(title)
+        sheet.append(["n"])
+        sheet.append([len(title)])
+    book.save(loader.folder / "book.xlsx")
+    loader.write("id\n1\n", "x.csv")
+    loader.write("id\n2\n", "y.csv")
+    loader.write("what is in here", "README.txt")
+    inner = zipped(loader.folder / "inner.zip", loader.folder / "y.csv")
+    many = zipped(
+        loader.folder / "many.zip",
+        loader.folder / "x.csv",
+        inner,
+        several,
+        loader.folder / "README.txt",
+    )
+    first = loader.insert(many)
+    second = loader.insert(loader.folder / "book.xlsx")
+    third = loader.insert(several, layers=["b"], table="only_b")
+    loader.drain()
+    for file in (first, second, third):
+        assert loader.succeeded(file)
+    tables = [each["table"] for each in loader.result(first)["tables"]]
+    assert tables == ["many_x", "many_y", "many_several_main_roads", "many_several_b"]
+    assert loader.rows("many_y") == [(2,)]
+    assert len(loader.rows("many_several_main_roads")) == 3
+    assert loader.rows("book_one") == loader.rows("book_two") == [(3,)]
+    assert loader.types("only_b")["a"] == "bigint"
+
+
+def test_an_object_of_s3_is_loaded(loader: Loader, s3: S3) -> None:
+    boto3.client("s3", endpoint_url=s3.endpoint, region_name="eu-west-2").put_object(
+        Bucket=s3.bucket, Key="in/some things.csv", Body=b"id\n1\n2\n"
+    )
+    file = loader.insert(f"s3://{s3.bucket}/in/some%20things.csv")
+    missing = loader.insert(f"s3://{s3.bucket}/nothing.csv")
+    loader.drain(**s3.environment)
+    assert loader.succeeded(file)
+    assert loader.rows("some_things") == [(1,), (2,)]
+    assert "there is no object s3://" in loader.file(missing)["last_error"]
+
+
+def test_every_arrow_type_arrives(loader: Loader) -> None:
+    path = loader.folder / "types.parquet"
+    moment = datetime.datetime(2024, 2, 29, 12, 30, 15, 123456)
+    table = pa.table(
+        {
+            "tiny": pa.array([1, None], pa.uint8()),
+            "huge": pa.array([2**64 - 1, None], pa.uint64()),
+            "money": pa.array([Decimal("12.50"), None], pa.decimal128(10, 2)),
+            "long": pa.array([Decimal(10**50), None], pa.decimal256(60, 0)),
+            "single": pa.array([0.5, None], pa.float32()),
+            "nanos": pa.array([moment, None], pa.timestamp("ns")),
+            "zoned": pa.array([moment, None], pa.timestamp("ms", "Europe/Zurich")),
+            "day": pa.array([moment.date(), None], pa.date64()),
+            "at": pa.array([datetime.time(1, 2, 3), None], pa.time32("s")),
+            "took": pa.array([datetime.timedelta(hours=30), None], pa.duration("s")),
+            "kind": pa.array(["a", None]).dictionary_encode(),
+            "raw": pa.array([b"\0\xff", None]),
+            "tags": pa.array([["x", 'y"z'], None]),
+            "deep": pa.array([{"a": [1, 2]}, None]),
+            "nothing": pa.nulls(2),
+        }
+    )
+    pq.write_table(table, path)
+    file = loader.insert(path)
+    again = loader.insert(path, table="as_text", types={"tiny": "text", "took": "interval"})
+    loader.drain()
+    for name, each in (("types", file), ("as_text", again)):
+        assert loader.succeeded(each), name
+        one, two = loader.rows(name)
+        assert one[0] == ("1" if name == "as_text" else 1)
+        assert one[1:5] == (2**64 - 1, Decimal("12.50"), Decimal(10**50), 0.5)
+        assert one[5] == moment
+        assert one[6].astimezone(datetime.UTC) == moment.replace(
+            microsecond=123000, tzinfo=datetime.UTC
+        )
+        assert one[7:10] == (moment.date(), datetime.time(1, 2, 3), datetime.timedelta(hours=30))
+        assert one[10:14] == ("a", b"\0\xff", ["x", 'y"z'], {"a": [1, 2]})
+        assert set(two) == {None}
+
+
+def test_the_countries_of_the_world_are_what_duckdb_and_gdal_say(loader: Loader) -> None:
+    """Natural Earth, as a shapefile and, through duckdb, as Parquet."""
+    archive = zipped(loader.folder / "countries.zip", *sorted(COUNTRIES.parent.iterdir()))
+    file = loader.insert(archive)
+    loader.drain()
+    assert loader.succeeded(file)
+    info = pyogrio.read_info(COUNTRIES, force_total_bounds=True)
+    result = loader.result(file)
+    assert result["rows"] == info["features"] == 177
+    assert result["bbox"] == pytest.approx(list(info["total_bounds"]))
+    _, _, shapes, values = pyogrio.raw.read(COUNTRIES)
+    found = loader.owner.execute("select * from countries").fetchall()
+    assert {row["name"]: row["pop_est"] for row in found} == dict(
+        zip(values[2], values[0], strict=True)
+    )
+    mine = {row["name"]: shapely.from_wkb(row["geometry"]) for row in found}
+    theirs = dict(zip(values[2], shapely.from_wkb(shapes), strict=True))
+    assert all(mine[name].equals(theirs[name]) for name in theirs)
+    out = loader.folder / "out.parquet"
+    rows = [(row["name"], row["continent"], row["gdp_md_est"]) for row in found]
+    with duckdb.connect() as duck:
+        duck.execute("create table c (name text, continent text, gdp double)")
+        duck.executemany("insert into c values (?, ?, ?)", rows)
+        duck.execute(f"copy c to '{out}' (format parquet)")
+        sums = duck.execute(
+            "select count(*), sum(gdp), count(distinct continent) from c"
+        ).fetchone()
+    again = loader.insert(out, table="again")
+    loader.drain()
+    assert loader.succeeded(again)
+    row = loader.owner.execute(
+        "select count(*), sum(gdp), count(distinct continent) as continents from again"
+    ).fetchone()
+    assert row is not None
+    assert tuple(row.values()) == pytest.approx(sums)
+
+
+def test_openstreetmap_gives_a_table_for_each_kind_of_shape(loader: Loader) -> None:
+    pyogrio.set_gdal_config_options({"OSM_USE_CUSTOM_INDEXING": "NO"})
+    file = loader.insert(LONDON, table="london", layers=["points", "lines"])
+    loader.drain()
+    assert loader.succeeded(file)
+    tables = {each["table"]: each for each in loader.result(file)["tables"]}
+    assert set(tables) == {"london_points", "london_lines"}
+    for layer in ("points", "lines"):
+        expected = pyogrio.read_info(LONDON, layer=layer, force_feature_count=True)["features"]
+        assert tables[f"london_{layer}"]["rows"] == expected > 0
+
+
+def test_kml_kmz_and_gpx(loader: Loader) -> None:
+    kml = (
+        '<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
+        "<name>places</name><Placemark><name>Bern</name>"
+        "<Point><coordinates>7.44,46.95</coordinates></Point></Placemark></Document></kml>"
+    )
+    gpx = (
+        '<?xml version="1.0"?><gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1">'
+        '<wpt lat="46.95" lon="7.44"><name>Bern</name></wpt></gpx>'
+    )
+    loader.write(kml, "doc.kml")
+    files = [
+        loader.insert(loader.folder / "doc.kml", table="a"),
+        loader.insert(zipped(loader.folder / "b.kmz", loader.folder / "doc.kml"), table="b"),
+        loader.insert(loader.write(gpx, "c.gpx"), table="c", layers="waypoints"),
+    ]
+    loader.drain()
+    for file, table in zip(files, "abc", strict=True):
+        assert loader.succeeded(file)
+        row = loader.owner.execute(f"select * from {table}".encode()).fetchone()
+        assert row is not None
+        assert row.get("name", row.get("Name")) == "Bern"
+        assert row["geometry_geojson"]["coordinates"][:2] == [7.44, 46.95]
+
+
+def test_a_spreadsheet_is_what_its_cells_show(loader: Loader) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["code", "count", "price", "on", "mixed", "region", "when"])
+    sheet.append(["007", 1, 1.5, datetime.date(2024, 1, 2), "x", "North", datetime.time(9, 30)])
+    sheet.append(["+49", 2**40, 2, datetime.datetime(2024, 1, 3, 10), 5, None, None])
+    sheet.append([None, None, None, None, datetime.date(2024, 5, 6), "South", None])
+    sheet.merge_cells("F2:F3")
+    path = loader.folder / "cells.xlsx"
+    book.save(path)
+    file = loader.insert(path)
+    loader.drain()
+    assert loader.succeeded(file)
+    assert list(loader.types("cells").values()) == [
+        "text",
+        "bigint",
+        "double precision",
+        "timestamp without time zone",
+        "text",
+        "text",
+        "time without time zone",
+    ]
+    one, two, three = loader.rows("cells")
+    assert one == ("007", 1, 1.5, datetime.datetime(2024, 1, 2), "x", "North", datetime.time(9, 30))
+    assert two == ("+49", 2**40, 2.0, datetime.datetime(2024, 1, 3, 10), "5", "North", None)
+    assert three[:4] == (None,) * 4
+    assert "1 merged ranges" in loader.result(file)["notes"][0]
+
+
+def test_json_types_come_from_all_values(loader: Loader) -> None:
+    rows: list[dict[str, Any]] = [
+        {"a": n, "b": n / 2, "c": "2024-01-01", "d": {"x": [n]}, "e": 1} for n in range(7000)
+    ]
+    rows[6999] |= {"a": 2**40, "c": "2024-01-01T10:00:00Z", "e": "x", "late": True}
+    file = loader.load("\n".join(map(json.dumps, rows)), "lines.ndjson")
+    whole = loader.load(json.dumps({"meta": 1, "data": rows[:3]}), "whole.json")
+    assert loader.succeeded(file)
+    assert loader.succeeded(whole)
+    assert loader.types("lines") == {
+        "a": "bigint",
+        "b": "double precision",
+        "c": "text",
+        "d": "jsonb",
+        "e": "text",
+        "late": "boolean",
+    }
+    last = max(loader.rows("lines"))
+    assert last == (2**40, 3499.5, "2024-01-01T10:00:00Z", {"x": [6999]}, "x", True)
+    assert loader.rows("whole")[1][:2] == (1, 0.5)
+
+
+def test_a_sqlite_database_is_read(loader: Loader) -> None:
+    path = loader.folder / "plain.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("create table t (id integer, name text)")
+        database.execute("insert into t values (1, 'one')")
+    file = loader.insert(path)
+    loader.drain()
+    assert loader.succeeded(file)
+    assert loader.rows("plain")[0][-2:] == (1, "one")

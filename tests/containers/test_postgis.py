@@ -1,0 +1,202 @@
+"""Geometries in a database with PostGIS: Debian's PostgreSQL 15, where that is installed.
+
+Real data: the countries of the world by Natural Earth (public domain), out of pyogrio's tests.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyogrio
+import pyogrio.raw
+import pytest
+import shapely
+
+from locaria.local.postgres import PostgresServer
+from tests.conftest import cloned, make_template
+from tests.containers.conftest import Loader
+from tests.containers.test_formats import COUNTRIES, zipped
+
+BIN = Path(os.environ.get("LOCARIA_TEST_PG_BIN", "/usr/lib/postgresql/15/bin"))
+CONTROL = Path("/usr/share/postgresql") / BIN.parent.name / "extension" / "postgis.control"
+
+pytestmark = pytest.mark.skipif(
+    not CONTROL.is_file(),
+    reason=f"PostGIS IS NOT TESTED: there is no {CONTROL} (Debian: postgresql-15-postgis-3)",
+)
+
+SQUARE = shapely.box(0, 0, 10, 10)
+BOW_TIE = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, str]]:
+    """A server of its own, with PostGIS in the template."""
+    made = PostgresServer(tmp_path_factory.mktemp("postgis"), bin_dir=BIN, durable=False)
+    with made:
+        template = make_template(made)
+        with psycopg.connect(made.dsn_for(template), autocommit=True) as superuser:
+            superuser.execute("create extension postgis")
+        yield made, template
+    made.destroy()
+
+
+@pytest.fixture
+def loader(
+    server: tuple[PostgresServer, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Loader]:
+    """Insert files and load them."""
+    with cloned(*server, request.node.nodeid) as db:
+        made = Loader(db, tmp_path)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def features(
+    path: Path, shapes: list[Any], kind: str, crs: str | None = "EPSG:27700", **more: Any
+) -> Path:
+    table = pa.table({"id": range(len(shapes)), "g": pa.array(shapely.to_wkb(shapes))})
+    pyogrio.raw.write_arrow(
+        table, path, geometry_name="g", geometry_type=kind, crs=crs, driver="GPKG", **more
+    )
+    return path
+
+
+def facts(loader: Loader, table: str) -> dict[str, Any]:
+    """What PostGIS says of a table's geometries."""
+    row = loader.owner.execute(
+        f"""
+        select count(*) as rows, array_agg(distinct geometrytype(geometry)) as kinds,
+          array_agg(distinct st_srid(geometry)) as srids,
+          (select array_agg(indexdef order by 1) from pg_indexes where tablename = %s) as indexes,
+          st_astext(st_extent(geometry)) as extent
+        from {table}
+        """.encode(),
+        [table],
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_countries_have_their_srid_their_kind_and_a_spatial_index(loader: Loader) -> None:
+    archive = zipped(loader.folder / "countries.zip", *sorted(COUNTRIES.parent.iterdir()))
+    file = loader.insert(archive)
+    again = loader.insert(archive, table="in_metres", srs="EPSG:3857")
+    loader.drain()
+    assert loader.succeeded(file)
+    found = facts(loader, "countries")
+    assert found["rows"] == 177
+    assert found["kinds"] == ["MULTIPOLYGON"]
+    assert found["srids"] == [4326]
+    assert loader.types("countries")["geometry"] == "geometry(MultiPolygon,4326)"
+    assert found["indexes"] == [
+        "CREATE INDEX countries_geometry_idx ON public.countries USING gist (geometry)"
+    ]
+    result = loader.result(file)
+    info = pyogrio.read_info(COUNTRIES, force_total_bounds=True)
+    assert result["bbox"] == pytest.approx(list(info["total_bounds"]), abs=1e-4)
+    assert loader.succeeded(again)
+    row = loader.owner.execute(
+        "select max(st_hausdorffdistance(st_transform(c.geometry, 3857), m.geometry)) as far"
+        " from countries c join in_metres m using (name) where c.name <> 'Antarctica'"
+    ).fetchone()
+    assert row is not None
+    assert row["far"] < 0.01, "PostGIS reprojects them in the same way"
+    assert facts(loader, "in_metres")["srids"] == [3857]
+
+
+def test_polygons_become_multipolygons_and_others_make_the_column_take_all(loader: Loader) -> None:
+    mixed = [SQUARE, shapely.MultiPolygon([SQUARE]), None]
+    one = loader.insert(features(loader.folder / "areas.gpkg", mixed, "Polygon"))
+    line = shapely.LineString([(0, 0), (1, 1)])
+    shapes = [SQUARE] * 3 + [line] * 3
+    # The file says polygons, and holds lines as well.
+    two = loader.insert(features(loader.folder / "wrong.gpkg", shapes, "Polygon"), reject_limit=2)
+    three = loader.insert(features(loader.folder / "anything.gpkg", [*shapes, None], "Unknown"))
+    deep = shapely.Point(1, 2, 3)
+    four = loader.insert(features(loader.folder / "deep.gpkg", [deep], "Point Z"))
+    loader.drain()
+    for file in (one, two, three, four):
+        assert loader.succeeded(file)
+    assert facts(loader, "areas")["kinds"] == ["MULTIPOLYGON", None]
+    assert loader.types("areas")["geometry"] == "geometry(MultiPolygon,27700)"
+    found = facts(loader, "wrong")
+    assert (found["rows"], found["kinds"], found["srids"]) == (6, ["LINESTRING", "POLYGON"], [27700])
+    assert loader.types("wrong")["geometry"] == "geometry"
+    assert loader.file(two)["attempts"] == 2
+    assert facts(loader, "anything")["rows"] == 7
+    assert loader.types("anything")["geometry"] == "geometry(Geometry,27700)"
+    assert loader.types("deep")["geometry"] == "geometry(PointZ,27700)"
+
+
+def test_invalid_geometries_are_kept_fixed_or_refused(loader: Loader) -> None:
+    path = features(loader.folder / "ties.gpkg", [SQUARE, BOW_TIE, SQUARE], "Polygon")
+    files = {
+        how: loader.insert(path, table=how, invalid_geometries=how)
+        for how in ("keep", "fix", "refuse")
+    }
+    loader.drain()
+    for how, file in files.items():
+        assert loader.succeeded(file), how
+    valid = "select array_agg(st_isvalid(geometry) order by id) as valid from {}"
+    assert loader.owner.execute(valid.format("keep").encode()).fetchone() == {
+        "valid": [True, False, True]
+    }
+    assert loader.owner.execute(valid.format("fix").encode()).fetchone() == {"valid": [True] * 3}
+    assert [row[0] for row in loader.rows("refuse")] == [0, 2]
+    assert loader.rejects(files["refuse"]) == [
+        (2, "feature 2: invalid geometry: Self-intersection[5 5]")
+    ]
+
+
+def test_a_crs_that_is_not_known_is_said_and_can_be_given(loader: Loader) -> None:
+    own = "+proj=tmerc +lat_0=12 +lon_0=3 +k=0.9 +x_0=7 +y_0=9 +ellps=bessel +units=m +no_defs"
+    path = features(loader.folder / "own.gpkg", [SQUARE], "Polygon", own)
+    bare = features(loader.folder / "bare.gpkg", [SQUARE], "Polygon", None)
+    files = {
+        "own": (loader.insert(path), "has no EPSG code; give attribute source_srs"),
+        "moved": (loader.insert(path, srs=4326, table="moved"), None),
+        "named": (loader.insert(path, source_srs="EPSG:27700", table="named"), None),
+        "bare_moved": (loader.insert(bare, srs=4326), "does not say its CRS"),
+        "nonsense": (loader.insert(path, srs="EPSG:1"), "attribute srs: 'EPSG:1' is no known CRS"),
+        "bare": (loader.insert(bare), None),
+    }
+    loader.drain()
+    for name, (file, error) in files.items():
+        if error is None:
+            assert loader.succeeded(file), name
+        else:
+            assert error in loader.file(file)["last_error"], name
+    assert facts(loader, "moved")["srids"] == [4326]
+    assert facts(loader, "named")["srids"] == [27700]
+    assert facts(loader, "bare")["srids"] == [0]
+
+
+def test_a_table_with_geometries_is_replaced_appended_to_and_merged_into(loader: Loader) -> None:
+    path = features(loader.folder / "places.gpkg", [SQUARE, SQUARE], "Polygon")
+    first = loader.insert(path, key="id", load_run=True)
+    loader.drain()
+    assert loader.succeeded(first)
+    indexes = facts(loader, "places")["indexes"]
+    moved = shapely.box(5, 5, 6, 6)
+    other = features(loader.folder / "other.gpkg", [SQUARE, moved, moved], "Polygon")
+    second = loader.insert(other, table="places", mode="merge", key=["id"], load_run=True)
+    loader.drain()
+    assert loader.succeeded(second)
+    assert facts(loader, "places")["rows"] == 3
+    counts = loader.owner.execute(
+        "select added, changed from locaria.publications order by run_id desc limit 1"
+    ).fetchone()
+    assert counts == {"added": 1, "changed": 1}
+    third = loader.insert(path, mode="append", load_run=True)
+    fourth = loader.insert(path, key="id", load_run=True)
+    loader.drain()
+    assert loader.succeeded(fourth)
+    assert "duplicate key" in loader.file(third)["last_error"]
+    assert facts(loader, "places")["indexes"] == indexes
+    assert len(indexes) == 2

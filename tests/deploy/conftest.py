@@ -1,0 +1,154 @@
+"""An empty AWS account by moto, a docker that pushes into it, and a database of a test's own."""
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+from click.testing import CliRunner, Result
+from moto.cloudformation.models import Stack
+from moto.server import ThreadedMotoServer
+from psycopg.conninfo import make_conninfo
+
+from locaria.cli import main, render
+from tests.conftest import Database
+
+REGION = "eu-west-1"
+DOCKER = """
+    #!{python} -SE
+    # Stands in for docker: keeps a diary, "pushes" by telling moto's ECR that the image is there.
+    import json, os, pathlib, sys
+    words = sys.argv[1:]
+    here = pathlib.Path(__file__).parent
+    with (here / "diary.jsonl").open("a") as diary:
+        diary.write(json.dumps(words) + "\\n")
+    if words[:2] == ["image", "inspect"]:
+        print(os.environ.get("FAKE_IMAGE_BYTES", "180000000"))
+    if words[0] == "login":
+        sys.stdin.read()
+    if words[0] == "push":
+        if os.environ.get("FAKE_PUSH_FAILS") == "yes":
+            sys.exit("denied: requested access to the resource is denied")
+        import urllib.request
+        name, _, tag = words[1].partition("/")[2].rpartition(":")
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        config = {{"digest": "sha256:" + tag}}
+        manifest = {{"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}}
+        asked = {{"repositoryName": name, "imageTag": tag, "imageManifest": json.dumps(manifest)}}
+        headers = {{
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.PutImage",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/ecr/aws4_request",
+        }}
+        url, body = os.environ["AWS_ENDPOINT_URL"], json.dumps(asked).encode()
+        urllib.request.urlopen(urllib.request.Request(url, body, headers))
+"""
+
+
+@dataclass
+class Account:
+    """An AWS account, and the command `locaria` in it."""
+
+    url: str
+    folder: Path
+    environment: dict[str, str]
+    network: dict[str, list[str]] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+    def locaria(self, *words: str, answer: str = "", **variables: str | None) -> Result:
+        """Run the command; `answer` is what a person types."""
+        settings = ["--settings", str(self.folder / "locaria.toml")]
+        given = [*words, *(settings if words[0] != "template" else [])]
+        environment: dict[str, str | None] = {**self.environment, **variables}
+        return CliRunner(env=environment).invoke(main, given, input=answer)
+
+    def configure(self, stage: str, *words: str) -> None:
+        options = [f"--subnet={each}" for each in self.network["subnets"]]
+        options += [f"--security-group={each}" for each in self.network["security_groups"]]
+        done = self.locaria("configure", "--stage", stage, "--region", REGION, *options, *words)
+        assert done.exit_code == 0, done.output
+
+    def diary(self) -> list[list[str]]:
+        """What docker was called with."""
+        path = self.folder / "bin" / "diary.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _told_as_aws_does(stack: Stack) -> list[dict[str, Any]]:
+    """moto tells a list as Python writes it, `['a', 'b']`; AWS tells it as it was given: `a,b`."""
+    values = {
+        name: ",".join(value) if isinstance(value, list) else value
+        for name, value in stack.stack_parameters.items()
+    }
+    return [
+        {"ParameterKey": name, "ParameterValue": value}
+        for name, value in values.items()
+        if not name.startswith("AWS::")
+    ]
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """A moto server for the session."""
+    Stack.parameter_list = property(_told_as_aws_does)  # type: ignore[assignment]
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def account(moto_url: str, tmp_path: Path) -> Account:
+    """An empty account, but for a VPC with two subnets and a security group."""
+    requests.post(f"{moto_url}/moto-api/reset", timeout=30).raise_for_status()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    docker = programs / "docker"
+    docker.write_text(textwrap.dedent(DOCKER).lstrip().format(python=sys.executable, region=REGION))
+    docker.chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.defpath}",
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    made = Account(moto_url, tmp_path, environment)
+    ec2 = made.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"]
+        for n in range(2)
+    ]
+    group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)
+    made.network |= {"subnets": subnets, "security_groups": [group["GroupId"]]}
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _streams_of_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich keeps the stream that it was made for; here every command has its own."""
+    monkeypatch.setattr(render, "console", render.console.__wrapped__)
+
+
+@pytest.fixture
+def owner_dsn(db: Database) -> str:
+    """The owner of a migrated database, on a server that speaks no TLS."""
+    return make_conninfo(db.dsn, sslmode="disable")
