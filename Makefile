@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 lint format bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long lint format bench sql zips base-image images test-images clean
 
 help: ## explain the targets
-	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 # What the images of the containers install; here their code runs in the one environment.
 IMAGES := $(wildcard containers/*/requirements.txt)
@@ -27,6 +27,9 @@ test: setup lint ## set everything up and run the tests (embedded PostgreSQL 18)
 
 test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the system's packages)
 	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 2 --dist loadfile
+
+test-ingest-long: setup ## 1,000 mixed bundles with kill -9, verified; 10 GB in one upload (22 GB of disk)
+	$(BIN)/python -m tests.ingest.long_proof
 
 lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .

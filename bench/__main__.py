@@ -26,6 +26,7 @@ PARTS = (
     "track",
     "api",
     "push",
+    "ingest",
 )
 
 
