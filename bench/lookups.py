@@ -33,7 +33,7 @@ def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
     """Each must take less than a millisecond: an index answers it."""
     finished = QUICK_FINISHED if quick else FINISHED
     with database.connect() as connection:
-        task = _fill(database, connection, finished)
+        task = fill(database, connection, finished)
         for name, statement in (
             ("status of one file", f"select * from locaria.status where file_id = {finished // 2}"),
             ("log of one file", f"select * from locaria.log where file_id = {finished // 2}"),
@@ -54,7 +54,8 @@ def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
             yield Result(label, statistics.median(times), None, "", goal, unit="ms")
 
 
-def _fill(database: BenchDatabase, connection: Connection, finished: int) -> int:
+def fill(database: BenchDatabase, connection: Connection, finished: int) -> int:
+    """Fill the tables with so many finished files; the id of a task that is alive."""
     database.empty(connection)
     with connection.transaction():
         connection.execute("alter table locaria.files disable trigger user")

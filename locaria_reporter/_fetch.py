@@ -134,8 +134,9 @@ class _Download:
                 return connection, answer
             connection.close()
             where = urljoin(url, answer.headers.get("Location", ""))
-            if urlsplit(where).hostname != parts.hostname:
-                headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
+            if urlsplit(where)[:2] != parts[:2]:
+                # Keys are for the server that they were given for.
+                headers = {k: v for k, v in headers.items() if k in ("Range", "If-Range")}
             url = where
         raise Fatal(f"{self._url} redirects more than {_REDIRECTS} times", kind="data")
 

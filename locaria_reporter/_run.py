@@ -64,6 +64,11 @@ class Run(Reports):
         return self._account.stop is not None
 
     @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
+
+    @property
     def checkpoint(self) -> Json:
         """What an earlier attempt, or this one, saved; {} at first. Where to go on from."""
         self._relied = self._relied or self._inherited
@@ -253,6 +258,15 @@ class Run(Reports):
         published = tuple((staging.name, staging.rows) for staging in stagings)
         ending = replace(ending, stagings=published, before=tuple(before), after=tuple(after))
         self._task.finish(self, ending)
+        self._close()
+
+    def acknowledge(self) -> None:
+        """The run was finished by somebody else's SQL on its behalf: close it.
+
+        Raises:
+            LeaseLost: it was not.
+        """
+        self._channel.finish_run(self.id, Ending())
         self._close()
 
     def _ending(self, message: str | None, facts: Json) -> Ending:

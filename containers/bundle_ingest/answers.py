@@ -25,7 +25,8 @@ class Refused(Exception):  # noqa: N818 - it is an answer
 
 def error(status: int, message: str, **more: Any) -> JSONResponse:
     """An error in the shape of the released service, with what else is known of the job."""
-    words = f"{status} {HTTPStatus(status).phrase}"
+    known = status in HTTPStatus._value2member_map_  # 460 is tus's own.
+    words = f"{status} {HTTPStatus(status).phrase if known else message}"
     return Lingering({"status": words, "message": message, **more}, status_code=status)
 
 

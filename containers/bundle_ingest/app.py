@@ -36,6 +36,11 @@ class Service:
     Args:
         jobs: the database.
         store: where bundles are stored.
+
+    Attributes:
+        receiving: what arrives just now, by job.
+        stopped: jobs of them that an administrator has failed.
+        untidy: something was left in the store.
     """
 
     def __init__(self, jobs: Jobs, store: Store) -> None:
@@ -43,6 +48,7 @@ class Service:
         self.store = store
         self.receiving: dict[int, Receiver] = {}
         self.stopped: set[int] = set()
+        self.untidy = True
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="ingest")
 
     async def thread(self, work: Callable[..., T], *values: Any, **named: Any) -> T:
@@ -128,30 +134,35 @@ class Service:
 
     async def give_up(self, job: int, receiver: Receiver, trouble: BaseException) -> None:
         """Say on the job why its upload has ended, and turn the trouble into an answer."""
+        self.untidy = True
         status, reason = describe(trouble, receiver.received)
+        state: dict[str, Any] | None
         try:
             await asyncio.shield(self.thread(self.jobs.fail, job, reason))
-            state = await self.thread(self.jobs.state, job) or {}
+            state = await self.thread(self.jobs.state, job)
         except (psycopg.Error, LostError) as error_:
             _LOG.warning("job %s: not failed in the database: %s", job, error_)
             state = {"job_id": job}
         if status is not None:
-            raise Refused(status, reason, **state) from trouble
+            raise Refused(status, reason, **(state or {})) from trouble
 
     async def register(self, job: int, received: Received, *, again: bool) -> Response:
         """All is stored: insert the row of files, and answer with the job."""
+        return JSONResponse(await self.registered(job, received, again=again))
+
+    async def registered(self, job: int, received: Received, *, again: bool) -> dict[str, Any]:
+        """Insert the row of files: the state of the job."""
         try:
-            found = await self.thread(
+            state = await self.thread(
                 self.jobs.register, job, received.digest, received.attributes, again=again
             )
         except LostError as lost:
-            state = await self.thread(self.jobs.state, job) or {}
-            raise Refused(503, str(lost), **state) from lost
-        state = await self.thread(self.jobs.state, found)
-        assert state is not None
-        if found == job and state["task"] == "UPLOADING":
+            known = await self.thread(self.jobs.state, job) or {}
+            raise Refused(503, str(lost), **known) from lost
+        self.untidy = self.untidy or state["job_id"] != job
+        if state["task"] == "UPLOADING":
             state["task_percent"] = "0.0"  # As the released service answers: nothing is done yet.
-        return JSONResponse(state)
+        return state
 
     async def move(self, request: Request) -> Response:
         """POST /move: a metadata document that names files on the server's disk."""

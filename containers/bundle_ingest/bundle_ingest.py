@@ -17,12 +17,12 @@ from bundles.archive import Archive, open_stores
 from bundles.cleaning import Cleaner
 from bundles.store import Store
 from jobs import Jobs, LostError
+from tus import Resumable
 
 import locaria_reporter as lr
 
 _LOG = logging.getLogger("bundle_ingest")
 _REPORT_EVERY_S = 2.0
-_CLEAN_EVERY_S = 30.0
 _GRACE_S = 20
 
 
@@ -56,7 +56,7 @@ class _Server:
     def __init__(self, service: Service) -> None:
         self._socket, self.url = lr.bind_port()
         config = uvicorn.Config(
-            make_app(service),
+            make_app(service, Resumable(service).routes()),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -102,8 +102,9 @@ class _Housekeeping:
             if now >= self._next_report:
                 self._next_report = now + _REPORT_EVERY_S
                 self._report()
-            if now >= self._next_clean:
-                self._next_clean = now + _CLEAN_EVERY_S
+            if now >= self._next_clean or self._service.untidy:
+                self._next_clean = now + self._service.jobs.config().clean_seconds
+                self._service.untidy = False
                 self._service.jobs.value("select locaria.fail_lost_ingests()")
                 with self._service.jobs.connection() as connection:
                     self._cleaner.clean(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +16,17 @@ from psycopg.types.json import Jsonb
 
 Connection = psycopg.Connection[dict[str, Any]]
 _KEPT = 8
+_STATE = "select locaria.get_ingest_state(%s::bigint) as state"
+_FIELDS = (
+    "job_id",
+    "state",
+    "task",
+    "task_percent",
+    "updated",
+    "created",
+    "exception",
+    "complete",
+)
 _PATIENCE_S = 30.0
 
 
@@ -35,6 +46,7 @@ class Config:
     user_header: str
     default_user: str
     resumable_seconds: float
+    clean_seconds: float
 
 
 class Jobs:
@@ -78,17 +90,44 @@ class Jobs:
         )
         return job
 
-    def register(self, job: int, digest: str, attributes: Mapping[str, Any], *, again: bool) -> int:
-        """All is stored: the job, or that of the same bundle sent before."""
-        return int(
-            self.value(
-                "select locaria.register_ingest(%s::bigint, %s::bigint, %s::text, %s::jsonb, %s)",
-                self.run,
-                job,
-                digest,
-                Jsonb(dict(attributes)),
-                again,
-            )
+    def register(
+        self, job: int, digest: str, attributes: Mapping[str, Any], *, again: bool
+    ) -> dict[str, Any]:
+        """All is stored: the state of the job, or of that of the same bundle sent before.
+
+        As it is at this moment: a task that waits for it sees it after the commit only.
+        """
+
+        def work(connection: Connection) -> list[dict[str, Any]]:
+            with connection.transaction():
+                row = connection.execute(
+                    "select locaria.register_ingest("
+                    "%s::bigint, %s::bigint, %s::text, %s::jsonb, %s) as job",
+                    [self.run, job, digest, Jsonb(dict(attributes)), again],
+                ).fetchone()
+                assert row is not None
+                return connection.execute(_STATE, [row["job"]]).fetchall()
+
+        found = self._attempt(work)[0]["state"]
+        return {name: found[name] for name in _FIELDS}
+
+    def resumable(self, job: int) -> dict[str, Any] | None:
+        """Where a resumable upload stands; None: there is no such upload."""
+        found: dict[str, Any] | None = self.value("select locaria.get_resumable(%s::bigint)", job)
+        return found
+
+    def report_resumable(
+        self, job: int, offset: int, store: Mapping[str, Any], expires_in: float
+    ) -> None:
+        """So many bytes of a resumable upload are stored durably."""
+        self.value(
+            "select locaria.report_resumable(%s::bigint, %s::bigint, %s::bigint, %s::jsonb,"
+            " %s::interval)",
+            self.run,
+            job,
+            offset,
+            Jsonb(dict(store)),
+            timedelta(seconds=expires_in),
         )
 
     def fail(self, job: int, reason: str) -> None:
@@ -106,10 +145,8 @@ class Jobs:
 
     def state(self, job: int) -> dict[str, Any] | None:
         """What GET /get_state answers; None: no such job."""
-        found: dict[str, Any] | None = self.value(
-            "select locaria.get_ingest_state(%s::bigint)", job
-        )
-        return found
+        found = self.value(_STATE, job)
+        return None if found is None else {name: found[name] for name in _FIELDS}
 
     def value(self, query: str, *values: Any) -> Any:
         """The single value of a statement."""
@@ -117,7 +154,11 @@ class Jobs:
         return next(iter(row.values()))
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """Execute a statement that may be repeated, through a short outage if need be.
+        """Execute a statement that may be repeated, through a short outage if need be."""
+        return self._attempt(lambda c: c.execute(query.encode(), values).fetchall())
+
+    def _attempt(self, work: Callable[[Connection], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Do work that may be repeated.
 
         Raises:
             LostError: it was refused because the run or the job is over.
@@ -127,7 +168,7 @@ class Jobs:
         while True:
             try:
                 with self.connection() as connection:
-                    return connection.execute(query.encode(), values).fetchall()
+                    return work(connection)
             except psycopg.Error as error:
                 if error.sqlstate in ("LC001", "LC002", "LC009"):
                     raise LostError(error.diag.message_primary or str(error)) from error

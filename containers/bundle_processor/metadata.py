@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from bundles.store import Source
@@ -159,7 +161,8 @@ def _text(value: Any) -> str | None:
 def _time(value: Any) -> str | None:
     """A time for Postgres; a number is seconds since 1970."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"@{value}"
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(value, UTC).isoformat()
     return _text(value)
 
 

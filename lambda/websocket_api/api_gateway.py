@@ -6,14 +6,11 @@ client has gone, or the connection is not established yet; 429 when it does not 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
 
 MAX_REPLY = 131_072
 _CONFIG = Config(
@@ -39,7 +36,7 @@ class ApiGateway:
     """Posts to connections behind one endpoint, `https://{api}.execute-api.{region}…/{stage}`."""
 
     def __init__(self, endpoint: str) -> None:
-        self._client: BaseClient = boto3.client(
+        self._client: Any = boto3.client(
             "apigatewaymanagementapi", endpoint_url=endpoint, config=_CONFIG
         )
 

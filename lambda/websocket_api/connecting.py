@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api_database import ApiDatabase
+
 from locaria.web.identity import DATABASE_ROLES, Identity
 from locaria.web.jwt_tokens import JwtVerifier, read_jwt_settings
 from locaria.web.messages import RefusedError

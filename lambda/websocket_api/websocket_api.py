@@ -20,6 +20,7 @@ from typing import Any
 from api_database import ApiDatabase
 from api_gateway import MAX_REPLY, ApiGateway, GoneError, PostError, TooLargeError
 from connecting import Doorkeeper, as_json
+
 from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse
 
@@ -139,8 +140,8 @@ def _too_large(event: Event, size: int) -> str:
     """In place of a reply that API Gateway does not carry."""
     refusal = RefusedError(
         413,
-        f"the reply has {size:,} bytes and {MAX_REPLY:,} are the limit here: ask for less, "
-        "for instance with a smaller limit",
+        f"this was answered, but the reply has {size:,} bytes and {MAX_REPLY:,} are the limit "
+        "here: ask for less, for instance with a smaller limit",
     )
     return refusal.reply(parse(_body(event)))
 

@@ -34,6 +34,8 @@ COMMANDS = {
     "archive": "locaria.cli.archive:archive",
     "psql": "locaria.cli.psql:psql",
     "db": "locaria.cli.db:db",
+    "agent": "locaria.cli.agent:agent",
+    "new-container": "locaria.cli.new_container:new_container",
     "configure": "locaria.cli.configure:configure",
     "deploy": "locaria.cli.deploy:deploy",
     "destroy": "locaria.cli.deploy:destroy",

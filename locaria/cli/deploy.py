@@ -34,7 +34,9 @@ dry_run_option = click.option(
 @contextmanager
 def told() -> Iterator[None]:
     """What stops a deployment, as the end of a command."""
-    from locaria.deploy.containers import DockersError  # noqa: PLC0415 - slow, for this alone
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - slow, for this alone
+
+    from locaria.deploy.containers import DockersError  # noqa: PLC0415
     from locaria.deploy.errors import DeployError  # noqa: PLC0415
     from locaria.deploy.zips import ZipError  # noqa: PLC0415
 
@@ -44,6 +46,9 @@ def told() -> Iterator[None]:
         raise CommandError(str(error), error.hint, 1) from error
     except (DockersError, ZipError) as error:
         raise CommandError(str(error), code=2) from error
+    except ClientError as error:
+        hint = "What is done is done; the same command goes on from there."
+        raise CommandError(str(error), hint, 1) from error
 
 
 @click.command()

@@ -77,7 +77,12 @@ def live(rows: list[Row]) -> list[Row]:
 
 def all_at_rest(rows: list[Row]) -> bool:
     """Whether no file will change by itself any more."""
-    return all(row["phase"] in AT_REST for row in rows)
+    return all(is_at_rest(row) for row in rows)
+
+
+def is_at_rest(row: Row) -> bool:
+    """Whether a file will not change by itself any more: it has ended, or it listens."""
+    return row["phase"] in AT_REST or (row["endpoint"] is not None and row["command"] is None)
 
 
 @contextmanager
@@ -127,12 +132,12 @@ class Lines:
         del note
         for row in rows:
             file_id = row["file_id"]
-            news = (row["phase"], row["stage"], row["attempt"])
+            news = (*(row[n] for n in ("phase", "stage", "attempt", "endpoint", "command")),)
             recent = time.monotonic() - self._when.get(file_id, 0) < LINE_EVERY_S
             said = self._said.get(file_id)
             if said == (*news, row["rows_done"], row["percent"]):
                 continue
-            if said is not None and said[:3] == news and recent:
+            if said is not None and said[: len(news)] == news and recent:
                 continue
             self._said[file_id] = (*news, row["rows_done"], row["percent"])
             self._when[file_id] = time.monotonic()
@@ -179,6 +184,8 @@ def bars(rows: list[Row]) -> Table:
 
 def bar_of(row: Row) -> ProgressBar | Text:
     """The bar of a file; one that only moves when its end is not known; none when it waits."""
+    if row["endpoint"] is not None:
+        return Text("")
     if row["phase"] == "running":
         percent = row["percent"]
         total = None if percent is None else 100.0
@@ -191,7 +198,7 @@ def bar_of(row: Row) -> ProgressBar | Text:
 
 def detail_of(row: Row) -> Text:
     """What there is to say of a file: counts and speed while it runs, why while it waits."""
-    if row["phase"] == "running":
+    if row["phase"] == "running" and row["endpoint"] is None:
         return Text("  ".join(progress_words(row)))
     if row["phase"] == "done":
         words = [count_words(row), f"in {duration(row['run_s'])}" if row["run_s"] else ""]
@@ -231,8 +238,10 @@ def seconds_left(row: Row) -> float | None:
 
 
 def name_of(row: Row) -> str:
-    """What a person calls the file: its table, or the last part of its path or URL."""
+    """What a person calls the file: its table, the last part of its path or URL, its command."""
     attributes = row["attributes"] or {}
+    if "command" in attributes:
+        return plain(f"{row['container']} {attributes['command']}").replace("\n", " ")
     source = str(attributes.get("path") or attributes.get("url") or "").rstrip("/")
     name = source.rpartition("/")[2]
     target = attributes.get("table")
@@ -244,7 +253,7 @@ def line_of(row: Row) -> Text:
     """One line on one file."""
     line = Text.assemble((f"file {row['file_id']}", "bold"), f" {name_of(row)}: ")
     line.append(styled_phase(row["phase"]))
-    if row["phase"] == "running":
+    if row["phase"] == "running" and row["endpoint"] is None:
         words = [f"stage {plain(row['stage'])}" if row["stage"] else "", *progress_words(row)]
         return line.append("".join(f"  {word}" for word in words if word))
     if row["phase"] == "done":

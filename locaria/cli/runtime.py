@@ -153,6 +153,9 @@ def _show(found: dict[str, Any], state_dir: Path) -> None:
     for name in ("http", "ws", "ingest"):
         if found[name] is not None:
             table.add_row(name, found[name])
+    for name, endpoint in found["listeners"].items():
+        if endpoint != found["ingest"]:
+            table.add_row(name, endpoint)
     if found["pid"] is not None:
         table.add_row("process", str(found["pid"]))
         table.add_row("log", str(state_dir / "locaria.log"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from locaria.cli.connection import Row, Session, find_dsn
@@ -52,6 +54,8 @@ def show(file_id: int, as_json: bool, dsn: str | None) -> None:
         )
         return
     show_status(status)
+    if "command" in status["attributes"] and attempts and attempts[-1]["result"] is not None:
+        show_result(attempts[-1]["result"])
     show_attempts(attempts)
     show_rejects(rejects, status["rows_rejected"])
     show_timeline(timeline)
@@ -102,6 +106,7 @@ def show_status(row: Row) -> None:
                 ("status", row["state"]),
                 ("container", row["container"]),
                 ("attributes", row["attributes"]),
+                ("endpoint", row["endpoint"]),
                 ("progress", "" if at_rest else "  ".join(progress_words(row))),
                 ("stage", "" if at_rest else row["stage"]),
                 ("rows", count_words(row) if at_rest else ""),
@@ -117,6 +122,13 @@ def show_status(row: Row) -> None:
             )
         )
     )
+
+
+def show_result(result: Row) -> None:
+    """Print what a command that was a row has returned."""
+    out()
+    out("Result")
+    out(plain(json.dumps(result.get("result"), indent=2, ensure_ascii=False)))
 
 
 def show_attempts(rows: list[Row]) -> None:

@@ -15,6 +15,7 @@ from locaria.cli.errors import EXIT_CODE_HELP, ExitCode, outcome_exit_code
 from locaria.cli.options import dsn_option, json_option
 from locaria.cli.progress import STATUS_OF_FILES, follow_files, line_of, open_display
 from locaria.cli.render import console, print_json, say
+from locaria.cli.show import show_result
 
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 DELAY = re.compile(r"\+(\d+(?:\.\d+)?)(s|m|h|d)")
@@ -26,6 +27,12 @@ select %(container)s, %(priority)s, coalesce(%(after)s::timestamptz, now()), e.a
 from jsonb_array_elements(%(attributes)s::jsonb) with ordinality as e (attributes, n)
 order by e.n
 returning id
+"""
+
+RESULTS = """
+select distinct on (file_id) file_id, result from locaria.attempts
+where file_id = any (%s::bigint[]) and result is not null
+order by file_id, run_id desc
 """
 
 
@@ -112,11 +119,11 @@ def build_attributes(
         if name in ("path", "url") or (name == "table" and table is not None):
             raise click.UsageError(f"{name} is given twice: as --attribute and on its own.")
         common[name] = value
-    return [source_attribute(source) | common for source in sources]
+    return [source_attribute(source) | common for source in sources] or [common]
 
 
 @click.command(epilog=EXIT_CODE_HELP, short_help="Have files loaded, and wait for it.")
-@click.argument("sources", metavar="PATH|URL...", nargs=-1, required=True)
+@click.argument("sources", metavar="[PATH|URL...]", nargs=-1)
 @click.option("--container", "-c", metavar="NAME", help="Who works on it. Default: file_loader.")
 @click.option("--table", "-t", metavar="TABLE", help="Target: table, or schema.table.")
 @click.option(
@@ -157,9 +164,17 @@ def submit(
     locaria submit data/*.csv --table public.readings -a mode=append -a delimiter=';'
     locaria submit https://example.org/big.csv --table big --after +2h --priority -5
 
+    A container that needs neither PATH nor URL gets one row. A listener listens: that ends --wait.
+
+    \b
+    locaria submit -c place_finder -t airports --wait
+    locaria submit -c place_finder -a command=find -a name=zurich --wait
+
     A PATH is made absolute: the container must be able to read it there. With --json, one array
     of rows of the view locaria.status; with --wait, as they are in the end.
     """
+    if not sources and container is None:
+        raise click.UsageError("Name a PATH or URL, or with --container who needs none.")
     wanted = build_attributes(sources, table, attributes)
     with Session(find_dsn(dsn), "submit") as session:
         inserted = session.rows(
@@ -179,6 +194,9 @@ def submit(
             print_json(session.rows(STATUS_OF_FILES, [file_ids]))
         elif not wait:
             show_submitted(session, file_ids)
+        elif "command" in wanted[0]:
+            for row in session.rows(RESULTS, [file_ids]):
+                show_result(row["result"])
     raise click.exceptions.Exit(code)
 
 

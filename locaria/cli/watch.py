@@ -9,7 +9,7 @@ import click
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.errors import EXIT_CODE_HELP
 from locaria.cli.options import dsn_option, json_option
-from locaria.cli.progress import AT_REST, Display, follow, live, open_display
+from locaria.cli.progress import AT_REST, Display, follow, is_at_rest, live, open_display
 from locaria.cli.render import console, plain, say
 
 MOST_RUNNING = 200
@@ -47,8 +47,8 @@ def watch(forever: bool, as_json: bool, dsn: str | None) -> None:
     locaria watch --forever --json | jq .why
 
     Active is what runs, is due to run, or waits for its next attempt; not what is held or scheduled
-    for later. In a pipe: a line for each change; with --json: a row of the view locaria.status for
-    each change.
+    for later, nor a listener that waits for commands. In a pipe: a line for each change; with
+    --json: a row of the view locaria.status for each change.
     """
     with Session(find_dsn(dsn), "watch") as session, open_display(as_json=as_json) as display:
         dashboard = Dashboard(session, display)
@@ -59,7 +59,7 @@ def watch(forever: bool, as_json: bool, dsn: str | None) -> None:
 
 def any_active(rows: list[Row]) -> bool:
     """Whether one of the files is still to come to rest."""
-    return any(row["phase"] not in AT_REST and row["phase"] != "held" for row in rows)
+    return any(not is_at_rest(row) and row["phase"] != "held" for row in rows)
 
 
 class Dashboard:

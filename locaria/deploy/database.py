@@ -71,13 +71,16 @@ class SiteDatabase:
                 "Give the owner's connection string: LOCARIA_DSN, --dsn, or owner_secret.",
             ) from None
 
-    def new_dsn(self, role: str) -> str:
-        """A connection string of the same database for another login, with a new password."""
+    def new_dsn(self, role: str, sslmode: str = "require") -> str:
+        """A connection string of the same database for another login, with a new password.
+
+        Parameters:
+            sslmode: where the owner's string says nothing; RDS and Aurora speak TLS.
+        """
         given: dict[str, Any] = dict(conninfo_to_dict(self.dsn))
         kept = {key: value for key, value in given.items() if key in _KEPT}
         kept |= {key: value for key, value in self._over.items() if value is not None}
-        # RDS and Aurora speak TLS; a server that does not is somebody's own, and says sslmode.
-        kept.setdefault("sslmode", "require")
+        kept.setdefault("sslmode", sslmode)
         return make_conninfo(user=role, password=secrets.token_urlsafe(32), **kept)
 
     def ensure_login(self, role: str, dsn: str, groups: tuple[str, ...]) -> bool:

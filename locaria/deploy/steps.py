@@ -114,14 +114,14 @@ def _new_secret(target: Target, variable: str) -> str:
 
 def _upload_zips(target: Target) -> None:
     for zip in target.zips.values():
-        if target.aws.dry_run or not target.has_zip(zip):
+        if not target.has_zip(zip):
             body = zip.path.read_bytes()
             target.aws.change("s3", "PutObject", Bucket=target.bucket, Key=zip.key, Body=body)
 
 
 def _apply(target: Target, parameters: dict[str, str]) -> None:
     """Bring the stack to these parameters, unless it is there."""
-    now = None if target.aws.dry_run else read_stack(target.aws, target.settings.stack)
+    now = read_stack(target.aws, target.settings.stack)
     if now is not None and not differences(now, target.template, parameters):
         return
     body = json.dumps(target.template, sort_keys=True).encode()

@@ -15,12 +15,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any, Protocol, TypeVar
 
 from locaria.local.binaries import PostgresNotFoundError
 from locaria.local.postgres import PostgresError
-from locaria.local.runtime import LOG_FILE, AlreadyRunningError, Runtime
+from locaria.local.runtime import LOG_FILE, Runtime
 from locaria.local.site import SiteError
 from locaria.local.standin import StandinError
+from locaria.local.state_lock import AlreadyRunningError
 from locaria.local.system_user import SystemUserError
 from locaria.web.sockets import DEFAULT_PORT
 
@@ -46,7 +48,23 @@ def log_to(path: Path) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def serve(runtime: Runtime, on_ready: Callable[[Runtime], None] | None = None) -> None:
+class Service(Protocol):
+    """Something that runs from `with` to the end of the block."""
+
+    def __enter__(self) -> Any:
+        """Start."""
+
+    def __exit__(self, *_: Any) -> None:
+        """Stop."""
+
+    def stop_now(self) -> None:
+        """Hasten a stop that is under way."""
+
+
+S = TypeVar("S", bound=Service)
+
+
+def serve(runtime: S, on_ready: Callable[[S], None] | None = None) -> None:
     """Start, call `on_ready`, run until SIGINT or SIGTERM, stop.
 
     A second signal kills the tasks that take their time to end.

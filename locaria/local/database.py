@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,7 +54,9 @@ class Database:
                 attempt += 1
         return self._connection
 
-    def run(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def run(
+        self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[dict[str, Any]]:
         """Run one statement and return its rows; again, when the connection broke meanwhile.
 
         A statement may so be done twice: use it for those that may. Raises StoppedError.

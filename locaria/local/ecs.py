@@ -12,6 +12,7 @@ from typing import Any
 
 from locaria.local.ecs_api import EcsApi
 from locaria.local.ecs_checks import check_run_task
+from locaria.local.ecs_launch import Launcher, ProcessLauncher
 from locaria.local.ecs_model import ACTIVE, ARN, EcsError, Task, TaskDefinition, new_task
 from locaria.local.ecs_script import Script
 from locaria.local.ecs_tasks import TaskRunner
@@ -31,6 +32,8 @@ class LocalEcs:
         on_event     called, one after the other, with every "ECS Task State Change" event.
         secrets      environment variables for all tasks that no API shows.
         access_key   AWS access key id that callers must sign with; None admits everybody.
+        mark         how the ids of its tasks begin, in hexadecimal digits.
+        launcher     how a container is run; None: its entry point, as a process.
     """
 
     def __init__(
@@ -43,8 +46,11 @@ class LocalEcs:
         cluster: str = "locaria",
         access_key: str | None = None,
         port: int = 0,
+        mark: str = "",
+        launcher: Launcher | None = None,
     ) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
+        self._mark = mark
         self.script = Script()
         self.cluster = cluster
         self._definitions = {d.arn: d for d in definitions.values()}
@@ -57,7 +63,11 @@ class LocalEcs:
         self._teller = threading.Thread(target=self._tell, name="ecs-events")
         self._api = EcsApi(self, access_key, port)
         self._runner = TaskRunner(
-            state_dir / "tasks", secrets or {}, self._events.put, self._metadata_url
+            state_dir / "tasks",
+            secrets or {},
+            self._events.put,
+            self._metadata_url,
+            launcher or ProcessLauncher(),
         )
 
     @property
@@ -125,7 +135,7 @@ class LocalEcs:
         self._forget_old()
         failures: list[Shape] = fault.get("failures", [])
         count = max(0, request.get("count", 1) - len(failures))
-        tasks = [new_task(definition, cluster, request) for _ in range(count)]
+        tasks = [new_task(definition, cluster, request, self._mark) for _ in range(count)]
         for task in tasks:
             self._tasks[task.id] = task
             self._runner.accept(task)

@@ -54,7 +54,7 @@ def _check_network(request: dict[str, Any]) -> None:
 
 def _check_overrides(request: dict[str, Any], definition: TaskDefinition) -> None:
     for override in (request.get("overrides") or {}).get("containerOverrides", []):
-        if override.get("name") != definition.family:
+        if override.get("name") != definition.container_name:
             raise EcsError(
                 "InvalidParameterException",
                 f"Override for container named {override.get('name')} is not a container in the "

@@ -37,10 +37,11 @@ class TaskDefinition:
     """How to run a container here: a command instead of an image.
 
     Parameters
-        family        name of the task definition, and of its one container.
+        family        name of the task definition.
         command       what to run; `python` is the interpreter of the runtime.
         folder        where it runs.
         stop_timeout  seconds from SIGTERM to SIGKILL.
+        container     name of its one container; that of the family where it is empty.
     """
 
     family: str
@@ -48,8 +49,14 @@ class TaskDefinition:
     folder: Path
     stop_timeout: float = STOP_TIMEOUT_S
     environment: tuple[tuple[str, str], ...] = ()
+    container: str = ""
     revision: int = 1
     registered: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def container_name(self) -> str:
+        """The name by which RunTask overrides its container."""
+        return self.container or self.family
 
     @property
     def arn(self) -> str:
@@ -72,7 +79,7 @@ class TaskDefinition:
             "registeredAt": self.registered,
             "containerDefinitions": [
                 {
-                    "name": self.family,
+                    "name": self.container_name,
                     "image": f"local/{self.family}",
                     "essential": True,
                     "cpu": 256,
@@ -200,9 +207,11 @@ class Task:
         return task
 
 
-def new_task(definition: TaskDefinition, cluster: str, request: dict[str, Any]) -> Task:
-    """A task as it is right after RunTask accepted it."""
-    task_id = uuid.uuid4().hex
+def new_task(
+    definition: TaskDefinition, cluster: str, request: dict[str, Any], mark: str = ""
+) -> Task:
+    """A task as it is right after RunTask accepted it; its id begins with `mark`."""
+    task_id = mark + uuid.uuid4().hex[len(mark) :]
     arn = f"{ARN}:task/{cluster}/{task_id}"
     now = datetime.now(UTC)
     network = request["networkConfiguration"]["awsvpcConfiguration"]
@@ -254,7 +263,7 @@ def _new_container(
     return {
         "containerArn": f"{ARN}:container/{cluster}/{task_id}/{uuid.uuid4()}",
         "taskArn": task_arn,
-        "name": definition.family,
+        "name": definition.container_name,
         "image": f"local/{definition.family}",
         "lastStatus": "PENDING",
         "networkInterfaces": [],
@@ -265,7 +274,7 @@ def _new_container(
 
 def _overrides(request: dict[str, Any], definition: TaskDefinition) -> dict[str, Any]:
     given = request.get("overrides") or {}
-    containers = given.get("containerOverrides") or [{"name": definition.family}]
+    containers = given.get("containerOverrides") or [{"name": definition.container_name}]
     return {"inferenceAcceleratorOverrides": [], **given, "containerOverrides": containers}
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from locaria.local import processes
+from locaria.local.ecs_launch import Launcher
 from locaria.local.ecs_model import ACTIVE, Task, TaskDefinition
 
 log = logging.getLogger(__name__)
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE")
 LOST = "The local runtime that ran this task was killed."
 
 
@@ -31,6 +30,7 @@ class TaskRunner:
         secrets      environment variables of every task that must not show in any API or argv.
         on_change    called with the EventBridge event of every change of status.
         metadata_url of a task's id: the value of ECS_CONTAINER_METADATA_URI_V4.
+        launcher     how a container is run.
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class TaskRunner:
         secrets: Mapping[str, str],
         on_change: Callable[[dict[str, Any]], None],
         metadata_url: Callable[[str], str],
+        launcher: Launcher,
     ) -> None:
         self._folder = folder
         self._secrets = dict(secrets)
         self._on_change = on_change
         self._metadata_url = metadata_url
+        self._launcher = launcher
         self._lock = threading.RLock()
         self._watchers: dict[str, threading.Thread] = {}
         self._stop_asked: set[str] = set()
@@ -170,28 +172,25 @@ class TaskRunner:
 
     def _spawn(self, task: Task, definition: TaskDefinition) -> subprocess.Popen[bytes]:
         log_path = self.log_path(task.id)
+        override = task.facts["overrides"]["containerOverrides"][0]
+        launch = self._launcher.launch(
+            task.id, definition, override.get("command", []), self._variables(task, definition)
+        )
         with log_path.open("ab") as output:
             log_path.chmod(0o600)
             return subprocess.Popen(
-                self._command(task, definition),
+                launch.command,
                 cwd=definition.folder,
-                env=self._environment(task, definition),
+                env=launch.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def _command(self, task: Task, definition: TaskDefinition) -> list[str]:
-        override = task.facts["overrides"]["containerOverrides"][0]
-        return [*definition.command, *override.get("command", [])]
-
-    def _environment(self, task: Task, definition: TaskDefinition) -> dict[str, str]:
-        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        programs = str(Path(sys.executable).parent)
-        environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
-        environment["PYTHONUNBUFFERED"] = "1"
-        environment |= dict(definition.environment)
+    def _variables(self, task: Task, definition: TaskDefinition) -> dict[str, str]:
+        """The environment that a container is given, wherever it runs."""
+        environment = {"PYTHONUNBUFFERED": "1"} | dict(definition.environment)
         override = task.facts["overrides"]["containerOverrides"][0]
         environment |= {each["name"]: each["value"] for each in override.get("environment", [])}
         if not _is_free(environment.get("LOCARIA_PORT", "0")):
@@ -205,6 +204,7 @@ class TaskRunner:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             _signal_group(process.pid, signal.SIGKILL)
+            self._launcher.end(task.id)
             status = process.wait()
             task.container["exitCode"] = status if status >= 0 else 128 - status
             if task.facts.get("stopCode") is None:

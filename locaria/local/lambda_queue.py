@@ -37,10 +37,18 @@ _KEEP = "7 days"
 
 _CLAIM = """
     update aws_lambda.invocations i
-       set state = 'running', attempts = i.attempts + 1
+       set state = 'running', attempts = i.attempts + 1,
+           worker = %(worker)s, taken_at = clock_timestamp()
      where i.id = (
        select q.id from aws_lambda.invocations q
         where q.state = 'queued' and q.run_after <= clock_timestamp()
+          -- A task is started by who has its container, and stopped by who runs it: its id begins
+          -- with his mark. After a minute anybody says of him that he is gone.
+          and (%(containers)s::text[] is null or q.payload ->> 'action' is distinct from 'run_task'
+               or q.payload ->> 'container' = any (%(containers)s))
+          and (%(mark)s::text is null or q.payload ->> 'action' is distinct from 'stop_task'
+               or q.payload ->> 'task_arn' ~ ('/' || %(mark)s || '[^/]*$')
+               or q.received_at < clock_timestamp() - interval '1 minute')
         order by q.run_after, q.id
         limit 1
         for update skip locked
@@ -63,6 +71,8 @@ _RECOVER = """
     update aws_lambda.invocations
        set state = 'queued', attempts = attempts - 1, run_after = clock_timestamp()
      where state = 'running'
+       and (worker is null or worker = %(worker)s
+            or taken_at < clock_timestamp() - make_interval(secs => %(lost_s)s))
 """
 _NEXT = """
     select extract(epoch from min(run_after) - clock_timestamp())::float8 as due_in_s
@@ -84,6 +94,30 @@ _GIVE_UP = """
     select %s, %s::json, 'Event' from ended where %s
 """
 _PRUNE = "delete from aws_lambda.invocations where finished_at < clock_timestamp() - %s::interval"
+
+
+_RECOVER_OTHERS = """
+    update aws_lambda.invocations
+       set state = 'queued', attempts = attempts - 1, run_after = clock_timestamp()
+     where state = 'running' and worker <> %(worker)s
+       and taken_at < clock_timestamp() - make_interval(secs => %(lost_s)s)
+"""
+_GRACE_S = 30.0  # beyond a function's timeout, at which its environment is killed
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one of several takes out of a queue that they share.
+
+    Parameters
+        worker      its name, different from that of the others, the same after a restart.
+        mark        how the ids of its tasks begin; None: it is alone.
+        containers  the containers that it can start; None: all.
+    """
+
+    worker: str = "local"
+    mark: str | None = None
+    containers: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +144,7 @@ class LambdaQueue:
         dsn        a superuser's DSN of the database with the stand-in.
         functions  the functions that exist.
         log_dir    folder for what the handlers print.
+        share      of the queue, where others deliver from it, too.
     """
 
     def __init__(
@@ -118,8 +153,11 @@ class LambdaQueue:
         functions: Iterable[LambdaFunction],
         log_dir: Path,
         rules: DeliveryRules | None = None,
+        *,
+        share: Share | None = None,
     ) -> None:
         self._dsn = dsn
+        self._share = share or Share()
         self._functions = {function.name: function for function in functions}
         self._rules = rules or DeliveryRules()
         self._environments = LambdaEnvironments(self._functions, log_dir)
@@ -136,7 +174,7 @@ class LambdaQueue:
     def start(self) -> Self:
         """Deliver what a killed runtime left, then whatever comes."""
         with Database(self._dsn, "Lambda start", self._stopping) as database:
-            database.run(_RECOVER)
+            database.run(_RECOVER, self._names())
             database.run(_PRUNE, [_KEEP])
         self._environments.warm()
         self._spawn("lambda-listener", self._listen)
@@ -158,6 +196,17 @@ class LambdaQueue:
             self._events.close()
         self._nudged.close()
         self._nudging.close()
+
+    def _names(self) -> dict[str, Any]:
+        """What the statements about a shared queue ask for."""
+        timeouts = [function.timeout_s for function in self._functions.values()]
+        share = self._share
+        return {
+            "worker": share.worker,
+            "mark": share.mark,
+            "containers": None if share.containers is None else list(share.containers),
+            "lost_s": max(timeouts, default=0.0) + _GRACE_S,
+        }
 
     def put(self, function_name: str, event: Any) -> None:
         """Put an event in the queue of a function, as EventBridge does. Raises StoppedError."""
@@ -203,6 +252,7 @@ class LambdaQueue:
             connection.execute(f"listen {CHANNEL}".encode())
             self._wake()
             while not self._stopping.is_set() and not database.lost():
+                database.run(_RECOVER_OTHERS, self._names())
                 due_in_s = database.run(_NEXT)[0]["due_in_s"]
                 if not list(connection.notifies(timeout=0)):
                     wait_s = _IDLE_WAIT_S if due_in_s is None else max(due_in_s, 0.05)
@@ -228,7 +278,7 @@ class LambdaQueue:
     def _deliver(self, database: Database) -> None:
         while not self._stopping.is_set():
             seen = self._looked
-            rows = database.run(_CLAIM)
+            rows = database.run(_CLAIM, self._names())
             if rows:
                 self._handle(database, rows[0])
                 continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import secrets
@@ -24,6 +23,7 @@ from locaria.local.places import CONTAINERS, DEFAULT_STATE_DIR, LAMBDA
 from locaria.local.postgres import PostgresServer
 from locaria.local.private_file import PrivateFile
 from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
+from locaria.local.state_lock import hold
 from locaria.local.ticker import Ticker
 from locaria.local.web_process import WebServer
 from locaria.web.sockets import DEFAULT_PORT
@@ -43,10 +43,6 @@ _S3_VARIABLES = (
     "AWS_ENDPOINT_URL_S3",
 )
 INGEST = "bundle_ingest"  # the container whose endpoint is the status' "ingest"
-
-
-class AlreadyRunningError(Exception):
-    """Another runtime holds this state directory; the message says how to stop it."""
 
 
 class Runtime:
@@ -168,15 +164,9 @@ class Runtime:
 
     def _lock(self) -> None:
         """Hold the state directory; the system lets go of it however we end."""
-        lock = self._running.enter_context((self.state_dir / "runtime.lock").open("w"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            pid = self._status.get("pid")
-            raise AlreadyRunningError(
-                f"Locaria is already running on {self.state_dir} (process {pid}). "
-                f"Stop it with: locaria down --state-dir {self.state_dir}"
-            ) from error
+        told = f"Stop it with: locaria down --state-dir {self.state_dir}"
+        pid = self._status.get("pid")
+        self._running.enter_context(hold(self.state_dir, f"process {pid}", told))
 
     def _prepare(self) -> Site:
         if self.server is not None:

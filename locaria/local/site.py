@@ -108,11 +108,11 @@ def install_site(site: Site, kept: PrivateFile, dockers_json: Path) -> list[str]
     with psycopg.connect(site.owner_dsn, autocommit=True) as connection:
         names = register_containers(connection, dockers_json) if dockers_json.exists() else []
         for name in names:
-            _configure_launch(connection, name)
+            configure_launch(connection, name)
     return names
 
 
-def _configure_launch(connection: psycopg.Connection[tuple[object, ...]], container: str) -> None:
+def configure_launch(connection: psycopg.Connection[tuple[object, ...]], container: str) -> None:
     """Write how a container is started here; what a person added for it is kept."""
     ours = {
         "arn": LambdaFunction("ecsRunTask", Path()).arn,

@@ -51,6 +51,46 @@ def install_standin(
         _find_host(connection)
 
 
+def install_queue(owner_dsn: str, functions: Iterable[str] = FUNCTIONS) -> None:
+    """Install or bring up to date the stand-in for agents, as the owner of Locaria's schema.
+
+    It needs no superuser and no dblink, only CREATE on the database: an invocation is written in
+    the transaction that asks for it.
+    Raises StandinError where the real extension is, or somebody else's stand-in.
+    """
+    with psycopg.connect(owner_dsn) as connection:
+        connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        row = connection.execute(_OTHERS).fetchone()
+        real, foreign = cast(tuple[bool, bool], row)
+        if real:
+            raise StandinError("the extension aws_lambda is installed here: it needs no agent")
+        if foreign:
+            raise StandinError(
+                "the schema aws_lambda belongs to somebody else (locaria up on this database?): "
+                "give its owner's DSN, or as a superuser: "
+                "drop schema aws_lambda, aws_commons cascade"
+            )
+        connection.execute("set local client_min_messages = warning")
+        paths = {path.name: path for path in STANDIN_SQL.glob("*.sql")}
+        paths |= {path.name: path for path in (STANDIN_SQL / "queue").glob("*.sql")}
+        for name in sorted(paths):
+            connection.execute(paths[name].read_bytes())
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into aws_lambda.functions (function_name) values (%s) "
+                "on conflict do nothing",
+                [(name,) for name in functions],
+            )
+
+
+_OTHERS = """
+    select exists (select from pg_extension where extname = 'aws_lambda'),
+           exists (select from pg_namespace
+                    where nspname in ('aws_lambda', 'aws_commons')
+                      and not pg_has_role(nspowner, 'usage'))
+"""
+
+
 def _check(connection: _Connection) -> None:
     row = connection.execute(
         """

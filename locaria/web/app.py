@@ -23,11 +23,13 @@ from locaria.web.headers import SafeHeaders
 from locaria.web.hub import Hub
 from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse, too_large
+from locaria.web.monitoring import Monitoring
 from locaria.web.session import Session
 from locaria.web.settings import Settings
 
 log = logging.getLogger(__name__)
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
 DASHBOARD = STATIC / "index.html"
 
 
@@ -40,6 +42,7 @@ class Server:
         self.hub = Hub(self.database, settings.dsn)
         self.caller = Caller(self.database)
         self.gate = Gate(settings, self.database)
+        self.monitoring = Monitoring(self.gate, self.database, self.hub, self.caller)
 
     async def socket(self, socket: WebSocket) -> None:
         """`/ws`."""
@@ -49,7 +52,11 @@ class Server:
             await socket.send_denial_response(_refusal(refusal))
             return
         await socket.accept()
-        await Session(socket, identity, self.caller, self.hub, self.settings.limit).run()
+        self.monitoring.connections += 1
+        try:
+            await Session(socket, identity, self.caller, self.hub, self.settings.limit).run()
+        finally:
+            self.monitoring.connections -= 1
 
     async def api(self, asking: HttpRequest) -> Response:
         """`POST /api`: one request, one reply, the same JSON as over the WebSocket."""
@@ -99,10 +106,9 @@ class Server:
             return PlainTextResponse("Locaria. The API is at /ws and POST /api.\n")
         return FileResponse(DASHBOARD)
 
-    async def live(self, asking: HttpRequest) -> Response:
-        """`/live`: this process answers, whatever its database does."""
-        del asking
-        return _json('{"status": "ok"}')
+    async def description(self, asking: HttpRequest) -> Response:
+        """`/openapi.json`, `/asyncapi.json`: this API, for machines."""
+        return FileResponse(HERE / asking.url.path.lstrip("/"), media_type="application/json")
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
@@ -122,7 +128,11 @@ def make_app(server: Server) -> Starlette:
         WebSocketRoute("/ws", server.socket),
         Route("/api", server.api, methods=["POST"]),
         Route("/ticket", server.ticket, methods=["POST"]),
-        Route("/live", server.live),
+        Route("/live", server.monitoring.live),
+        Route("/healthz", server.monitoring.healthz),
+        Route("/metrics", server.monitoring.metrics),
+        Route("/openapi.json", server.description),
+        Route("/asyncapi.json", server.description),
         Route("/", server.dashboard),
         Mount("/static", StaticFiles(directory=STATIC, check_dir=False)),
     ]

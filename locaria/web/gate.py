@@ -101,7 +101,7 @@ class Gate:
         found = rows[0][0]
         if found is None:
             raise RefusedError(401, "the ticket is unknown, used or too old")
-        identity = Identity(found["role"], found["subject"], found["expires"])
+        identity = Identity(found["role"], found.get("subject") or "unnamed", found.get("expires"))
         if identity.is_expired:
             raise RefusedError(401, "the token has expired")
         return identity

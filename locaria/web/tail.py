@@ -30,8 +30,13 @@ class Tail:
             self._sent = {k: v for k, v in self._sent.items() if k > self.after}
         return fresh
 
+    @property
+    def last(self) -> int:
+        """The greatest number sent."""
+        return max(self._sent, default=self.after)
+
     def begin(self, numbers: list[int], now: float) -> None:
         """Take over from a client that has just been told these numbers, in order."""
-        if len(numbers) > 20:
-            self.after = max(self.after, numbers[-21])
+        if numbers:
+            self.after = max(self.after, numbers[max(0, len(numbers) - 20)] - 1)
         self.take(numbers, now)

@@ -60,6 +60,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("command", nargs="+", metavar="CMD", help="after --: the command")
 
+    listen = verbs.add_parser("listen", help="take commands, and run a program for each of them")
+    listen.add_argument("--port", type=int, help="where; LOCARIA_PORT by default")
+    listen.add_argument(
+        "--grace",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="seconds from SIGTERM until a command in hand is killed (default 20)",
+    )
+    listen.add_argument("command", nargs="+", metavar="CMD", help="after --: the program")
+
     stage = verbs.add_parser("stage", help="enter a stage of the work")
     stage.add_argument("name")
     stage.add_argument("--weight", type=float, help="its share of the whole, in tenths")
@@ -102,6 +113,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .supervise import run_command  # noqa: PLC0415 - imports the database driver
 
             return run_command(options)
+        if options.verb == "listen":
+            from .listening import listen_command  # noqa: PLC0415 - as above
+
+            return listen_command(options)
         from .client import report  # noqa: PLC0415 - not needed for --help
 
         return report(options)
@@ -109,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"locaria-report: {error}", file=sys.stderr)
         return 1
     except Outcome as outcome:
-        if outcome.exit_code and options.verb != "run":
+        if outcome.exit_code and options.verb not in ("run", "listen"):
             print(f"locaria-report: {outcome.message}", file=sys.stderr)
         return outcome.exit_code
 

@@ -25,6 +25,7 @@ from .._errors import (
     EXIT_RETRY,
     EXIT_TERMINATED,
     CommandFailed,
+    LeaseLost,
     Outcome,
 )
 from .._run import Run
@@ -88,9 +89,13 @@ class Supervisor:
             server.stop()
         if self._outcome is not None:
             raise self._outcome
-        self._run.check()
-        self._judge(status)
-        self._run.finish(checks=self._said.checks)
+        try:
+            self._run.check()
+            self._judge(status)
+            self._run.finish(checks=self._said.checks)
+        except LeaseLost:
+            # Unless the command itself has called finish_run, with its data in one transaction.
+            self._run.acknowledge()
 
     def _execute(self, socket_path: Path) -> int:
         environment = child_environment(self._run, os.environ.get("LOCARIA_DSN"), socket_path)

@@ -15,6 +15,7 @@ declare
   v_new record;
   v_lease interval;
   v_stage record;
+  v_secrets text[] := locaria.list_secrets(v_file);
 begin
   if jsonb_typeof(p_progress) is distinct from 'object' then
     raise exception using errcode = 'LC007', message = 'report_progress: p_progress must be a JSON object';
@@ -31,7 +32,7 @@ begin
   ) values (
     p_run, v_now, v_now + v_lease, v_now, v_new.stage, v_new.stage_n, v_new.stage_of, case when v_new.stage is not null then v_now end,
     least(greatest(v_new.percent, 0), 100), v_new.rows_done, v_new.rows_total, v_new.unit,
-    v_new.rows_rejected, v_new.bytes_done, v_new.bytes_total, left(v_new.message, 10000)
+    v_new.rows_rejected, v_new.bytes_done, v_new.bytes_total, left(locaria.hide_secrets(v_new.message, v_secrets), 10000)
   )
   on conflict (run_id) do update
   set heartbeat = v_now,

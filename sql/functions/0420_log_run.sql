@@ -14,6 +14,7 @@ declare
   v_limit integer;
   v_debug boolean;
   v_messages jsonb := p_messages;
+  v_secrets text[] := locaria.list_secrets(v_file);
   v_before integer;
   v_count integer;
   v_stored integer := 0;
@@ -44,7 +45,7 @@ begin
   loop
     perform locaria.add_log_message(v_file, p_run,
       case when v_message.level in ('debug', 'info', 'warning', 'error') then v_message.level else 'info' end,
-      v_message.stage, v_message.message, v_message.at);
+      v_message.stage, locaria.hide_secrets(v_message.message, v_secrets), v_message.at);
     v_stored := v_stored + 1;
   end loop;
   if v_before <= v_limit and v_before + v_count > v_limit then

@@ -10,13 +10,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := locaria.clock();
+  v_file bigint := locaria.require_run(p_run);
+  v_result jsonb;
 begin
-  perform locaria.require_run(p_run);
   if jsonb_typeof(p_result) is distinct from 'object' then
     raise exception using errcode = 'LC007', message = 'report_result: p_result must be a JSON object';
   end if;
+  v_result := locaria.hide_json_secrets(p_result, locaria.list_secrets(v_file));
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, result)
-  select p_run, v_now, r.lease_until, p_result from locaria.runs r where r.id = p_run
+  select p_run, v_now, r.lease_until, v_result from locaria.runs r where r.id = p_run
   on conflict (run_id) do update set result = coalesce(p.result, '{}') || excluded.result;
 end
 $$;

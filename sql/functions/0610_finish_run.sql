@@ -9,6 +9,8 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_secrets text[];
 begin
   if cardinality(locaria.finish_runs(array[p_run])) = 0 then
     -- Finished already, and the answer got lost: saying it again is right.
@@ -19,8 +21,10 @@ begin
     return;
   end if;
   if p_message is not null or p_result is not null then
+    select locaria.list_secrets(file_id) into v_secrets from locaria.runs where id = p_run;
     update locaria.runs
-    set message = coalesce(left(p_message, 10000), message), result = coalesce(result, '{}') || coalesce(p_result, '{}')
+    set message = coalesce(left(locaria.hide_secrets(p_message, v_secrets), 10000), message),
+      result = coalesce(result, '{}') || coalesce(locaria.hide_json_secrets(p_result, v_secrets), '{}')
     where id = p_run;
   end if;
 end

@@ -24,6 +24,7 @@ declare
   v_status text;
   v_run_after timestamptz;
   v_attempts integer;
+  v_secrets text[];
 begin
   -- Lock order, everywhere: files, runs, run_progress.
   select * into v_file from locaria.files where claimed_by = p_run for update;
@@ -34,11 +35,13 @@ begin
   select * into strict v_container from locaria.containers where name = v_run.container;
   select * into v_cancel from locaria.run_progress where run_id = p_run;
   v_attempts := v_file.attempts;
+  v_secrets := locaria.list_secrets(v_file.id);
+  v_error := locaria.hide_secrets(v_error, v_secrets);
   v_run_after := v_file.run_after;
   if p_outcome = 'cancelled' or v_cancel.cancel_requested is not null then
     v_outcome := 'cancelled';
     v_status := 'CANCELLED';
-    v_error := coalesce(format('cancelled by %s', v_cancel.cancelled_by) || coalesce(': ' || nullif(v_cancel.cancel_reason, ''), ''), p_error, 'cancelled');
+    v_error := coalesce(format('cancelled by %s', v_cancel.cancelled_by) || coalesce(': ' || nullif(v_cancel.cancel_reason, ''), ''), v_error, 'cancelled');
   elsif p_outcome = 'released' then
     v_status := v_run.requested_status;
     v_attempts := greatest(0, v_attempts - 1);
@@ -62,7 +65,7 @@ begin
   where id = v_file.id;
   perform set_config('locaria.hot_path', '', true);
   perform locaria.close_run(p_run, v_outcome, v_status, case when v_outcome = 'cancelled' then 'cancelled' else p_error_kind end,
-    v_error, p_error_detail, p_exit_code);
+    v_error, locaria.hide_secrets(p_error_detail, v_secrets), p_exit_code);
   if locaria.is_watched() then
     perform locaria.notify_changes(array[v_file.id]);
   end if;

@@ -16,8 +16,20 @@ begin
   perform set_config('lock_timeout', '1000', true);
   -- Each step for itself: what goes wrong in one is told and does not keep the others from healing.
   foreach v_step in array array[
-    'expire_runs', 'stop_overdue_runs', 'expire_tasks', 'ensure_listeners', 'retry_dispatches', 'dispatch_backlog', 'stop_tasks',
-    'drop_left_staging_tables', 'drop_kept_tables', 'turn_log_partitions', 'count_throughput', 'forget_old_rows', 'forget_connections',
+    'expire_runs',
+    'stop_overdue_runs',
+    'expire_tasks',
+    'ensure_listeners',
+    'retry_dispatches',
+    'dispatch_backlog',
+    'stop_tasks',
+    'drop_left_staging_tables',
+    'drop_kept_tables',
+    'turn_log_partitions',
+    'count_throughput',
+    'count_outcomes',
+    'forget_old_rows',
+    'forget_connections',
     'fail_lost_ingests'
   ] loop
     begin

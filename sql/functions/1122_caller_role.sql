@@ -5,7 +5,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select case least(m.rank, array_position(array['reader', 'submitter', 'operator'], nullif(current_setting('locaria.api_role', true), '')))
+  select case least(m.rank, case coalesce(current_setting('locaria.api_role', true), '')
+      when '' then 3 when 'reader' then 1 when 'submitter' then 2 when 'operator' then 3 else 0 end)
     when 1 then 'reader' when 2 then 'submitter' when 3 then 'operator' else 'none' end
   from (
     select case

@@ -7,6 +7,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set jit = off
 as $$
 declare
   v_has_id boolean := coalesce(jsonb_typeof(p_request) = 'object' and p_request ? 'request_id', false);

@@ -10,8 +10,10 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set plan_cache_mode = force_generic_plan
 as $$
 begin
+  -- One plan for all: planning this view takes longer than reading a file through it.
   return query
   select s.file_id, jsonb_build_object(
     'container_id', s.file_id,
@@ -42,7 +44,7 @@ begin
     'submitted_by', s.submitted_by,
     'endpoint', s.endpoint,
     'command', s.command,
-    'attributes', case when not p_short or pg_column_size(s.attributes) <= 4000 then s.attributes else coalesce((
+    'attributes', case when not p_short or length(s.attributes::text) <= 4000 then s.attributes else coalesce((
       select jsonb_object_agg(e.key, e.value) from jsonb_each(s.attributes) as e where length(e.value::text) <= 200 and length(e.key) <= 100
     ), '{}') end
   )

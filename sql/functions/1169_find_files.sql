@@ -43,7 +43,7 @@ begin
   end loop;
   if v_forwards then
     ids := ids[greatest(1, cardinality(ids) - p_limit + 1):];
-    next := coalesce(ids[cardinality(ids)], p_before + 1);
+    next := coalesce(ids[cardinality(ids)], least(p_before, 9223372036854775806) + 1);
   elsif cardinality(ids) > p_limit then
     ids := ids[:p_limit];
     next := ids[p_limit];

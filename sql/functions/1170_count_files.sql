@@ -10,7 +10,7 @@ declare
   v_now timestamptz := locaria.clock();
 begin
   select * into v_last from locaria.file_counts;
-  if v_began - v_last.counted < least(v_last.took * 50, '10 minutes') and v_began >= v_last.counted then
+  if v_last.counted between v_began - least(v_last.took * 50, '10 minutes') and v_began then
     return v_last;
   end if;
   select coalesce(jsonb_agg(to_jsonb(n)), '[]') into v_last.counts

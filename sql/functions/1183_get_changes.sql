@@ -7,6 +7,7 @@ language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set jit = off
 as $$
   select locaria.describe_status(d.file, (
       select jsonb_agg(jsonb_build_object('id', m.id, 'date', to_char(m.at at time zone 'utc', 'DD-MM-YYYY HH24:MI:SS'), 'level', m.level, 'log', m.message) order by m.id)

@@ -18,7 +18,7 @@ declare
 begin
   perform locaria.require_run(p_run);
   -- Two posts of the same bytes: the second waits here for the first, and then finds it.
-  perform pg_advisory_xact_lock(4242005, hashtext(p_digest));
+  perform pg_advisory_xact_lock(4242006, hashtext(p_digest));
   select * into v_job from locaria.ingest_jobs where job_id = p_job for update;
   if not found then
     raise exception using errcode = 'LC008', message = format('there is no job %s', p_job);
@@ -50,7 +50,7 @@ begin
     'user', v_job.ingest_user, 'digest', p_digest));
   update locaria.ingest_jobs
   set phase = 'registered', digest = p_digest, original = p_digest is not null and not p_again, last_update = v_now,
-    bytes_received = coalesce((p_attributes ->> 'bytes')::bigint, bytes_received), details = '{}'
+    bytes_received = coalesce((p_attributes ->> 'bytes')::bigint, bytes_received)
   where job_id = p_job;
   return p_job;
 end

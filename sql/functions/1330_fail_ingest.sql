@@ -13,8 +13,7 @@ declare
   v_job locaria.ingest_jobs;
 begin
   update locaria.ingest_jobs
-  set phase = 'failed', exception = left(coalesce(nullif(p_reason, ''), 'no reason was given'), 10000), last_update = v_now,
-    details = '{}', settled = null
+  set phase = 'failed', exception = left(coalesce(nullif(p_reason, ''), 'no reason was given'), 10000), last_update = v_now, settled = null
   where job_id = p_job and phase = 'uploading'
   returning * into v_job;
   if not found then

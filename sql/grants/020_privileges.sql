@@ -28,8 +28,9 @@ grant execute on function
   locaria.index_staging(bigint, text, jsonb),
   locaria.check_scripts(text[]),
   locaria.publish_staging(bigint, text, bigint),
-  locaria.publish_load(bigint, jsonb, text[], text[]),
   locaria.check_download(bigint, text),
+  locaria.find_published(bigint, jsonb),
+  locaria.publish_load(bigint, jsonb, text[], text[]),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
   locaria.fail_run(bigint, text, text, text, interval, integer),
@@ -43,6 +44,8 @@ grant execute on function
   locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb),
   locaria.report_ingests(bigint, jsonb),
   locaria.register_ingest(bigint, bigint, text, jsonb, boolean),
+  locaria.get_resumable(bigint),
+  locaria.report_resumable(bigint, bigint, bigint, jsonb, interval),
   locaria.fail_ingest(bigint, text),
   locaria.fail_lost_ingests(),
   locaria.get_ingest_state(bigint),
@@ -81,16 +84,16 @@ grant execute on function locaria.record_task_event(jsonb), locaria.tick() to lo
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
-  locaria.clock(), locaria.statement_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
+  locaria.clock(), locaria.statement_clock(), locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
   locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint)
 to locaria_app, locaria_reader, locaria_operator;
 
-grant execute on function locaria.clock() to locaria_loader;
+grant execute on function locaria.clock(), locaria.may_move_clock() to locaria_loader;
 
 -- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
 grant usage on schema locaria to locaria_web;
 grant execute on function
-  locaria.api(jsonb, jsonb), locaria.api_text(text, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
   locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
   locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
 to locaria_reader, locaria_app, locaria_operator;

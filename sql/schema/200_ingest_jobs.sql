@@ -56,5 +56,5 @@ insert into locaria.parameters (parameter_name, parameter, description) values
   ('ingest_config',
    '{"max_bytes": 109951162777600, "max_members": 200000, "max_seconds": 86400, "idle_seconds": 60, "max_metadata_bytes": 134217728,
      "user_header": "Remote-User", "default_user": "", "move_roots": [], "policy_function": "locaria.apply_ingest_policy",
-     "resumable_seconds": 86400, "keep_failed_seconds": 604800}',
-   'Bundle ingest: greatest bundle, number of members and metadata document; seconds that an upload may take, and go without a byte; the header that names the user, and who it is without; folders below which /move may take files; the policy function; how long a resumable upload waits for its client; how long the bundle of a failed job is kept for retry.');
+     "resumable_seconds": 86400, "keep_failed_seconds": 604800, "clean_seconds": 5}',
+   'Bundle ingest: greatest bundle, number of members and metadata document; seconds that an upload may take, and go without a byte; the header that names the user, and who it is without; folders below which /move may take files; the policy function; how long a resumable upload waits for its client; how long the bundle of a failed job is kept for retry; how often the listener removes what was left.');

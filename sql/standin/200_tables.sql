@@ -65,9 +65,17 @@ comment on column aws_lambda.invocations.response is 'What the handler returned,
 comment on column aws_lambda.invocations.function_error is 'Unhandled when the last attempt raised.';
 comment on column aws_lambda.invocations.log_tail is 'The last 4 KB that the handler printed.';
 
+-- Added later: a database that has the table gets the columns, too.
+alter table aws_lambda.invocations add column if not exists worker text, add column if not exists taken_at timestamptz;
+comment on column aws_lambda.invocations.worker is 'Which runtime or agent took it, for the last time.';
+comment on column aws_lambda.invocations.taken_at is 'When.';
+
 create index if not exists invocations_waiting
   on aws_lambda.invocations (run_after, id)
   where state = 'queued';
+create index if not exists invocations_running
+  on aws_lambda.invocations (taken_at)
+  where state = 'running';
 create index if not exists invocations_ended
   on aws_lambda.invocations (finished_at)
   where finished_at is not null;

@@ -141,17 +141,31 @@ def test_a_container_with_autostart_comes_up_by_itself_and_stays_silent_when_can
         place.db.execute("update locaria.containers set autostart = false, autostart_file = null")
 
 
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("nowhere", "there is no table nowhere: load it first"),
+        ("private", "grant select on private to locaria_loader"),
+        ("plain", "no column of the latitude"),
+    ],
+)
+def test_a_place_finder_that_cannot_read_its_table_says_what_to_do(
+    place: Place, table: str, words: str
+) -> None:
+    place.db.execute("create table if not exists public.private (name text)")
+    place.db.execute("create table if not exists public.plain (name text)")
+    place.db.execute("grant select on public.plain to locaria_loader")
+    row = place.wait(place.submit("place_finder", table=table))
+    assert (row["phase"], row["attempt"]) == ("failed", 1), place.story(row["file_id"])
+    assert words in row["last_error"]
+
+
 def test_the_place_finder_finds_what_was_loaded_and_refreshes(place: Place, tmp_path: Path) -> None:
     table = tmp_path / "harbours.csv"
     table.write_text("ident,name,lat,lon\nA,Zürich Hafen,47.36,8.54\nB,Port of Genève,46.2,6.15\n")
     load = place.submit("file_loader", path=str(table), table="harbours")
     assert place.wait(load)["phase"] == "done", place.story(load)
     finder = place.submit("place_finder", table="harbours", columns=["ident"])
-    row = place.wait(finder)
-    assert row["phase"] == "failed"
-    assert "grant select on harbours to locaria_loader" in row["last_error"]
-    place.db.execute("grant select on public.harbours to locaria_loader")
-    place.db.execute("select locaria.retry(%s)", [finder])
     endpoint = place.wait(finder, listening)["endpoint"]
     (found,) = post(endpoint, "find", name="geneve")[1]["result"]
     assert (found["ident"], found["name"]) == ("B", "Port of Genève")

@@ -74,7 +74,7 @@ def test_priority_and_time_stand_on_the_row(locaria: Command, csv: Path) -> None
         (["x://y", "--after", "someday"], "is not a time"),
         (["x://y", "--priority", "99999"], "99999 is not in the range"),
         (["x://y", "-a", "path=z"], "path is given twice"),
-        ([], "Missing argument"),
+        ([], "Name a PATH or URL"),
     ],
 )
 def test_a_wrong_argument_is_told_and_nothing_is_inserted(

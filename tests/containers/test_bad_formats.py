@@ -309,7 +309,7 @@ def test_credentials_come_from_the_environment_and_stand_nowhere(
         url = f"http://127.0.0.1:{server.server_port}/places.csv"
         file = loader.insert(url, **attributes)
         output = loader.drain(
-            LOCARIA_FETCH_PRIVATE="1", LOCARIA_CREDENTIALS_MAPS="canary-token-1234"
+            LOCARIA_FETCH_PRIVATE="1", LOCARIA_CREDENTIAL_MAPS="canary-token-1234"
         )
         server.shutdown()
     if attributes:

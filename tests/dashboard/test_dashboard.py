@@ -62,7 +62,7 @@ def test_an_empty_place_teaches_the_insert(place: Place, page: Page) -> None:
         page.open(hash_)
         sql = page.one(".empty code").text
         assert sql.startswith("insert into locaria.files")
-    place.db.execute(sql.replace("returning", "on conflict do nothing returning"))
+    place.db.execute(sql)
     page.until(lambda: len(page.ids()) == 1, "the inserted file")
     assert not page.one("table.files").get_attribute("hidden")
     place.forget()
@@ -238,6 +238,25 @@ def tab_to(page: Page, property_: str, wanted: str) -> None:
     raise AssertionError(f"Tab never comes to {wanted}")
 
 
+NAMELESS = """
+const controls = document.querySelectorAll("button, a, input, select, textarea");
+const isNamed = (e) => e.innerText || e.ariaLabel || e.labels?.length;
+return [...controls].filter((e) => e.checkVisibility() && !isNamed(e)).map((e) => e.outerHTML);
+"""
+BANNER = """
+window.told = [];
+const banner = document.getElementById("banner");
+const tell = () => told.push(banner.innerText);
+new MutationObserver(tell).observe(banner, {childList: true, attributes: true});
+"""
+STORED = "return JSON.stringify([localStorage, sessionStorage, document.cookie, location.href])"
+
+
+def shown_code(code: int) -> str:
+    """How a character that can't be seen is shown."""
+    return f"\u2039U+{code:04X}\u203a"
+
+
 HOSTILE = "<img src=x onerror=hacked=1><script>hacked=1</script>\u202egnp.exe\x07" + "w" * 300
 
 
@@ -256,9 +275,10 @@ def test_hostile_text_is_text(place: Place, page: Page) -> None:
         page.open(hash_)
         assert page.script("return document.documentElement.scrollWidth <= innerWidth"), hash_
         assert page.script(
-            "return [typeof hacked, document.querySelectorAll('main img, main script, main b').length]"
+            "const made = document.querySelectorAll('main :is(img, script, b)');"
+            "return [typeof hacked, made.length]"
         ) == ["undefined", 0]
-    assert "‹U+202E›gnp.exe‹U+0007›" in page.text("h1")
+    assert shown_code(0x202E) + "gnp.exe" + shown_code(7) in page.text("h1")
     assert "<script>hacked=1</script>" in page.text(".log-lines")
     assert len(page.text(".log-lines")) < 1500
     page.click(".log-lines button")
@@ -282,14 +302,13 @@ def test_a_phone_shows_everything_without_scrolling_sideways(place: Place, page:
     for hash_ in ("#/", "#/files", f"#/files/{file}", "#/submit/file_loader", "#/nowhere"):
         page.open(hash_)
         assert page.script("return document.documentElement.scrollWidth") <= 360, hash_
-        nameless = "return [...document.querySelectorAll('button, a, input, select, textarea')].filter(e => e.checkVisibility() && !(e.innerText || e.ariaLabel || e.labels?.length)).map(e => e.outerHTML)"
-        assert page.script(nameless) == [], hash_
+        assert page.script(NAMELESS) == [], hash_
 
 
 def test_the_overview_shows_containers_throughput_and_health(place: Place, page: Page) -> None:
     page.open("#/")
-    assert "file_loader" in page.text(".cards")
-    assert page.one(".well, .findings")
+    assert "Loads a CSV file" in page.text(".cards")
+    assert page.one(".well").text.startswith("All well")
     picture = page.one("[data-plot=ended]")
     assert picture.accessible_name.startswith("Ended per minute")
     tab_to(page, "className", "plots")
@@ -302,6 +321,33 @@ def test_the_overview_shows_containers_throughput_and_health(place: Place, page:
     page.until(lambda: page.text(".tiles [data-phase=held] strong") != held, "one more is held")
 
 
+def test_what_is_not_well_is_said_with_its_remedy(place: Place, page: Page) -> None:
+    wrong = {"arn": "arn:aws:lambda:local:000000000000:function:nobody"}
+    change = "update locaria.parameters set parameter = {} where parameter_name = 'fargate_config'"
+    page.open("#/")
+    place.db.execute(change.format("parameter || %s"), [json.dumps({"spare": wrong})])
+    file = place.submit("spare")
+    try:
+        page.says(".findings", "dispatch of spare")
+        assert "select * from locaria.dispatches" in page.text(".findings .copyable code")
+        page.says(page.row(file), "no task could be started")
+    finally:
+        place.db.execute("select locaria.cancel(%s)", [[file]])
+        place.db.execute(change.format("parameter - 'spare'"))
+        place.forget()
+
+
+def test_an_address_that_names_nothing_says_so(page: Page) -> None:
+    page.open("#/files/999999999")
+    page.says("main", "There is no file 999999999")
+    page.go("#/files/abc")
+    page.says("main", "There is no such page")
+    page.go("#/files?phase=sideways")
+    page.says("main", "sideways")
+    page.click("main a[href='#/files']")
+    page.until(lambda: page.ids() and page.all(".chips"), "the list again")
+
+
 def web_processes() -> list[int]:
     """The web server of the runtime: a child of this process."""
     children = Path("/proc/self/task").glob("*/children")
@@ -312,17 +358,13 @@ def web_processes() -> list[int]:
 def test_a_lost_connection_is_told_and_caught_up(place: Place, page: Page) -> None:
     [before] = hold(place)
     page.open("#/files")
-    page.script(
-        "window.told = []; new MutationObserver(() => told.push(document.getElementById('banner').innerText))"
-        ".observe(document.getElementById('banner'), {childList: true, attributes: true})"
-    )
+    page.script(BANNER)
     for pid in web_processes():
         os.kill(pid, signal.SIGKILL)
     page.until(lambda: "connection is lost" in " ".join(page.script("return told")), "says so")
     [during] = hold(place)
     page.until(page.is_live, "reconnected")
     page.until(lambda: page.ids()[:2] == [during, before], "what happened meanwhile")
-    assert not page.one("main").find_elements("css selector", ".banner")
     assert page.script("return document.getElementById('banner').hidden")
     [after] = hold(place)
     page.until(lambda: page.ids()[0] == after, "subscribed again")
@@ -376,9 +418,7 @@ def test_who_is_not_known_signs_in_and_a_reader_only_looks(
         guarded.go("#/submit/file_loader")
         guarded.says(".notice", "this takes submitter")
         assert guarded.all("form.parameters") == []
-        kept = guarded.script(
-            "return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
-        )
+        kept = guarded.script(STORED)
         assert "reader-token" not in kept
         page.browser.get("about:blank")
     page.console()  # The browser itself says there that it was refused.

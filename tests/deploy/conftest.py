@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -13,17 +12,19 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from click.testing import CliRunner, Result
+from moto.cloudformation.models import Stack
 from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
-from locaria.local.places import ROOT
+from locaria.cli import main, render
 from tests.conftest import Database
 
 REGION = "eu-west-1"
 DOCKER = """
-    #!{python}
+    #!{python} -SE
     # Stands in for docker: keeps a diary, "pushes" by telling moto's ECR that the image is there.
-    import json, os, pathlib, sys, boto3
+    import json, os, pathlib, sys
     words = sys.argv[1:]
     here = pathlib.Path(__file__).parent
     with (here / "diary.jsonl").open("a") as diary:
@@ -33,12 +34,21 @@ DOCKER = """
     if words[0] == "login":
         sys.stdin.read()
     if words[0] == "push":
-        name, _, tag = words[1].partition("/")[2].rpartition(":")
-        if os.environ.get("FAKE_PUSH_FAILS", "-") in name:
+        if os.environ.get("FAKE_PUSH_FAILS") == "yes":
             sys.exit("denied: requested access to the resource is denied")
-        ecr = boto3.client("ecr", region_name="{region}")
-        manifest = json.dumps({{"schemaVersion": 2, "config": {{"digest": tag}}, "layers": []}})
-        ecr.put_image(repositoryName=name, imageManifest=manifest, imageTag=tag)
+        import urllib.request
+        name, _, tag = words[1].partition("/")[2].rpartition(":")
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        config = {{"digest": "sha256:" + tag}}
+        manifest = {{"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}}
+        asked = {{"repositoryName": name, "imageTag": tag, "imageManifest": json.dumps(manifest)}}
+        headers = {{
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": "AmazonEC2ContainerRegistry_V20150921.PutImage",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/{region}/ecr/aws4_request",
+        }}
+        url, body = os.environ["AWS_ENDPOINT_URL"], json.dumps(asked).encode()
+        urllib.request.urlopen(urllib.request.Request(url, body, headers))
 """
 
 
@@ -60,26 +70,18 @@ class Account:
             aws_secret_access_key="test",
         )
 
-    def locaria(
-        self, *words: str, answer: str | None = None, **variables: str
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run the command as a process; `answer` is what a person types."""
-        return subprocess.run(
-            [sys.executable, "-m", "locaria.cli", *words],
-            cwd=self.folder,
-            env=self.environment | variables,
-            input=answer if answer is not None else "",
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+    def locaria(self, *words: str, answer: str = "", **variables: str | None) -> Result:
+        """Run the command; `answer` is what a person types."""
+        settings = ["--settings", str(self.folder / "locaria.toml")]
+        given = [*words, *(settings if words[0] != "template" else [])]
+        environment: dict[str, str | None] = {**self.environment, **variables}
+        return CliRunner(env=environment).invoke(main, given, input=answer)
 
     def configure(self, stage: str, *words: str) -> None:
         options = [f"--subnet={each}" for each in self.network["subnets"]]
         options += [f"--security-group={each}" for each in self.network["security_groups"]]
         done = self.locaria("configure", "--stage", stage, "--region", REGION, *options, *words)
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.output
 
     def diary(self) -> list[list[str]]:
         """What docker was called with."""
@@ -87,9 +89,23 @@ class Account:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def _told_as_aws_does(stack: Stack) -> list[dict[str, Any]]:
+    """moto tells a list as Python writes it, `['a', 'b']`; AWS tells it as it was given: `a,b`."""
+    values = {
+        name: ",".join(value) if isinstance(value, list) else value
+        for name, value in stack.stack_parameters.items()
+    }
+    return [
+        {"ParameterKey": name, "ParameterValue": value}
+        for name, value in values.items()
+        if not name.startswith("AWS::")
+    ]
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """A moto server for the session."""
+    Stack.parameter_list = property(_told_as_aws_does)  # type: ignore[assignment]
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -109,7 +125,6 @@ def account(moto_url: str, tmp_path: Path) -> Account:
     environment = {
         "PATH": f"{programs}:{Path(sys.executable).parent}:{os.defpath}",
         "HOME": str(tmp_path),
-        "PYTHONPATH": str(ROOT),
         "AWS_ENDPOINT_URL": moto_url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -125,6 +140,12 @@ def account(moto_url: str, tmp_path: Path) -> Account:
     group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)
     made.network |= {"subnets": subnets, "security_groups": [group["GroupId"]]}
     return made
+
+
+@pytest.fixture(autouse=True)
+def _streams_of_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich keeps the stream that it was made for; here every command has its own."""
+    monkeypatch.setattr(render, "console", render.console.__wrapped__)
 
 
 @pytest.fixture

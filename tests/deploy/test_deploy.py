@@ -3,38 +3,260 @@
 import json
 from typing import Any
 
+import psycopg
 import pytest
+from click.testing import Result
+from moto.backends import get_backend
+from psycopg.rows import dict_row
 
 from locaria.deploy.containers import load_containers
 from tests.conftest import Database
 from tests.deploy.conftest import REGION, Account
 
-CONTAINERS = [container.name for container in load_containers()]
+NAMES = [container.name for container in load_containers()]
+VARIABLES = {v for c in load_containers() for v in c.secrets} - {"LOCARIA_DSN"}
+BUCKET = f"locaria-test-123456789012-{REGION}"
 
 
 @pytest.fixture
 def ready(account: Account, owner_dsn: str) -> Account:
     """An account with a configured stage `test` and its database."""
     account.environment["LOCARIA_DSN"] = owner_dsn
-    account.environment |= {
-        variable: "value"
-        for c in load_containers()
-        for variable in c.secrets
-        if variable != "LOCARIA_DSN"
-    }
+    account.environment |= dict.fromkeys(VARIABLES, "value")
     account.configure("test")
     return account
 
 
-def deployed(account: Account, *words: str, **variables: str) -> Any:
-    return account.locaria("deploy", "--stage", "test", "--yes", "--no-prove", *words, **variables)
+def deploy(account: Account, *words: str, **variables: str | None) -> Result:
+    given = ["deploy", "--stage", "test", "--yes", "--no-prove", *words]
+    return account.locaria(*given, **variables)
 
 
-def test_an_empty_account_is_deployed_to_then_nothing_is_left_to_do(
+def stack_of(account: Account, stage: str = "test") -> dict[str, Any]:
+    [told] = account.client("cloudformation").describe_stacks(StackName=f"locaria-{stage}")[
+        "Stacks"
+    ]
+    assert isinstance(told, dict)
+    told["Parameters"] = {p["ParameterKey"]: p["ParameterValue"] for p in told["Parameters"]}
+    return told
+
+
+def families(account: Account) -> set[str]:
+    found = account.client("ecs").list_task_definition_families(status="ACTIVE")["families"]
+    return set(found)
+
+
+def empty_repositories(account: Account, stage: str) -> None:
+    """What CloudFormation does for `EmptyOnDelete`, which moto does not know."""
+    ecr = account.client("ecr")
+    for name in NAMES:
+        repository = f"locaria-{stage}/{name}"
+        images = ecr.list_images(repositoryName=repository)["imageIds"]
+        ecr.batch_delete_image(repositoryName=repository, imageIds=images)
+
+
+def nothing_was_made(account: Account) -> bool:
+    made = account.client("cloudformation").describe_stacks()["Stacks"]
+    made += account.client("s3").list_buckets()["Buckets"]
+    made += account.client("secretsmanager").list_secrets()["SecretList"]
+    return not made
+
+
+def secret(account: Account, name: str) -> str:
+    told = account.client("secretsmanager").get_secret_value(SecretId=name)
+    return str(told["SecretString"])
+
+
+def test_an_empty_account_is_deployed_to_and_again_nothing_changes(
     ready: Account, db: Database
 ) -> None:
-    done = deployed(ready)
-    print(done.stdout, done.stderr)
-    assert done.returncode == 0
-    done = deployed(ready)
-    print(done.stdout, done.stderr)
+    done = deploy(ready)
+    assert done.exit_code == 0, done.output
+    stack = stack_of(ready)
+    assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    assert families(ready) == {f"locaria-test-{name}" for name in NAMES}
+    calls = [words[0] for words in ready.diary() if words[0] in ("login", "tag", "push")]
+    assert calls == ["login", "tag", "push"] * len(NAMES)
+    build = next(words for words in ready.diary() if words[:2] == ["buildx", "build"])
+    assert "--platform=linux/amd64" in build
+
+    # What a task gets opens the database, as a loader and as nothing else.
+    with psycopg.connect(secret(ready, "locaria/test/LOCARIA_DSN")) as loader:
+        loader.execute("select locaria.start_task('file_loader')")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            loader.execute("select from locaria.files")
+    with psycopg.connect(secret(ready, "locaria/test/events")) as events:
+        events.execute("select locaria.tick()")
+
+    with psycopg.connect(db.dsn, row_factory=dict_row) as owner:
+        row = owner.execute(
+            "select parameter from locaria.parameters where parameter_name = 'fargate_config'"
+        ).fetchone()
+    assert row is not None
+    config = row["parameter"]
+    assert config["default"]["arn"].endswith(":123456789012:function:locaria-test-ecsRunTask")
+    assert config["default"]["cluster"] == "locaria-test"
+    assert config["default"]["subnets"] == ready.network["subnets"]
+    assert config["file_loader"]["task"] == "locaria-test-file_loader"
+
+    before, updated = ready.diary(), stack.get("LastUpdatedTime")
+    again = deploy(ready)
+    assert again.exit_code == 0, again.output
+    assert "Nothing to change." in again.output
+    assert ready.diary()[len(before) :] == []
+    assert stack_of(ready).get("LastUpdatedTime") == updated
+
+
+def test_a_failing_push_is_told_and_the_next_deployment_goes_on_from_there(
+    ready: Account,
+) -> None:
+    failed = deploy(ready, FAKE_PUSH_FAILS="yes")
+    assert failed.exit_code == 1
+    assert "docker failed (exit code 1)" in failed.output
+    assert "denied: requested access" in failed.output
+    assert families(ready) == set(), "no task definition names an image that is not there"
+    made = secret(ready, "locaria/test/LOCARIA_DSN")
+
+    done = deploy(ready)
+    assert done.exit_code == 0, done.output
+    assert families(ready) == {f"locaria-test-{name}" for name in NAMES}
+    assert secret(ready, "locaria/test/LOCARIA_DSN") == made, "what was there is kept"
+
+
+def test_one_image_is_rebuilt_and_the_others_stay(ready: Account) -> None:
+    assert deploy(ready).exit_code == 0
+    before, calls = stack_of(ready)["Parameters"], len(ready.diary())
+    done = deploy(ready, "--container", "file_loader", "--rebuild")
+    assert done.exit_code == 0, done.output
+    after = stack_of(ready)["Parameters"]
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"ImageFileLoader"}
+    assert after["ImageFileLoader"].startswith(before["ImageFileLoader"] + "-")
+    builds = [words for words in ready.diary()[calls:] if words[:2] == ["buildx", "build"]]
+    assert len(builds) == 1
+    assert "Nothing to change." in deploy(ready).output, "the rebuilt image counts as this content"
+
+
+def test_stages_stand_side_by_side_and_one_can_go(ready: Account) -> None:
+    ready.configure("prod")
+    assert deploy(ready).exit_code == 0
+    other = ready.locaria("deploy", "--stage", "prod", "--yes", "--no-prove")
+    assert other.exit_code == 0, other.output
+    assert families(ready) == {f"locaria-{s}-{n}" for s in ("test", "prod") for n in NAMES}
+
+    asked = ready.locaria("destroy", "--stage", "test", answer="no\n")
+    assert asked.exit_code == 1
+    assert stack_of(ready)["StackStatus"].endswith("COMPLETE")
+    empty_repositories(ready, "test")
+    gone = ready.locaria("destroy", "--stage", "test", answer="test\n")
+    assert gone.exit_code == 0, gone.output
+    assert "the bucket " + BUCKET in gone.output
+    living = ready.client("cloudformation").describe_stacks()["Stacks"]
+    assert [each["StackName"] for each in living] == ["locaria-prod"]
+    kept = [each["Name"] for each in ready.client("s3").list_buckets()["Buckets"]]
+    assert BUCKET in kept
+    login = secret(ready, "locaria/test/LOCARIA_DSN")
+
+    back = deploy(ready)
+    assert back.exit_code == 0, back.output
+    assert secret(ready, "locaria/test/LOCARIA_DSN") == login
+
+
+def test_a_dry_run_prints_every_command_and_call_and_does_none(ready: Account) -> None:
+    shown = deploy(ready, "--dry-run", "--prove")
+    assert shown.exit_code == 0, shown.output
+    for line in (
+        "docker buildx build --platform=linux/amd64",
+        f"aws s3api create-bucket --bucket {BUCKET}",
+        "aws secretsmanager create-secret --name locaria/test/LOCARIA_DSN",
+        "--secret-string '***'",
+        "aws cloudformation create-stack --stack-name locaria-test",
+        "docker login --username AWS --password-stdin 123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+        "docker push 123456789012.dkr.ecr.eu-west-1.amazonaws.com/locaria-test/file_loader:",
+        "locaria db upgrade",
+        "insert into locaria.files",
+    ):
+        assert line in shown.output
+    assert nothing_was_made(ready)
+    assert not any(words[0] in ("login", "push", "tag") for words in ready.diary())
+    assert not any(words[:2] == ["buildx", "build"] for words in ready.diary())
+
+
+def test_the_role_is_attached_to_the_database_that_calls_lambda(ready: Account) -> None:
+    rds = ready.client("rds")
+    facts = {"DBInstanceClass": "db.t3.medium", "Engine": "postgres", "AllocatedStorage": 20}
+    login = {"MasterUsername": "owner", "MasterUserPassword": "for tests only"}
+    rds.create_db_instance(DBInstanceIdentifier="site", **facts, **login)
+    ready.configure("test", "--db-instance", "site")
+    done = deploy(ready)
+    assert done.exit_code == 0, done.output
+    [role] = rds.describe_db_instances(DBInstanceIdentifier="site")["DBInstances"][0][
+        "AssociatedRoles"
+    ]
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in stack_of(ready)["Outputs"]}
+    assert role["RoleArn"] == outputs["DatabaseRoleArn"]
+    assert role["FeatureName"] == "Lambda"
+    assert "Nothing to change." in deploy(ready).output
+
+
+# -- bad input: each said before anything is changed -----------------------------------------------
+
+
+def refused(account: Account, *words: str, **variables: str | None) -> str:
+    """What is said; nothing may have been made."""
+    done = deploy(account, *words, **variables)
+    assert done.exit_code in (1, 2), done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert nothing_was_made(account)
+    return done.output
+
+
+def test_what_is_wrong_is_said_before_anything_is_changed(ready: Account) -> None:
+    unknown = ready.locaria("deploy", "--stage", "staging", "--yes")
+    assert unknown.exit_code == 1
+    assert 'there is no stage "staging"' in unknown.output
+    assert "known: test" in unknown.output
+
+    said = refused(ready, AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+    assert "no AWS credentials" in said
+    assert 'there is no AWS region "eu-west-9"' in refused(ready, "--region", "eu-west-9")
+    said = refused(ready, "--region", "eu-west-2")
+    assert "does not exist" in said
+    assert "Is eu-west-2 the right region for stage test?" in said
+    assert "could not be found" in refused(ready, "--profile", "nobody")
+    assert 'there is no container "nothing"' in refused(ready, "--container", "nothing")
+    assert "no database" in refused(ready, LOCARIA_DSN=None)
+
+    wrong = "postgresql://nobody:canary@127.0.0.1:1/nowhere"
+    said = refused(ready, LOCARIA_DSN=wrong)
+    assert "can't connect to the database" in said
+    assert "canary" not in said
+
+    said = refused(ready, FAKE_IMAGE_BYTES=str(9 * 2**30))
+    assert "the image of file_loader has 9,216 MiB, and its limit is 2,048" in said
+
+    ready.configure("test", "--account", "999999999999")
+    assert "these credentials belong to account 123456789012" in refused(ready)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("ROLLBACK_COMPLETE", "locaria destroy --stage test"),
+        ("UPDATE_IN_PROGRESS", "somebody changes it now"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+    ],
+)
+def test_a_stack_that_takes_no_changes_is_told_first(
+    ready: Account, status: str, said: str
+) -> None:
+    template = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue"}}})
+    cloudformation = ready.client("cloudformation")
+    cloudformation.create_stack(StackName="locaria-test", TemplateBody=template)
+    stacks = get_backend("cloudformation")["123456789012"][REGION].stacks
+    next(iter(stacks.values())).status = status
+    done = deploy(ready)
+    assert done.exit_code == 1
+    assert f"the stack locaria-test is in {status}" in done.output
+    assert said in done.output
+    assert ready.client("s3").list_buckets()["Buckets"] == []

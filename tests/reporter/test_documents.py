@@ -1,16 +1,21 @@
 """The examples of docs/loader_authors.md, executed as they stand there."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
+
+import pytest
 
 from locaria.local.binaries import find_binaries
 
 from .conftest import ROOT, Site
 
 TEXT = (ROOT / "docs" / "loader_authors.md").read_text()
+COUNTER = {"LOCARIA_CONTAINER": "word_counter"}
 CSV = "id,name,select\n1,Bern,x\n2,Thun,y\n"
 
 
@@ -96,5 +101,65 @@ def test_the_loader_with_a_checkpoint_loads(site: Site) -> None:
     assert site.one("select count(*) as n from public.measurements")["n"] == 1000
 
 
+@pytest.fixture
+def counter(site: Site) -> Site:
+    """The listener of the documents is registered."""
+    site.owner.execute(
+        "select locaria.register_container('word_counter', %s)",
+        ['{"type": "listener", "port": 8125, "limits": {"idle_timeout": "0 seconds"}}'],
+    )
+    return site
+
+
+def test_the_listener_listens_and_counts_words(counter: Site, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    command = tools / "locaria"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m locaria.cli "$@"\n')
+    command.chmod(0o755)
+    binaries = Path(find_binaries(os.environ.get("LOCARIA_TEST_PG_BIN")).bin_dir)
+    listens = threading.Thread(
+        target=lambda: (
+            counter.await_that(lambda: counter.rows("select from locaria.files"))
+            and counter.start(
+                sys.executable, "-c", blocks("python")[2], **COUNTER, LOCARIA_PORT="0"
+            )
+        )
+    )
+    listens.start()
+    done = subprocess.run(
+        ["sh", "-euc", blocks("sh")[1]],
+        env={
+            **counter.environment,
+            "LOCARIA_DSN": counter.db.dsn,
+            "PATH": f"{tools}:{binaries}:{os.environ['PATH']}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    listens.join()
+    assert done.returncode == 0, done.stderr
+    reply, description = map(json.loads, done.stdout.splitlines()[-2:])
+    assert reply["result"] == {"map": 2}
+    assert description["commands"]["count"]["description"] == "Counts words."
+    insert, select = blocks("sql")[0].split(";", 1)
+    command_file = counter.one(insert)["id"]
+    assert command_file == 2
+    counter.await_that(lambda: counter.file(2)["finished"])
+    assert counter.one(select) == {"outcome": "succeeded", "result": {"result": {"map": 3}}}
+
+
+def test_the_listener_with_a_loop_greets(counter: Site) -> None:
+    counter.owner.execute(
+        "insert into locaria.files (container, attributes)"
+        ' values (\'word_counter\', \'{"command": "greet", "name": "Anna"}\')'
+    )
+    process = counter.start(sys.executable, "-c", blocks("python")[3], **COUNTER)
+    assert process.wait(timeout=30) == 0, process.communicate()[0]
+    assert counter.run(1)["result"] == {"result": "hello Anna"}
+
+
 def test_the_example_of_a_test_passes() -> None:
-    exec(compile(blocks("python")[2], "docs/loader_authors.md", "exec"), {})
+    exec(compile(blocks("python")[4], "docs/loader_authors.md", "exec"), {})

@@ -3,13 +3,16 @@
 import http.client
 import json
 import logging
+import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +23,7 @@ from locaria_reporter._traces import Traces
 from .conftest import CONTAINER, Site
 
 LISTENER = """
-import threading, time
+import os, threading, time
 busy = threading.Lock()
 
 def say(words: str, times: int = 1) -> list[str]:
@@ -33,6 +36,12 @@ def slow(seconds: float) -> bool:
     if alone:
         busy.release()
     return alone
+
+def hold(path):
+    "Lasts until there is such a file."
+    while not os.path.exists(path):
+        time.sleep(0.02)
+    return "let go"
 
 def refuse():
     raise lr.Fatal("not this one")
@@ -50,8 +59,8 @@ def impossible():
     return float("nan")
 
 lr.listen(
-    {"say": say, "slow": slow, "refuse": refuse, "later": later, "fail": fail, "odd": odd,
-     "impossible": impossible},
+    {"say": say, "slow": slow, "hold": hold, "refuse": refuse, "later": later, "fail": fail,
+     "odd": odd, "impossible": impossible},
     limits=lr.Limits(body=1000, waiting=1), grace=GRACE,
 )
 """
@@ -134,7 +143,7 @@ def test_every_answer_is_json_and_says_what_was_wrong(place: Site) -> None:
         "parameters.tone": "is unknown; known: words, times",
         "parameters.times": "must be a whole number",
     }
-    assert "there are: say, slow" in caller.do("dance")[1]["message"]
+    assert "there are: say, slow, hold" in caller.do("dance")[1]["message"]
     for expected, body, more in (
         (400, "{", {}),
         (400, "[]", {}),
@@ -162,30 +171,36 @@ def test_every_answer_is_json_and_says_what_was_wrong(place: Site) -> None:
     assert re.search(r"refuse from 127.0.0.1: 422, not this one \(\d\.\d{3} s\)", text)
 
 
-def test_one_command_at_a_time_a_second_waits_a_third_is_turned_away(place: Site) -> None:
+def test_one_command_at_a_time_a_second_waits_a_third_is_turned_away(
+    place: Site, tmp_path: Path
+) -> None:
     file, caller, _ = start(place)
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(caller.do, "slow", seconds=1.5)
-        executing(place, file, "slow")
+        first = pool.submit(caller.do, "hold", path=str(tmp_path / "go"))
+        executing(place, file, "hold")
         second = pool.submit(caller.do, "slow", seconds=0)
         place.await_that(lambda: caller.send(method="GET")[1]["waiting"] == 1)
         status, said, headers = caller.send({"command": "say", "parameters": {"words": "x"}})
         assert (status, headers["Retry-After"]) == (503, "1")
         assert "waiting already" in said["message"]
-        assert first.result()[1]["result"] is True
+        (tmp_path / "go").touch()
+        assert first.result()[1]["result"] == "let go"
         assert second.result()[1]["result"] is True
     executing(place, file, None)
 
 
-def test_sigterm_lets_the_command_in_hand_end_and_gives_the_file_back(place: Site) -> None:
+def test_sigterm_lets_the_command_in_hand_end_and_gives_the_file_back(
+    place: Site, tmp_path: Path
+) -> None:
     file, caller, process = start(place)
     with ThreadPoolExecutor() as pool:
-        slow = pool.submit(caller.do, "slow", seconds=1.5)
-        executing(place, file, "slow")
+        held = pool.submit(caller.do, "hold", path=str(tmp_path / "go"))
+        executing(place, file, "hold")
         process.send_signal(signal.SIGTERM)
         place.await_that(lambda: caller.send(method="GET")[1]["state"] == "stopping")
         assert place.file(file)["status"] == "FARGATE_PROCESSING", "not given back too early"
-        assert slow.result()[0] == 200
+        (tmp_path / "go").touch()
+        assert held.result()[1]["result"] == "let go"
     assert process.wait(timeout=20) == 143
     row = place.file(file)
     assert (row["status"], row["attempts"]) == ("REGISTERED", 0)
@@ -205,15 +220,16 @@ def test_a_command_that_never_ends_does_not_outlive_the_grace(place: Site) -> No
     assert (row["status"], row["attempts"]) == ("REGISTERED", 0)
 
 
-def test_a_cancel_lets_the_command_in_hand_end(place: Site) -> None:
+def test_a_cancel_lets_the_command_in_hand_end(place: Site, tmp_path: Path) -> None:
     file, caller, process = start(place)
     with ThreadPoolExecutor() as pool:
-        slow = pool.submit(caller.do, "slow", seconds=1.5)
-        executing(place, file, "slow")
+        held = pool.submit(caller.do, "hold", path=str(tmp_path / "go"))
+        executing(place, file, "hold")
         place.owner.execute("select locaria.cancel(%s, 'enough')", [file])
         place.await_that(lambda: caller.send(method="GET")[1]["state"] == "stopping")
         assert "enough" in caller.do("say", words="x")[1]["message"]
-        assert slow.result()[0] == 200
+        (tmp_path / "go").touch()
+        assert held.result()[1]["result"] == "let go"
     place.await_that(lambda: place.file(file)["status"] == "CANCELLED")
     assert "enough" in place.file(file)["last_error"]
     process.terminate()
@@ -238,6 +254,47 @@ def test_a_command_without_a_listener_is_done_all_the_same(place: Site) -> None:
     assert place.run(file)["message"].startswith("say: done (")
     row = place.file(other)
     assert (row["status"], row["last_error"]) == ("ERROR", "say: parameters.words: is required")
+
+
+SCRIPT = """
+case "$LR_COMMAND" in
+  greet) locaria-report log "greeting $P_name"; echo "hello $P_name of $P_town" ;;
+  count) cat ;;
+  refuse) echo "not this one" >&2; exit 65 ;;
+  fail) echo "out of paper" >&2; exit 3 ;;
+  sleep) sleep 60 ;;
+esac
+"""
+
+
+def test_a_shell_script_is_a_listener(place: Site, tmp_path: Path) -> None:
+    tool = tmp_path / "locaria-report"
+    tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m locaria_reporter "$@"\n')
+    tool.chmod(0o755)
+    file = place.submit(town="Thun")
+    process = place.start_report(
+        "listen", "--port", "0", "--grace", "2", "--", "sh", "-c", SCRIPT,
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+    )  # fmt: skip
+    caller = Caller(place.await_that(lambda: place.progress(file).get("endpoint")))
+    assert caller.do("greet", name="Anna")[1]["result"] == "hello Anna of Thun"
+    assert caller.do("count", words=["a", 1])[1]["result"] == {"words": ["a", 1]}
+    assert caller.do("refuse") == (422, {"code": 422, "message": "not this one"})
+    assert caller.do("fail") == (500, {"code": 500, "message": "out of paper"})
+    row = place.submit(command="sleep")
+    executing(place, file, "sleep")
+    place.owner.execute("select locaria.cancel(%s)", [row])
+    place.await_that(lambda: place.file(row)["status"] == "CANCELLED")
+    place.await_that(
+        lambda: place.rows("select from locaria.log_messages where message = 'greeting Anna'")
+    )
+    executing(place, file, None)
+    row = place.submit(command="sleep")
+    executing(place, file, "sleep")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 143
+    assert (place.file(row)["status"], place.file(row)["attempts"]) == ("REGISTERED", 0)
+    assert place.file(file)["status"] == "REGISTERED"
 
 
 def test_a_token_is_asked_for_and_never_logged(place: Site) -> None:

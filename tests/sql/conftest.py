@@ -1,8 +1,11 @@
 """What the tests of the SQL share."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.conftest import Database
+from locaria.local.postgres import PostgresServer
+from tests.conftest import Database, cloned
 from tests.sql.scenario import Scenario
 
 
@@ -10,3 +13,12 @@ from tests.sql.scenario import Scenario
 def scene(db: Database) -> Scenario:
     """A database of the test's own, with everybody who takes part in it."""
     return Scenario(db)
+
+
+@pytest.fixture(scope="module")
+def shared_scene(
+    pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
+) -> Iterator[Scenario]:
+    """One for all tests of a module, which must not mind each other."""
+    with cloned(pg_server, template, request.node.nodeid) as database:
+        yield Scenario(database)

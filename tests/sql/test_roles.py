@@ -21,6 +21,7 @@ CONTROL = {
 }
 TELLING = {
     "clock",
+    "may_move_clock",
     "statement_clock",
     "in_words",
     "schema_version",
@@ -39,10 +40,10 @@ CONNECTING = {
     "open_connection",
     "find_connection",
     "close_connection",
+    "get_metrics",
 }
 READING = {
     "api",
-    "api_text",
     "check_request",
     "api_call",
     "api_error",
@@ -81,13 +82,15 @@ REPORTING = {
     "index_staging",
     "check_scripts",
     "publish_staging",
-    "publish_load",
     "check_download",
+    "find_published",
+    "publish_load",
     "finish_run",
     "finish_runs",
     "fail_run",
     "release_run",
     "clock",
+    "may_move_clock",
 }
 INGESTING = {
     "get_ingest_config",
@@ -95,6 +98,8 @@ INGESTING = {
     "begin_ingest",
     "report_ingests",
     "register_ingest",
+    "get_resumable",
+    "report_resumable",
     "fail_ingest",
     "fail_lost_ingests",
     "get_ingest_state",
@@ -114,8 +119,11 @@ INGESTING = {
     ("role", "functions"),
     [
         ("locaria_app", TELLING | READING | SUBMITTING),
-        ("locaria_reader", TELLING | READING),
-        ("locaria_operator", TELLING | CONTROL | READING | SUBMITTING | OPERATING),
+        ("locaria_reader", TELLING | READING | {"get_metrics"}),
+        (
+            "locaria_operator",
+            TELLING | CONTROL | READING | SUBMITTING | OPERATING | {"get_metrics"},
+        ),
         ("locaria_loader", REPORTING | INGESTING),
         ("locaria_web", CONNECTING | {"watch_changes", "get_changes"}),
         ("locaria_events", {"record_task_event", "tick"}),
@@ -170,13 +178,8 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    readable = tables - {
-        "parameters",
-        "file_credentials",
-        "scripts",
-        "tickets",
-        "websocket_connections",
-    }
+    secret = {"parameters", "file_credentials", "scripts", "tickets", "websocket_connections"}
+    readable = tables - secret
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),
         *(("locaria_reader", "select", name) for name in readable),
@@ -419,3 +422,21 @@ def test_a_row_says_which_login_inserted_it(scene: Scenario) -> None:
     assert scene.file(file)["submitted_by"] == "test_app"
     with refused("LC008"):
         scene.call("timeline", 4711, connection=scene.app)
+
+
+def test_nobody_moves_the_clock_where_the_owner_has_not_allowed_it(scene: Scenario) -> None:
+    scene.set_parameter("installation", movable_clock=False)
+    for connection in (scene.app, scene.loader, scene.operator):
+        connection.execute("set locaria.fake_now = '2001-01-01'")
+        for function in (
+            ("clock", "statement_clock") if connection is not scene.loader else ("clock",)
+        ):
+            row = connection.execute(
+                f"select locaria.{function}() > '2020-01-01' as real".encode()
+            ).fetchone()
+            assert row == {"real": True}
+    run = scene.running()
+    scene.loader.execute("set locaria.fake_now = '2099-01-01'")
+    scene.owner.execute("set locaria.fake_now = '2099-01-01'")
+    scene.tick()
+    assert scene.run(run["run_id"])["outcome"] is None, "no lease ended early"

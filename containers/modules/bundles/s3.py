@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import boto3
@@ -111,6 +111,10 @@ class S3Store:
     def settle(self) -> None:
         """S3 has it when it has answered."""
 
+    def resume(self, key: str, state: Mapping[str, Any]) -> S3Sink:
+        """Go on with an unfinished upload, behind the parts that S3 has."""
+        return S3Sink(self._client, self._bucket, self._prefix + key, state)
+
     def _missing(self, key: str, error: ClientError) -> Exception:
         if error.response["Error"]["Code"] in _MISSING:
             return MissingError(f"{key} is not in the store")
@@ -124,13 +128,18 @@ class S3Sink:
         client: boto3's.
         bucket: its name.
         key: of the object.
+        state: what sync() of an earlier sink has said.
     """
 
-    def __init__(self, client: Any, bucket: str, key: str) -> None:
+    def __init__(
+        self, client: Any, bucket: str, key: str, state: Mapping[str, Any] | None = None
+    ) -> None:
+        state = state or {}
         self._client = client
         self._where = {"Bucket": bucket, "Key": key}
-        self._upload: str | None = None
-        self._parts: list[dict[str, Any]] = []
+        self._upload: str | None = state.get("upload")
+        self._parts: list[dict[str, Any]] = list(state.get("parts", ()))
+        self._sent = int(state.get("bytes", 0))
         self._spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by _close()
         self._spooled = 0
         self._open = True
@@ -141,6 +150,14 @@ class S3Sink:
         self._spooled += len(data)
         if self._spooled >= _PART << (len(self._parts) // _DOUBLE_EVERY):
             self._send_part()
+
+    def sync(self) -> dict[str, Any]:
+        """Which parts S3 has. The last one, not full yet, is on our disk only."""
+        return {"bytes": self._sent, "upload": self._upload, "parts": self._parts}
+
+    def close(self) -> None:
+        """Stop writing, to go on later."""
+        self._close()
 
     def commit(self, *, sync: bool = True) -> None:
         """Complete the object."""
@@ -174,6 +191,7 @@ class S3Sink:
         self._parts.append({"ETag": done["ETag"], "PartNumber": number})
         self._spool.seek(0)
         self._spool.truncate()
+        self._sent += self._spooled
         self._spooled = 0
 
     def _close(self) -> None:

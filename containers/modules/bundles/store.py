@@ -9,9 +9,9 @@ import ctypes
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 PART = ".part"
@@ -81,16 +81,21 @@ class Store(Protocol):
     def settle(self) -> None:
         """Return when all that was committed survives a loss of power."""
 
+    def resume(self, key: str, state: Mapping[str, Any]) -> Resumable:
+        """Begin to write an object ({}), or go on from what sync() has said."""
 
-@runtime_checkable
-class Appendable(Protocol):
-    """A store whose unfinished objects can be gone on with after a crash of the writer."""
 
-    def append(self, key: str, offset: int) -> Sink:
-        """Go on writing an unfinished object from `offset`; what stands behind it is cut off."""
+class Resumable(Sink, Protocol):
+    """An object that can be gone on with after a crash of its writer."""
 
-    def appended(self, key: str) -> int:
-        """How many bytes of an unfinished object survive; 0 if there is none."""
+    def sync(self) -> dict[str, Any]:
+        """Make durable what was written, as far as the store can: where to go on, as JSON.
+
+        Its "bytes" says how many bytes are safe; more may have been written.
+        """
+
+    def close(self) -> None:
+        """Stop writing, to go on later."""
 
 
 def open_store(url: str) -> Store:
@@ -134,7 +139,7 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise MissingError(f"{key} is not in the store") from None
         file.seek(offset)
-        return file  # type: ignore[return-value]
+        return file
 
     def size(self, key: str) -> int | None:
         """Its size, or None."""
@@ -190,14 +195,10 @@ class FolderStore:
         finally:
             os.close(descriptor)
 
-    def append(self, key: str, offset: int) -> FileSink:
-        """Go on with an unfinished object."""
+    def resume(self, key: str, state: Mapping[str, Any]) -> FileSink:
+        """Go on with an unfinished object; what stands behind the safe bytes is cut off."""
         target = self.path(key)
-        return FileSink(target, target.with_name(target.name + PART), offset)
-
-    def appended(self, key: str) -> int:
-        """The size of an unfinished object."""
-        return self.size(key + PART) or 0
+        return FileSink(target, target.with_name(target.name + PART), int(state.get("bytes", 0)))
 
 
 class FileSink:
@@ -216,6 +217,9 @@ class FileSink:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_EXCL if offset is None else 0)
         self._file = os.open(temporary, flags, 0o600)
         if offset is not None:
+            if os.fstat(self._file).st_size < offset:
+                os.close(self._file)
+                raise MissingError(f"{target.name}: the bytes that were stored are gone")
             os.truncate(self._file, offset)
             os.lseek(self._file, offset, os.SEEK_SET)
         self._open = True
@@ -226,9 +230,10 @@ class FileSink:
         while view:
             view = view[os.write(self._file, view) :]
 
-    def sync(self) -> None:
+    def sync(self) -> dict[str, Any]:
         """What was written survives a loss of power."""
         os.fdatasync(self._file)
+        return {"bytes": os.lseek(self._file, 0, os.SEEK_CUR)}
 
     def close(self) -> None:
         """Stop writing and keep the temporary file, to go on later."""

@@ -111,7 +111,7 @@ class TarStream:
         if not self._begun and not self._buffer:
             self.error = "Failed to open tarfile: the bundle is empty"
         elif not self._begun:
-            self.error = "Failed to open tarfile: the bundle is not a tar"
+            self.error = self._not_a_tar(bytes(self._buffer), None)
         elif self._member is not None:
             self.error = f"the bundle is truncated within {self._member[0]}"
         elif self._buffer or self._extension:
@@ -171,7 +171,7 @@ class TarStream:
         else:
             self._begin_member(info)
 
-    def _not_a_tar(self, block: bytes, error: tarfile.HeaderError) -> str:
+    def _not_a_tar(self, block: bytes, error: tarfile.HeaderError | None) -> str:
         if self._begun:
             return f"the bundle is damaged at byte {self._position - BLOCK:,}: {error}"
         for magic, name in _COMPRESSED:

@@ -23,11 +23,13 @@ export function announce(text) {
 }
 
 /**
- * Show the outcome of an action.
+ * Show the outcome of an action; once, while it is shown.
  * @param {string} text
  * @param {"good"|"bad"} kind bad ones stay until they are closed.
  */
 export function toast(text, kind = "good") {
+  const said = [...document.querySelectorAll(".toast p")].some((known) => known.textContent === text);
+  if (said) return;
   const close = h("button", { type: "button", class: "quiet small", "aria-label": "Close the message" }, "×");
   const node = h("div", { class: "toast", "data-kind": kind, role: kind === "bad" ? "alert" : "status" });
   close.addEventListener("click", () => node.remove());

@@ -1,13 +1,13 @@
 /** The frame around the pages: connection, identity, routes, and who gets which pushed event. */
 
-import { announce } from "./announce.js";
+import { announce, toast } from "./announce.js";
 import { failure } from "./actions.js";
 import { Batch } from "./batch.js";
 import { askToken } from "./dialogs.js";
 import { h, setAttribute, setChildren, setText } from "./dom.js";
 import { timeOfDay } from "./format.js";
 import { parseRoute } from "./router.js";
-import { ApiError } from "./socket.js";
+import { ApiError, ConnectionLostError } from "./socket.js";
 import { filePage } from "./views/file.js";
 import { filesPage } from "./views/files.js";
 import { overviewPage } from "./views/overview.js";
@@ -18,7 +18,7 @@ import { submitPage } from "./views/submit.js";
  * connection), `follows` the file whose changes it wants (null: all, undefined: none), `changed(files, tooMany)` gets
  * them, `close()` ends its timers.
  * @typedef {{node: HTMLElement, title: string, load: () => Promise<void>, follows?: number|null,
- *   changed?: (files: Map<number, Object>, tooMany: boolean) => void, update?: (route: Object) => boolean,
+ *   changed?: (files: Map<number, Object>, tooMany: boolean) => void, update?: (route: Object) => boolean (then `load`),
  *   close?: () => void}} Page
  */
 
@@ -77,47 +77,51 @@ export class App {
     const route = parseRoute(location.hash);
     const same = this.#route?.page === route.page && this.#route.id === route.id;
     this.#route = route;
-    if (same && this.#page?.update?.(route)) return;
+    if (same && this.#page?.update?.(route)) {
+      if (this.isConnected) this.#refill();
+      return;
+    }
     const isFirst = this.#page === null;
     this.#page?.close?.();
     this.#page = PAGES[route.page](this, route);
-    this.#entitle();
+    document.title = `${this.#page.title} · Locaria`;
+    const [section, kind] = route.page === "file" ? ["files", "true"] : [route.page, "page"];
     for (const link of document.querySelectorAll("#nav a")) {
-      const current = link.dataset.page === (route.page === "file" ? "files" : route.page);
-      setAttribute(link, "aria-current", current ? (route.page === "file" ? "true" : "page") : null);
+      setAttribute(link, "aria-current", link.dataset.page === section && kind);
     }
-    const main = document.getElementById("main");
-    setChildren(main, this.#page.node);
+    this.#show(this.#page.node);
     if (!isFirst) {
       scrollTo(0, 0);
-      main.focus({ preventScroll: true });
+      document.getElementById("main").focus({ preventScroll: true });
       announce(this.#page.title);
     }
     if (this.isConnected) this.#fill();
-  }
-
-  #entitle() {
-    document.title = `${this.#page.title} · Locaria`;
   }
 
   /** Subscribe first, then ask: whatever changes in between is pushed. */
   async #fill() {
     const page = this.#page;
     try {
-      await this.#subscribe(page.follows);
-      await page.load();
+      await Promise.all([this.#subscribe(page.follows), page.load()]);
     } catch (error) {
-      if (!(error instanceof ApiError)) return; // The connection: the banner says so, and all is fetched anew.
+      if (error instanceof ConnectionLostError) return; // The banner says so, and all is fetched anew.
+      if (!(error instanceof ApiError)) throw error;
       if (page !== this.#page) return;
       const again = this.#button("Try again", () => this.#refill());
-      setChildren(document.getElementById("main"), problem(failure(error), again));
+      this.#show(problem(failure(error), again));
       if (error.code >= 500) setTimeout(() => page === this.#page && this.isConnected && this.#refill(), AGAIN_MS);
     }
   }
 
   #refill() {
-    setChildren(document.getElementById("main"), this.#page.node);
+    this.#show(this.#page.node);
     this.#fill();
+  }
+
+  /** Nothing is touched that is there already: it would lose the focus. */
+  #show(node) {
+    const main = document.getElementById("main");
+    if (main.firstChild !== node) setChildren(main, node);
   }
 
   async #subscribe(wanted) {
@@ -125,8 +129,27 @@ export class App {
     const before = this.#subscribed;
     this.#subscribed = wanted;
     const only = (id) => (id === null ? {} : { container_id: id });
-    if (before !== undefined) await this.request("unsubscribe", only(before));
-    if (wanted !== undefined) await this.request("subscribe", only(wanted));
+    // Sent in this order, answered in this order. What can't be subscribed to is not there: the page says so.
+    const asked = [];
+    if (before !== undefined) asked.push(this.request("unsubscribe", only(before)));
+    if (wanted !== undefined) asked.push(this.request("subscribe", only(wanted)));
+    await Promise.all(asked).catch((error) => {
+      if (error.code !== 404) throw error;
+    });
+  }
+
+  /**
+   * Bring a page up to date beside what it shows. Without a connection nothing is asked: all is when it is back.
+   * @param {() => Promise<void>} work
+   */
+  async refresh(work) {
+    if (!this.isConnected) return;
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof ApiError) toast(`Not up to date: ${failure(error)}`, "bad");
+      else if (!(error instanceof ConnectionLostError)) throw error;
+    }
   }
 
   #pushed(message) {
@@ -173,9 +196,18 @@ export class App {
     const banner = document.getElementById("banner");
     const { state } = this.#connection;
     if (state === "open") setChildren(banner);
-    else if (state === "denied") setChildren(banner, h("p", {}, "You are not signed in. "), this.#button("Sign in", () => this.#signIn()));
+    else if (state === "denied")
+      setChildren(
+        banner,
+        h("p", {}, "You are not signed in. "),
+        this.#button("Sign in", () => this.#signIn()),
+      );
     else if (state === "waiting" && banner.firstChild?.textContent !== this.#lostWords()) {
-      setChildren(banner, h("p", {}, this.#lostWords()), this.#button("Try now", () => this.#connection.tryNow()));
+      setChildren(
+        banner,
+        h("p", {}, this.#lostWords()),
+        this.#button("Try now", () => this.#connection.tryNow()),
+      );
     }
     setAttribute(banner, "hidden", !banner.firstChild);
   }

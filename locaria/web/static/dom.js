@@ -50,6 +50,41 @@ export function setChildren(node, ...children) {
   node.replaceChildren(...children.flat(Infinity).filter((child) => child != null && child !== false));
 }
 
+/**
+ * Children by key: made once, patched, in this order; those that are no longer wanted go. What somebody points at or
+ * has the focus on stays the same element.
+ * @param {Node} parent holds nothing else.
+ * @param {(key: string) => Node} make the node has `show(item)`.
+ */
+export class Keyed {
+  #nodes = new Map();
+  #parent;
+  #make;
+
+  constructor(parent, make) {
+    this.#parent = parent;
+    this.#make = make;
+  }
+
+  /** @param {[string, *][]} items key and what is shown for it. */
+  show(items) {
+    const wanted = new Map(items);
+    for (const [key, node] of this.#nodes) {
+      if (wanted.has(key)) continue;
+      node.remove();
+      this.#nodes.delete(key);
+    }
+    let next = this.#parent.firstChild;
+    for (const [key, item] of wanted) {
+      if (!this.#nodes.has(key)) this.#nodes.set(key, this.#make(key));
+      const node = this.#nodes.get(key);
+      if (node === next) next = next.nextSibling;
+      else this.#parent.insertBefore(node, next);
+      node.show(item);
+    }
+  }
+}
+
 /** Text from outside: in a `<bdi>`, so that right-to-left text can't reorder what stands beside it. */
 export function said(text, props) {
   return h("bdi", props, text);

@@ -30,8 +30,10 @@ export const canRetry = (file) => ["done", "failed", "cancelled"].includes(file.
 export function titleOf(file) {
   const attributes = { ...file.attributes, ...asObject(file.attributes?.parameters) };
   const key = NAMING.find((name) => isText(attributes[name]));
-  const what = key ? lastPart(attributes[key], key) : Object.values(attributes).find(isText);
   const target = isText(attributes.table) ? attributes.table : null;
+  const what = key
+    ? lastPart(attributes[key], key)
+    : Object.values(attributes).find((value) => isText(value) && value !== target);
   return visible([what, target].filter(Boolean).join(" → ") || file.container || "file", 200);
 }
 
@@ -40,7 +42,13 @@ const isText = (value) => typeof value === "string" && value.trim() !== "";
 
 function lastPart(text, key) {
   if (key !== "path" && key !== "url") return text;
-  return text.replace(/[?#].*$/s, "").replace(/\/+$/, "").split("/").pop() || text;
+  return (
+    text
+      .replace(/[?#].*$/s, "")
+      .replace(/\/+$/, "")
+      .split("/")
+      .pop() || text
+  );
 }
 
 /** Why is it not done, or what came of it: one sentence. */
@@ -69,7 +77,7 @@ export function amount(file) {
 }
 
 function took(file) {
-  return file.run_s == null ? null : duration(file.run_s);
+  return file.started && file.finished && duration((new Date(file.finished) - new Date(file.started)) / 1000);
 }
 
 /** "42 %", or empty. */

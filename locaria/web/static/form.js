@@ -42,7 +42,12 @@ export function parameterForm(container) {
 function fold(fields) {
   if (fields.length === 0) return [];
   const words = `${count(fields.length, "more parameter")} with a default`;
-  return h("details", { class: "fold" }, h("summary", {}, words), fields.map((field) => field.node));
+  return h(
+    "details",
+    { class: "fold" },
+    h("summary", {}, words),
+    fields.map((field) => field.node),
+  );
 }
 
 const isChoices = (value) => Array.isArray(value) && value.length > 0;
@@ -64,22 +69,31 @@ function kindOf(published, rule) {
 const KINDS = {
   choice: {
     control(props, published, rule, required) {
-      const choices = Array.isArray(rule.enum) ? rule.enum : published;
-      const first = choices.includes(published) ? null : h("option", { value: "" }, required ? "Choose…" : "(none)");
-      const isDefault = (choice) => choice === (rule.default ?? published);
-      const options = choices.map((choice) => h("option", { value: JSON.stringify(choice), selected: isDefault(choice) }, String(choice)));
+      const choices = isChoices(published) ? published : rule.enum;
+      const usual = defaultOf(published, rule);
+      const first = choices.includes(usual) ? null : h("option", { value: "" }, required ? "Choose…" : "(none)");
+      const option = (choice) =>
+        h("option", { value: JSON.stringify(choice), selected: choice === usual }, String(choice));
+      const options = choices.map(option);
       return h("select", props, first, options);
     },
     read: (control) => (control.value === "" ? undefined : JSON.parse(control.value)),
   },
   boolean: {
-    control: (props, published) => h("input", { ...props, type: "checkbox", checked: published === true, required: null }),
+    control: (props, published, rule) =>
+      h("input", { ...props, type: "checkbox", checked: defaultOf(published, rule) === true, required: null }),
     read: (control) => control.checked,
   },
   number: {
     control(props, published, rule) {
       const limits = { min: rule.minimum, max: rule.maximum, step: rule.type === "integer" ? "1" : "any" };
-      return h("input", { ...props, ...limits, type: "number", inputmode: "decimal", value: published });
+      return h("input", {
+        ...props,
+        ...limits,
+        type: "number",
+        inputmode: "decimal",
+        value: defaultOf(published, rule),
+      });
     },
     read(control) {
       if (control.validity.badInput) throw new Error("This is no number.");
@@ -90,27 +104,41 @@ const KINDS = {
     hint: "One on each line.",
     control: (props) => h("textarea", { ...props, rows: "2" }),
     read(control) {
-      const lines = control.value.split("\n").map((text) => text.trim()).filter(Boolean);
+      const lines = control.value
+        .split("\n")
+        .map((text) => text.trim())
+        .filter(Boolean);
       return lines.length ? lines : undefined;
     },
   },
   object: {
     hint: 'A JSON object, such as {"key": "value"}.',
-    control: (props, published) => h("textarea", { ...props, rows: "2", class: "code" }, hasKeys(published) ? JSON.stringify(published, null, 2) : ""),
+    control: (props, published) =>
+      h(
+        "textarea",
+        { ...props, rows: "2", class: "code" },
+        hasKeys(published) ? JSON.stringify(published, null, 2) : "",
+      ),
     read(control) {
       if (control.value.trim() === "") return undefined;
       const value = parseJson(control.value);
-      if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error("This must be a JSON object: { … }");
+      if (value === null || typeof value !== "object" || Array.isArray(value))
+        throw new Error("This must be a JSON object: { … }");
       return value;
     },
   },
   text: {
     control: (props, published, rule) =>
-      h("input", { ...props, type: "text", placeholder: published || null, maxlength: rule.maxLength }),
+      h("input", {
+        ...props,
+        type: "text",
+        placeholder: defaultOf(published, rule) || null,
+        maxlength: rule.maxLength,
+      }),
     read: (control) => (control.value === "" ? undefined : control.value),
   },
   any: {
-    hint: "Text; numbers, true, false, [ … ] and { … } are read as JSON.",
+    hint: "Text, or a JSON value.",
     control: (props) => h("input", { ...props, type: "text" }),
     read(control) {
       const text = control.value.trim();
@@ -144,7 +172,13 @@ function makeField(name, kind, published, rule, required) {
   const id = `p-${name}`;
   const { control: makeControl, read, hint: usual } = KINDS[kind];
   const isSecret = SECRET.test(name);
-  const hint = [rule.description, usual, isSecret && "Nobody can read it again, neither here nor in a log."].filter(Boolean).join(" ");
+  const hint = [
+    rule.description?.replace(/\w$/, "$&."),
+    usual,
+    isSecret && "Nobody can read it again, neither here nor in a log.",
+  ]
+    .filter(Boolean)
+    .join(" ");
   const props = {
     id,
     name,
@@ -158,7 +192,8 @@ function makeField(name, kind, published, rule, required) {
   const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
   const label = h("label", { for: id }, name, required && h("span", { class: "required" }, " required"));
   const help = h("p", { class: "hint", id: `${id}-hint`, hidden: !hint }, hint);
-  const parts = kind === "boolean" ? [h("div", { class: "check" }, control, label), help, error] : [label, control, help, error];
+  const parts =
+    kind === "boolean" ? [h("div", { class: "check" }, control, label), help, error] : [label, control, help, error];
   const complain = (reason) => {
     if (reason) control.closest("details")?.setAttribute("open", "");
     setText(error, reason ?? "");
@@ -166,16 +201,22 @@ function makeField(name, kind, published, rule, required) {
     setAttribute(control, "aria-invalid", reason ? "true" : null);
   };
   control.addEventListener("input", () => complain(null));
-  const usualValue = "default" in rule ? rule.default : isChoices(published) ? undefined : (published ?? undefined);
+  const usualValue = defaultOf(published, rule);
   return {
     name,
     control,
     required,
-    hasDefault: usualValue !== undefined && usualValue !== null,
+    hasDefault: usualValue !== undefined,
     complain,
     read: () => unlessUsual(read(control), usualValue),
     node: h("div", { class: "field", "data-kind": kind }, parts),
   };
+}
+
+/** What a parameter is if it is not given; undefined: nothing is said. */
+function defaultOf(published, rule) {
+  if ("default" in rule) return rule.default ?? undefined;
+  return published === "" || isChoices(published) ? undefined : (published ?? undefined);
 }
 
 /** What is the default anyway is left out. */
@@ -201,7 +242,9 @@ function readAll(fields) {
 
 /** The field that the path of an error names: "parameters.table", "/parameters/table/0", "table". */
 function fieldOf(fields, path) {
-  const parts = String(path ?? "").split(/[.[\]/]+/).filter((part) => part && part !== "$");
+  const parts = String(path ?? "")
+    .split(/[.[\]/]+/)
+    .filter((part) => part && part !== "$");
   return fields.get(parts[0] === "parameters" && !fields.has("parameters") ? parts[1] : parts[0]);
 }
 

@@ -41,7 +41,7 @@ export class LogBox {
    * @returns {Object[]} the new ones.
    */
   add(messages) {
-    const fresh = messages.filter((message) => !this.#known.has(message.id)).sort((a, b) => a.id - b.id);
+    const fresh = messages.filter((message) => !this.#known.has(message.id)).sort(byTime);
     if (fresh.length === 0) return fresh;
     for (const { id } of fresh) this.#known.add(id);
     if (this.#paused) {
@@ -91,9 +91,12 @@ export class LogBox {
   }
 }
 
+const timeOf = (message) => message.at ?? isoOf(message.date);
+const byTime = (a, b) => new Date(timeOf(a)) - new Date(timeOf(b)) || a.id - b.id;
+
 function line(message) {
   const text = message.message ?? message.log ?? "";
-  const at = message.at ?? isoOf(message.date);
+  const at = timeOf(message);
   const time = h("time", { datetime: at, title: dateTime(at) }, timeOfDay(at));
   const body = h("bdi", { class: "log-text" }, visible(text, LONG));
   const node = h("li", { "data-level": message.level }, time, h("span", { class: "level" }, message.level), body);

@@ -7,7 +7,7 @@
 export function parseRoute(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   const [page, id = null] = path.split("/").filter(Boolean).map(decode);
-  const known = ["files", "submit"].includes(page) || !page;
+  const known = !page || page === "submit" || (page === "files" && (id === null || /^\d{1,15}$/.test(id)));
   const name = !known ? "unknown" : page === "files" && id !== null ? "file" : page || "overview";
   return { page: name, id, query: new URLSearchParams(query) };
 }

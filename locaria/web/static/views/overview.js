@@ -2,7 +2,7 @@
 
 import { throttled } from "../batch.js";
 import { HourChart } from "../chart.js";
-import { copyable, h, said, setAttribute, setChildren } from "../dom.js";
+import { Keyed, copyable, h, said, setAttribute, setChildren, setText } from "../dom.js";
 import { PHASES } from "../file_words.js";
 import { count, number, visible } from "../format.js";
 import { filesHash, submitHash } from "../router.js";
@@ -18,11 +18,18 @@ const ALWAYS = ["queued", "running", "failed", "done"];
 /** @returns {import("../app.js").Page} */
 export function overviewPage(app) {
   const numbers = h("ul", { class: "tiles" });
+  const tiles = new Keyed(numbers, tile);
   const health = h("section", { class: "health" });
   const chart = new HourChart();
-  const cards = h("ul", { class: "cards" });
+  const cardList = h("ul", { class: "cards" });
+  const cards = new Keyed(cardList, card);
   const table = new FileTable(app, "The latest files");
-  const latest = h("section", {}, h("div", { class: "bar" }, h("h2", {}, "Latest files"), h("a", { href: "#/files" }, "All files")), table.node);
+  const latest = h(
+    "section",
+    {},
+    h("div", { class: "bar" }, h("h2", {}, "Latest files"), h("a", { href: "#/files" }, "All files")),
+    table.node,
+  );
   const empty = h("div", { hidden: true }, emptyQueue());
   const node = h(
     "div",
@@ -33,18 +40,24 @@ export function overviewPage(app) {
     empty,
     latest,
     h("section", {}, h("h2", {}, "The last hour"), chart.node),
-    h("section", {}, h("h2", {}, "Containers"), cards),
+    h("section", {}, h("h2", {}, "Containers"), cardList),
   );
-  const again = throttled(() => app.isConnected && loadNumbers().catch(() => {}), AGAIN_MS);
-  const latestAgain = throttled(() => app.isConnected && loadLatest().catch(() => {}), AGAIN_MS);
+  const again = throttled(() => app.refresh(loadNumbers), AGAIN_MS);
+  let descriptions = new Map();
+  const latestAgain = throttled(() => app.refresh(loadLatest), AGAIN_MS);
   const timer = setInterval(() => document.hidden || again(), AT_LEAST_MS);
+
+  async function loadDescriptions() {
+    const { containers } = await app.request("get_containers");
+    descriptions = new Map(containers.map((container) => [container.name, container.description]));
+  }
 
   async function loadNumbers() {
     const overview = await app.request("get_overview");
-    showTiles(numbers, overview.phases ?? {});
+    showTiles(tiles, overview.phases ?? {});
     showHealth(health, overview.health ?? []);
     chart.show(overview.throughput ?? []);
-    showCards(cards, overview.containers ?? [], overview.phases ?? {});
+    showCards(cards, overview.containers ?? [], descriptions);
     setAttribute(node, "aria-busy", null);
   }
 
@@ -63,7 +76,10 @@ export function overviewPage(app) {
     node,
     title: "Overview",
     follows: null,
-    load: () => Promise.all([loadNumbers(), loadLatest()]),
+    load: async () => {
+      await loadDescriptions();
+      await Promise.all([loadNumbers(), loadLatest()]);
+    },
     changed(files, tooMany) {
       if (tooMany) latestAgain();
       const newest = [...files.keys()].sort((a, b) => b - a).slice(0, LATEST);
@@ -82,17 +98,20 @@ export function overviewPage(app) {
   };
 }
 
-function showTiles(list, phases) {
-  const names = Object.keys(PHASES).filter((phase) => ALWAYS.includes(phase) || (phases[phase] > 0 && phase !== "deleted"));
-  const focused = document.activeElement?.closest?.(".tiles a")?.getAttribute("href");
-  setChildren(
-    list,
-    names.map((phase) => {
-      const props = { href: filesHash({ phase }), "data-phase": phase, title: PHASES[phase] };
-      return h("li", {}, h("a", props, h("strong", {}, number(phases[phase] ?? 0)), h("span", {}, phase)));
-    }),
+function showTiles(tiles, phases) {
+  const names = Object.keys(PHASES).filter(
+    (phase) => ALWAYS.includes(phase) || (phases[phase] > 0 && phase !== "deleted"),
   );
-  if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  tiles.show(names.map((phase) => [phase, phases[phase] ?? 0]));
+}
+
+/** A phase, with how many files are in it. */
+function tile(phase) {
+  const files = h("strong", {});
+  const props = { href: filesHash({ phase }), "data-phase": phase, title: PHASES[phase] };
+  const item = h("li", {}, h("a", props, files, h("span", {}, phase)));
+  item.show = (n) => setText(files, number(n));
+  return item;
 }
 
 function showHealth(section, checks) {
@@ -113,46 +132,53 @@ function finding(check) {
   return h(
     "li",
     { "data-level": check.level },
-    h("p", {}, h("span", { class: "badge" }, level), h("strong", {}, said(check.check)), " ", said(visible(check.value ?? "", 400))),
+    h(
+      "p",
+      {},
+      h("span", { class: "badge" }, level),
+      h("strong", {}, said(check.check)),
+      " ",
+      said(visible(check.value ?? "", 400)),
+    ),
     h("p", { class: "hint" }, said(visible(check.advice ?? "", 600))),
     check.fix_sql && copyable(check.fix_sql),
   );
 }
 
-function showCards(list, containers) {
-  const key = JSON.stringify(containers);
-  if (list.dataset.shown === key) return;
-  list.dataset.shown = key;
-  const focused = document.activeElement?.closest?.(".cards a")?.getAttribute("href");
-  setChildren(list, containers.map(card));
-  if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-  if (containers.length === 0) setChildren(list, h("li", { class: "card" }, "No container is registered."));
+function showCards(cards, known, descriptions) {
+  cards.show(
+    known.map((container) => [container.name, { ...container, description: descriptions.get(container.name) }]),
+  );
 }
 
-function card(container) {
-  const { name, type, description, paused, error, waiting = 0, running = 0, living = 0, idle = 0 } = container;
-  const fact = (label, value) => value != null && h("div", {}, h("dt", {}, label), h("dd", {}, value));
-  const most = container.max_tasks == null ? "" : ` of ${number(container.max_tasks)}`;
-  return h(
+/** A container: what waits for it, and what is alive. */
+function card(name) {
+  const type = h("span", { class: "kind" });
+  const paused = h("span", { class: "badge", "data-phase": "held" }, "paused");
+  const description = h("bdi", { class: "hint" });
+  const error = h("bdi", { class: "card-error" });
+  const facts = new Map(["waiting", "running", "tasks alive", "idle"].map((label) => [label, h("dd", {})]));
+  const item = h(
     "li",
     { class: "card" },
-    h(
-      "p",
-      { class: "card-head" },
-      h("a", { href: filesHash({ container: name }) }, said(name)),
-      h("span", { class: "kind" }, type),
-      paused && h("span", { class: "badge", "data-phase": "held" }, "paused"),
-    ),
-    description && h("p", { class: "hint" }, said(visible(description, 300))),
+    h("p", { class: "card-head" }, h("a", { href: filesHash({ container: name }) }, said(name)), type, paused),
+    description,
     h(
       "dl",
       { class: "facts-row" },
-      fact("waiting", number(waiting)),
-      fact("running", number(running)),
-      fact("tasks alive", `${number(living)}${most}`),
-      fact("idle", number(idle)),
+      [...facts].map(([label, value]) => h("div", {}, h("dt", {}, label), value)),
     ),
-    error && h("p", { class: "card-error" }, said(visible(error, 300))),
+    error,
     h("p", { class: "card-foot" }, h("a", { href: submitHash(name) }, "Submit to it")),
   );
+  item.show = (container) => {
+    setText(type, container.type);
+    setAttribute(paused, "hidden", !container.paused);
+    setText(description, visible(container.description ?? "", 300));
+    setText(error, visible(container.error ?? "", 300));
+    const alive = `${number(container.living)} of ${number(container.max_tasks)}`;
+    const values = [number(container.waiting), number(container.running), alive, number(container.idle)];
+    [...facts.values()].forEach((value, index) => setText(value, values[index]));
+  };
+  return item;
 }

@@ -1,0 +1,134 @@
+"""The OS Downloads API: which version of a product there is, and where its archive lies.
+
+GET {api}/products/{product} tells the version, GET {api}/products/{product}/downloads?area=&format=
+lists the archives with `md5`, `size`, `fileName` and a `url` that redirects to the file. OpenData
+needs no key. Described at https://docs.os.uk/os-apis/accessing-os-apis/os-downloads-api.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from locaria_reporter import Fatal, Retry, Run
+
+API = "https://api.os.uk/downloads/v1"
+_MOST_JSON = 5 << 20
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A file of one version of a product.
+
+    Attributes:
+        version: like '2024-04'.
+        md5: in lower-case hex, as the API says.
+        size: bytes, as the API says.
+    """
+
+    product: str
+    version: str
+    file_name: str
+    url: str
+    md5: str
+    size: int
+
+
+class DownloadsApi:
+    """The API, asked through a run: with its guards, its progress, its cancel.
+
+    Args:
+        run: the run.
+        key: an API key, for products that need one; sent to the API alone.
+    """
+
+    def __init__(self, run: Run, key: str | None = None) -> None:
+        self._run = run
+        self._url = os.environ.get("LOCARIA_OS_DOWNLOADS_URL", API).rstrip("/")
+        self._headers = {"key": key} if key else {}
+
+    def find(self, product: str, format_: str, area: str) -> Archive:
+        """The newest archive of a product in one format.
+
+        Raises:
+            Fatal: the API knows no such thing.
+            Retry: it did not answer, or not as it should.
+        """
+        about = self._ask(f"products/{quote(product)}")
+        wanted = urlencode({"area": area, "format": format_})
+        listed = self._ask(f"products/{quote(product)}/downloads?{wanted}")
+        found = [_archive(product, about, each) for each in listed if _matches(each, format_, area)]
+        if not found:
+            raise Fatal(
+                f"{product} has no download in the format {format_} for the area {area}",
+                kind="data",
+            )
+        if len(found) > 1:
+            names = ", ".join(archive.file_name for archive in found)
+            raise Fatal(f"{product} has several downloads in {format_}: {names}", kind="data")
+        return found[0]
+
+    def fetch(self, archive: Archive) -> Path:
+        """Download an archive, going on where the line broke, and check it.
+
+        Raises:
+            Retry: what came is not what the API announced.
+        """
+        target = self._run.temporary / "archive.zip"
+        self._run.fetch(archive.url, target, headers=self._own_headers(archive.url))
+        size = target.stat().st_size
+        if size != archive.size:
+            raise Retry(
+                f"{archive.file_name} has {size:,} bytes, the API announced {archive.size:,}"
+            )
+        digest = hashlib.md5(usedforsecurity=False)
+        with target.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                self._run.check()
+        if digest.hexdigest() != archive.md5:
+            raise Retry(f"{archive.file_name} does not have the MD5 that the API announced")
+        return target
+
+    def _own_headers(self, url: str) -> dict[str, str]:
+        return self._headers if urlsplit(url)[:2] == urlsplit(self._url)[:2] else {}
+
+    def _ask(self, path: str) -> Any:
+        target = self._run.temporary / "answer.json"
+        self._run.fetch(f"{self._url}/{path}", target, headers=self._headers)
+        if target.stat().st_size > _MOST_JSON:
+            raise Retry(f"the OS Downloads API answered with more than {_MOST_JSON:,} bytes")
+        try:
+            return json.loads(target.read_bytes())
+        except ValueError:
+            raise Retry(f"the OS Downloads API did not answer {path} with JSON") from None
+
+
+def _matches(listed: Any, format_: str, area: str) -> bool:
+    return (
+        isinstance(listed, Mapping)
+        and listed.get("format") == format_
+        and listed.get("area") == area
+        and not listed.get("subformat")
+    )
+
+
+def _archive(product: str, about: Any, listed: Mapping[str, Any]) -> Archive:
+    try:
+        return Archive(
+            product,
+            str(about["version"]),
+            str(listed["fileName"]),
+            str(listed["url"]),
+            str(listed["md5"]).lower(),
+            int(listed["size"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Retry(f"the OS Downloads API's answer about {product} lacks {error}") from None

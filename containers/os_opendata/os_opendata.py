@@ -1,0 +1,101 @@
+"""Loads Ordnance Survey's open data: OpenNames, BoundaryLine, OpenUPRN, OpenUSRN.
+
+Asks the OS Downloads API for the newest version, skips one that is loaded already, downloads and
+checks the archive, and loads it as file_loader does. Attributes: containers/README.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from credentials import resolve
+from downloads_api import Archive, DownloadsApi
+from loading import Options, load_file
+from products import PRODUCTS, Product
+from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
+
+import locaria_reporter as lr
+
+AREA = "GB"
+
+
+def load_product(run: lr.Run) -> None:
+    """Load the product that a run is about, unless this version of it is here."""
+    began = time.monotonic()
+    name, product = chosen(run.parameters)
+    key = resolve(run.parameters.get("credentials")).get("key")
+    run.plan(download=25, inspect=2, load=65, index=6, publish=2)
+    run.stage("download")
+    api = DownloadsApi(run, key)
+    archive = api.find(name, product.format, AREA)
+    options = options_for(run, product, archive)
+    if not run.parameters.get("force") and is_loaded(run, archive, options):
+        return
+    run.log.info("%s %s: %s bytes", name, archive.version, f"{archive.size:,}")
+    path = api.fetch(archive)
+    if product.prepare is not None:
+        path = product.prepare(run, path, archive.file_name)
+    load_file(run, path, archive.file_name, options, began=began)
+
+
+def chosen(parameters: Mapping[str, Any]) -> tuple[str, Product]:
+    """The product that the attribute data_set names.
+
+    Raises:
+        Fatal: there is none of that name.
+    """
+    name = parameters.get("data_set")
+    if name not in PRODUCTS:
+        raise lr.Fatal(
+            f"attribute data_set: {name!r} is given, one of {', '.join(PRODUCTS)} is needed",
+            kind="data",
+        )
+    return str(name), PRODUCTS[str(name)]
+
+
+def options_for(run: lr.Run, product: Product, archive: Archive) -> Options:
+    """The loader's options: the attributes', and what is known of the product."""
+    given = {name: value for name, value in run.parameters.items() if value != ""}
+    table = given.get("table") or product.table
+    options = Options.of({**given, "path": archive.url, "table": table})
+    labels = {
+        **options.labels,
+        "data_set": archive.product,
+        "version": archive.version,
+        "md5": archive.md5,
+        "target": options.table,
+    }
+    return replace(options, index=options.index or product.index, labels=labels)
+
+
+def is_loaded(run: lr.Run, archive: Archive, options: Options) -> bool:
+    """Whether this version is loaded under this name; then the run is finished."""
+    same = {name: options.labels[name] for name in ("data_set", "version", "md5", "target")}
+    with run.connection().cursor(row_factory=tuple_row) as cursor:
+        found = cursor.execute(
+            "select table_schema || '.' || table_name, row_count, is_there"
+            " from locaria.find_published(%s, %s)",
+            [run.id, Jsonb(same)],
+        ).fetchall()
+    if not found or not all(there for _, _, there in found):
+        return False
+    tables = [{"table": table, "rows": rows} for table, rows, _ in found]
+    words = f"{archive.product} {archive.version} is loaded already: nothing to do"
+    result = {"skipped": True, "version": archive.version, "tables": tables}
+    run.finish(message=words, result=result)
+    return True
+
+
+def main() -> None:
+    """Load the products that are asked for, then leave."""
+    for run in lr.claims():
+        with run:
+            load_product(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""`locaria new-container`: the folder, Dockerfile, dockers.json entry and test of a new loader."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import click
+
+from locaria.cli import container_templates as templates
+from locaria.cli.errors import EXIT_CODE_HELP, CommandError, ExitCode
+from locaria.cli.options import json_option
+from locaria.cli.render import print_json
+from locaria.install import read_dockers
+from locaria.local.places import CONTAINERS
+
+# As in containers/dockers.schema.json.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_FIRST_PORT = 8200
+_LIMITS = {
+    "max_tasks": 2,
+    "max_attempts": 3,
+    "lease": "60 seconds",
+    "stall_timeout": "10 minutes",
+    "idle_timeout": "60 seconds",
+    "launch_timeout": "5 minutes",
+}
+
+
+@click.command("new-container", epilog=EXIT_CODE_HELP)
+@click.argument("name")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["loader", "listener"]),
+    default="loader",
+    show_default=True,
+    help="loader: loads its files and exits; listener: stays and answers commands.",
+)
+@click.option("--description", help="One line, shown to whoever chooses a container.")
+@click.option(
+    "--containers",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=CONTAINERS,
+    help="The folder with dockers.json; by default that of this checkout.",
+)
+@json_option
+def new_container(
+    name: str, kind: str, description: str | None, containers: Path, as_json: bool
+) -> None:
+    """Make a new container that runs: its folder, Dockerfile, dockers.json entry and test.
+
+    \b
+    locaria new-container stations
+    locaria new-container geocoder --type listener --description "Finds addresses"
+
+    Refuses a name that is taken or that can't be one; writes nothing then. With --json, one object:
+    name, folder, files, entry.
+    """
+    dockers_json = containers / "dockers.json"
+    dockers = _read(dockers_json)
+    _check_name(name, containers, dockers)
+    description = description or f"What {name} does, in one line: for whoever chooses a container"
+    entry = _entry(name, kind, description, dockers)
+    files = _write(containers / name, name, kind, description)
+    _add_entry(dockers_json, name, entry)
+    if as_json:
+        print_json(
+            {
+                "name": name,
+                "folder": str(containers / name),
+                "files": [str(file) for file in files],
+                "entry": entry,
+            }
+        )
+    else:
+        click.echo(_next_steps(name, kind, containers, entry), nl=False)
+
+
+def _read(dockers_json: Path) -> dict[str, Any]:
+    try:
+        return read_dockers(dockers_json)
+    except FileNotFoundError:
+        raise CommandError(
+            f"there is no {dockers_json}",
+            "name the folder that has it: --containers DIR",
+            ExitCode.USAGE,
+        ) from None
+    except ValueError as error:
+        raise CommandError(str(error), "mend it first", ExitCode.USAGE) from None
+
+
+def _check_name(name: str, containers: Path, dockers: dict[str, Any]) -> None:
+    """Refuse a name that is none, or that another thing has.
+
+    Raises:
+        CommandError: the message says why, the hint what a name looks like.
+    """
+    why = None
+    if not _NAME.fullmatch(name):
+        why = "is no name of a container"
+    elif name in dockers:
+        why = f"is in {containers / 'dockers.json'} already"
+    elif name == "modules" or (containers / name).exists():
+        why = f"is taken: there is a {containers / name}"
+    elif keyword.iskeyword(name) or name in sys.stdlib_module_names or find_spec(name) is not None:
+        # Its file is <name>.py, which would stand before the module of that name.
+        why = "is the name of a module of Python, or of a package that is installed"
+    if why is not None:
+        raise CommandError(
+            f"{name!r} {why}",
+            "a name is a-z, 0-9 and _, begins with a letter, and has 41 characters at most",
+            ExitCode.USAGE,
+        )
+
+
+def _entry(name: str, kind: str, description: str, dockers: dict[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"description": description, "type": kind}
+    if kind == "listener":
+        taken = {each.get("port") for each in dockers.values()}
+        entry["port"] = next(p for p in range(_FIRST_PORT, 65536) if p not in taken)
+    entry |= {
+        "entry_point": ["python", f"{name}.py"],
+        "cpu": 256,
+        "memory": 512,
+        "parameters": {"url": "", "table": ""} if kind == "loader" else {},
+        "limits": dict(_LIMITS),
+        "secrets": ["LOCARIA_DSN"],
+    }
+    if kind == "listener":
+        del entry["limits"]["stall_timeout"]
+    return entry
+
+
+def _write(folder: Path, name: str, kind: str, description: str) -> list[Path]:
+    loader = kind == "loader"
+    texts = {
+        f"{name}.py": templates.LOADER if loader else templates.LISTENER,
+        f"test_{name}.py": templates.LOADER_TEST if loader else templates.LISTENER_TEST,
+        "Dockerfile": templates.DOCKERFILE,
+    }
+    # It stands in a docstring and in a label.
+    plain = description.replace("\\", "/").replace('"', "'").replace("\n", " ").rstrip(".")
+    folder.mkdir(parents=True)
+    written = []
+    for file, text in texts.items():
+        path = folder / file
+        filled = Template(text).substitute(name=name, description=plain.replace("$", ""))
+        path.write_text(filled, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _add_entry(dockers_json: Path, name: str, entry: dict[str, Any]) -> None:
+    """Add the entry at the end; every other line of the file stays as it is."""
+    text = dockers_json.read_text(encoding="utf-8").rstrip()
+    before = text[: text.rindex("}")].rstrip()
+    added = json.dumps({name: entry}, indent=2, ensure_ascii=False)
+    inner = added[1:-1].strip("\n")
+    comma = "" if before.endswith("{") else ","
+    growing = dockers_json.with_suffix(".new")
+    growing.write_text(f"{before}{comma}\n{inner}\n}}\n", encoding="utf-8")
+    read_dockers(growing)
+    growing.replace(dockers_json)
+
+
+def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -> str:
+    loads = kind == "loader"
+    wanted = {"url": "https://example.org/places.csv", "table": "places"} if loads else {}
+    return Template(templates.NEXT_STEPS).substitute(
+        name=name,
+        folder=containers / name,
+        dockers=containers / "dockers.json",
+        what="the loader: any CSV file into a table of texts"
+        if loads
+        else f"the listener: on port {entry['port']} it knows one command, greet",
+        attributes=json.dumps(wanted),
+    )

@@ -1,0 +1,70 @@
+"""`/live`, `/healthz` and `/metrics`: is it well, and how much does it do."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from locaria.web.calls import Caller
+from locaria.web.database import ApiDatabase
+from locaria.web.gate import Gate
+from locaria.web.hub import Hub
+from locaria.web.messages import RefusedError
+from locaria.web.metrics import Sample, render
+
+_METRICS = "select metric, labels, value from locaria.get_metrics() order by metric, labels"
+_TICK = """
+select level, value from locaria.health where "check" = 'tick'
+"""
+
+
+class Monitoring:
+    """Answers whoever watches over this server."""
+
+    def __init__(self, gate: Gate, database: ApiDatabase, hub: Hub, caller: Caller) -> None:
+        self._gate = gate
+        self._database = database
+        self._hub = hub
+        self._caller = caller
+        self.connections = 0
+
+    async def live(self, asking: Request) -> Response:
+        """`/live`: this process answers, whatever its database does."""
+        del asking
+        return _json({"status": "ok"})
+
+    async def healthz(self, asking: Request) -> Response:
+        """`/healthz`: 200 when the database answers and tick() runs, else 503 and why."""
+        del asking
+        try:
+            level, said = (await self._database.rows("locaria_reader", _TICK))[0]
+        except RefusedError as refusal:
+            return _json({"status": "fail", "database": str(refusal), "tick": "unknown"}, 503)
+        well = level == "ok"
+        words = {"status": "ok" if well else "fail", "database": "ok", "tick": said}
+        return _json(words, 200 if well else 503)
+
+    async def metrics(self, asking: Request) -> Response:
+        """`/metrics`: for Prometheus, who sends a reader's token where identity is proven."""
+        try:
+            await self._gate.identify(asking)
+            rows = await self._database.rows("locaria_web", _METRICS)
+        except RefusedError as refusal:
+            return PlainTextResponse(f"{refusal}\n", refusal.code)
+        text = render([*((row[0], row[1], row[2]) for row in rows), *self._own()])
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    def _own(self) -> list[Sample]:
+        answered = self._caller.answered.items()
+        return [
+            ("locaria_web_connections", {}, self.connections),
+            ("locaria_web_subscriptions", {}, self._hub.subscriptions),
+            *(("locaria_web_requests_total", {"code": str(k)}, n) for k, n in sorted(answered)),
+            ("locaria_web_request_seconds_total", {}, self._caller.seconds),
+        ]
+
+
+def _json(body: dict[str, str], status: int = 200) -> Response:
+    return Response(json.dumps(body), status, media_type="application/json")

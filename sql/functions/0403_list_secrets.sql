@@ -1,0 +1,17 @@
+create or replace function locaria.list_secrets(p_file bigint)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(s.secret order by length(s.secret) desc, s.secret)
+  from (
+    select distinct f.form as secret
+    from locaria.file_credentials k,
+      jsonb_path_query(k.credentials, 'strict $.** ? (@.type() == "string")') as v (value),
+      -- As it is, and as it stands within JSON.
+      unnest(array[v.value #>> '{}', substr(v.value::text, 2, length(v.value::text) - 2)]) as f (form)
+    where k.file_id = p_file and length(v.value #>> '{}') >= 4
+  ) as s
+$$;
+comment on function locaria.list_secrets(bigint) is 'The texts, of four characters or more, in the credentials of a file, longest first; null if it has none. What its runs say is cleared of them.';

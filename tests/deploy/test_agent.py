@@ -1,0 +1,208 @@
+"""`locaria agent`: two of them on one database, without a superuser; one dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from locaria.local.places import ROOT
+from locaria.local.postgres import PostgresServer
+
+OWNER = "agent_owner"
+ACTOR = ROOT / "tests" / "acceptance" / "containers" / "actor"
+LIMITS = {"idle_timeout": "1 second", "backoff": "0 seconds", "lease": "3 seconds"}
+
+
+class Agents:
+    """Agents as processes, and the database that they share."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self.dsn = dsn
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.db = psycopg.connect(dsn, autocommit=True, row_factory=dict_row) if dsn else None
+
+    def start(self, name: str, containers: tuple[str, ...] = ("actor",), *words: str) -> None:
+        """Start an agent that has these containers, and wait until it serves."""
+        place = self.folder / f"containers-{name}"
+        place.mkdir(exist_ok=True)
+        entry = {"entry_point": ["python", "actor.py"], "type": "loader", "limits": LIMITS}
+        (place / "dockers.json").write_text(json.dumps(dict.fromkeys(containers, entry)))
+        for container in containers:
+            if not (place / container).exists():
+                (place / container).symlink_to(ACTOR)
+        options = ["--state-dir", str(self.folder / name), "--containers", str(place), *words]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "locaria.cli", "agent", *options],
+            cwd=ROOT,
+            env=os.environ | {"LOCARIA_DSN": self.dsn, "PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "serves database" in line:
+                break
+        else:
+            raise AssertionError("".join(said))
+        self.processes[name] = process
+
+    def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
+        """End one agent; its exit code."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        code = process.wait(60)
+        assert process.stderr is not None
+        process.stderr.close()
+        return code
+
+    def mark(self, name: str) -> str:
+        return str(json.loads((self.folder / name / "secrets.json").read_text())["mark"])
+
+    def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        with psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row) as connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def submit(self, count: int = 1, container: str = "actor", **attributes: Any) -> list[int]:
+        rows = self.rows(
+            "insert into locaria.files (container, attributes) "
+            "select %s, %s::jsonb from generate_series(1, %s) returning id",
+            container,
+            json.dumps(attributes),
+            count,
+        )
+        return [row["id"] for row in rows]
+
+    def wait(self, good: Callable[[], object], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not good():
+            assert time.monotonic() < deadline, self.rows("select * from locaria.status")
+            time.sleep(0.05)
+
+    def at_rest(self, files: list[int]) -> bool:
+        [row] = self.rows(
+            "select count(*) as n from locaria.status where file_id = any(%s) and phase = 'done'",
+            files,
+        )
+        return bool(row["n"] == len(files))
+
+
+@pytest.fixture
+def agents(pg_server: PostgresServer, tmp_path: Path) -> Iterator[Agents]:
+    """No agent yet, on an empty database whose owner is no superuser."""
+    name = f"agents_{os.getpid()}_{time.monotonic_ns()}"
+    with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
+        owner = sql.Identifier(OWNER)
+        if superuser.execute("select from pg_roles where rolname = %s", [OWNER]).fetchone() is None:
+            superuser.execute(
+                sql.SQL("create role {} login createrole password 'for tests only'").format(owner)
+            )
+            for group in ("loader", "app", "reader", "operator", "web", "events"):
+                role = sql.Identifier(f"locaria_{group}")
+                known = superuser.execute(
+                    "select from pg_roles where rolname = %s", [f"locaria_{group}"]
+                ).fetchone()
+                if known is None:
+                    superuser.execute(sql.SQL("create role {}").format(role))
+                superuser.execute(sql.SQL("grant {} to {} with admin option").format(role, owner))
+        superuser.execute(
+            sql.SQL("create database {} owner {}").format(sql.Identifier(name), owner)
+        )
+    found = Agents(pg_server.dsn_for(name, OWNER, "for tests only"), tmp_path)
+    yield found
+    for each in list(found.processes):
+        found.end(each, signal.SIGKILL)
+    if found.db is not None:
+        found.db.close()
+    for path in tmp_path.glob("*/ecs/tasks/*.json"):
+        pid = json.loads(path.read_text())["pid"]
+        if pid is not None:
+            subprocess.run(["kill", "-9", str(pid)], check=False, capture_output=True)
+    with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
+        superuser.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def tasks_of(agents: Agents, files: list[int]) -> set[str]:
+    """The ids of the tasks that ran these files."""
+    rows = agents.rows(
+        "select distinct t.task_arn from locaria.runs r join locaria.tasks t on t.id = r.task_id "
+        "where r.file_id = any(%s)",
+        files,
+    )
+    return {row["task_arn"].rpartition("/")[2] for row in rows}
+
+
+def test_two_agents_share_a_database_and_each_file_is_done_once(agents: Agents) -> None:
+    agents.start("one", ("actor", "first"))
+    agents.start("two", ("actor", "second"))
+    common = agents.submit(40, do="work")
+    first, second = (agents.submit(3, name, do="work") for name in ("first", "second"))
+    agents.wait(lambda: agents.at_rest(common + first + second))
+    counted = agents.rows(
+        "select count(*) as n, count(distinct file_id) as files from locaria.runs"
+    )
+    assert counted == [{"n": 46, "files": 46}]
+    # A container is started by who has it; every task's id bears its agent's mark.
+    assert {each[:8] for each in tasks_of(agents, first)} == {agents.mark("one")}
+    assert {each[:8] for each in tasks_of(agents, second)} == {agents.mark("two")}
+
+    hanging = agents.submit(do="hang", container="second")
+    agents.wait(lambda: tasks_of(agents, hanging))
+    agents.rows(
+        "update locaria.tasks set stop_requested = locaria.clock() where id in "
+        "(select task_id from locaria.runs where file_id = any(%s))",
+        hanging,
+    )
+    stopped = "select worker from aws_lambda.invocations where payload ->> 'action' = 'stop_task'"
+    agents.wait(lambda: [r for r in agents.rows(stopped) if r["worker"]])
+    assert agents.rows(stopped)[0]["worker"].endswith(agents.mark("two")), "who runs it stops it"
+    assert agents.end("one") == 0
+    assert agents.end("two") == 0
+
+
+def test_what_a_dead_agent_leaves_is_taken_over(agents: Agents) -> None:
+    agents.start("one")
+    [file] = agents.submit(do="hang")
+    agents.wait(lambda: tasks_of(agents, [file]))
+    [task] = (agents.folder / "one" / "ecs" / "tasks").glob("*.json")
+    agents.end("one", signal.SIGKILL)  # as when the host dies, its tasks go, too
+    os.killpg(json.loads(task.read_text())["pid"], signal.SIGKILL)
+    agents.rows("update locaria.files set attributes = %s where id = %s", '{"do": "work"}', file)
+    # An event in its hands: given back when its time is over.
+    agents.rows(
+        "insert into aws_lambda.invocations (function_name, invocation_type, state, attempts, "
+        "  payload, worker, taken_at) "
+        "values ('taskEvents', 'Event', 'running', 1, '{\"action\": \"tick\"}', 'gone', "
+        "  now() - interval '1 hour')"
+    )
+    agents.start("two")
+    agents.wait(lambda: agents.at_rest([file]))
+    marks = {each[:8] for each in tasks_of(agents, [file])}
+    assert marks == {json.loads(task.read_text())["id"][:8], agents.mark("two")}
+    given_back = "select state from aws_lambda.invocations where payload ->> 'action' = 'tick'"
+    agents.wait(lambda: agents.rows(given_back) == [{"state": "succeeded"}])
+
+    second = subprocess.run(
+        [sys.executable, "-m", "locaria.cli", "agent", "--state-dir", agents.folder / "two"],
+        env=os.environ | {"LOCARIA_DSN": agents.dsn, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "Give each agent a folder of its own" in second.stderr
+    assert agents.end("two") == 0
