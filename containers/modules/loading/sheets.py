@@ -252,13 +252,19 @@ def _text(cell: Any) -> str:
 
 
 def _batch(rows: Sequence[Row], kinds: Sequence[_Kind], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = []
-    for cells, kind in zip(zip(*rows, strict=False), kinds, strict=True):
-        values = [
-            None if cell == "" and type(cell) is str else kind.convert(cell) for cell in cells
-        ]
-        arrays.append(pa.array(values, kind.arrow))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    columns = zip(zip(*rows, strict=False), kinds, strict=True)
+    return pa.RecordBatch.from_arrays([_array(*each) for each in columns], schema=schema)
+
+
+def _array(cells: Sequence[Any], kind: _Kind) -> pa.Array:
+    values = [None if cell == "" else cell for cell in cells] if "" in cells else cells
+    try:
+        # All at once where no cell has to be converted; whole numbers come as floats.
+        if pa.types.is_integer(kind.arrow):
+            return pa.array(values, pa.float64()).cast(kind.arrow)
+        return pa.array(values, kind.arrow)
+    except (TypeError, ValueError, pa.ArrowException):
+        return pa.array([None if v is None else kind.convert(v) for v in values], kind.arrow)
 
 
 def _cell(row: int, column: int) -> str:
