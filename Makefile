@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 lint format bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long lint format bench sql zips base-image images test-images clean
 
 help: ## explain the targets
-	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 # What the images of the containers install; here their code runs in the one environment.
 IMAGES := $(wildcard containers/*/requirements.txt)
@@ -27,6 +27,9 @@ test: setup lint ## set everything up and run the tests (embedded PostgreSQL 18)
 
 test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the system's packages)
 	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 2 --dist loadfile
+
+test-ingest-long: setup ## 1,000 mixed bundles with kill -9, verified; 10 GB in one upload (22 GB of disk)
+	$(BIN)/python -m tests.ingest.long_proof
 
 lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
@@ -57,7 +60,8 @@ base-image: ## where no registry can be reached: a base by debootstrap and build
 images: setup ## build every image (BASE=, PLATFORM=linux/amd64,linux/arm64, IMAGES_OPTIONS=)
 	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(PLATFORM:%=--platform=%) $(IMAGES_OPTIONS)
 
-test-images: setup ## run the loader from its image: a row inserted, its container started, the table there
+test-images: setup ## build the loader's image and load a file with it (BASE= as above)
+	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(IMAGES_OPTIONS) file_loader
 	LOCARIA_TEST_IMAGES=1 $(BIN)/pytest -q tests/deploy/test_images.py
 
 clean: ## stop the local runtime, remove .venv and the local database

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bundles.manifest import ManifestWriter, bundle_key, manifest_key
+from bundles.manifest import ManifestWriter, bundle_key
 from bundles.store import Sink, Store
 from bundles.tarstream import TarStream
 
@@ -52,7 +52,7 @@ class Receiver:
         self.received = 0
         self._max_bytes = max_bytes
         self._sink = None if stored else sink or store.create(bundle_key(job))
-        self._manifest = ManifestWriter(store.create(manifest_key(job)))
+        self._manifest = ManifestWriter(store, job)
         self._tar = TarStream(self._manifest.add, max_members)
         self._digest = hashlib.sha256()
 
@@ -72,11 +72,13 @@ class Receiver:
         self._tar.close()
         if self._sink is not None:
             self._sink.commit()
-        self._manifest.commit()
+        few = self._manifest.commit()
         attributes: dict[str, object] = {
             "bytes": self.received,
             "members": self._manifest.members,
         }
+        if few is not None:
+            attributes["manifest"] = few
         if self._tar.error is not None:
             attributes["error"] = self._tar.error
         return Received(self._digest.hexdigest(), attributes)

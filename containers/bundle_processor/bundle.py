@@ -5,7 +5,7 @@ from __future__ import annotations
 from bundles.manifest import bundle_key, read_manifest
 from bundles.store import MissingError, Source
 from bundles.tarstream import METADATA, Member
-from job import Archived, Job, subpath
+from job import FEW, Archived, Job, subpath
 from metadata import FileEntry
 
 import locaria_reporter as lr
@@ -29,7 +29,8 @@ def open_tar(job: Job) -> dict[str, Member]:
         raise lr.Fatal(str(attributes["error"]), kind="data")
     members: dict[str, Member] = {}
     try:
-        for member in job.run.track(read_manifest(job.store, job.id), unit="members"):
+        found = read_manifest(job.store, job.id, attributes.get("manifest"))
+        for member in job.run.track(found, unit="members"):
             if member.name in members:
                 raise lr.Fatal(f"member {member.name} is in the bundle twice", kind="data")
             members[member.name] = member
@@ -57,6 +58,7 @@ def ingest_files(job: Job, members: dict[str, Member]) -> list[Archived]:
     archived = []
     source = job.store.open(bundle_key(job.id))
     position = 0
+    job.sync_each = len(members) <= FEW
     try:
         for n, member in enumerate(members.values()):
             entry = named.get(member.name)

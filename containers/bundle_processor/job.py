@@ -17,6 +17,8 @@ import locaria_reporter as lr
 
 _CHUNK = 1 << 20
 _ROWS_A_CALL = 2_000
+# Up to so many files are synced one by one, more by one sync of the whole file system.
+FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,21 @@ class Job:
         run: of the reporter.
         store: where the bundle is.
         archive: where its files go.
+        connection: for questions; what the job writes goes through the run's own.
     """
 
-    def __init__(self, run: lr.Run, store: Store, archive: Archive) -> None:
+    def __init__(
+        self, run: lr.Run, store: Store, archive: Archive, connection: psycopg.Connection[Any]
+    ) -> None:
         self.run = run
         self.store = store
         self.archive = archive
         self.id = run.file_id
         self.kind = run.attributes.get("kind")
-        self.connection: psycopg.Connection[Any] = run.connection()
+        self.connection = connection
         self.config: dict[str, Any] = self._ask("select locaria.get_ingest_config()")
         self.metadata = Metadata()
+        self.sync_each = False
         self._recorded = False
 
     def is_ingested(self) -> bool:
@@ -104,7 +110,7 @@ class Job:
                 sink.write(data)
                 self.count(len(data))
             self.verify(entry, size, hashed.hexdigest())
-            sink.commit(sync=False)
+            sink.commit(sync=self.sync_each)
         finally:
             sink.abort()
 
@@ -144,7 +150,7 @@ class Job:
         run = self.run
         run.stage("ingest metadata", total=len(files) + 1, unit="rows")
         self._refuse_broken_rules(files)
-        self.archive.prepare(self.id, run.id)
+        self.archive.prepare(self.id, run.id, settled=self.sync_each)
         self._guarded(lambda: self._record(files))
         self._recorded = True
 

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,14 @@ from locaria.local.runtime import Runtime, read_status
 
 HERE = Path(__file__).parent
 State = dict[str, Any]
+
+
+def read_answer(client: socket.socket) -> bytes:
+    """An answer to its end, whatever pieces it comes in; each of ours is one JSON object."""
+    answer = b""
+    while b"}" not in answer and (piece := client.recv(65536)):
+        answer += piece
+    return answer
 
 
 class Site:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.ingest.bundles_for_tests import tar
-from tests.ingest.conftest import Site
+from tests.ingest.conftest import Site, read_answer
 
 LIMIT_MB = 256
 
@@ -44,7 +44,7 @@ def test_fifty_uploads_at_once_stay_within_the_memory(site: Site) -> None:
             assert time.monotonic() < deadline, "all fifty are under way"
             time.sleep(0.05)
         list(threads.map(lambda client: client.sendall(body[-100:]), clients))
-        answers = list(threads.map(lambda client: client.recv(65536), clients))
+        answers = list(threads.map(read_answer, clients))
     assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in answers)
     peak = peak_mb(site.pid())
     assert peak < LIMIT_MB, f"the listener took {peak:.0f} MB"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.ingest.bundles_for_tests import CTIME, document, entry, tar
-from tests.ingest.conftest import Site
+from tests.ingest.conftest import Site, read_answer
 
 FIELDS = {
     "job_id": int,
@@ -242,12 +242,12 @@ def test_limits_are_refused_with_413_and_408(site: Site) -> None:
     assert site.settled(answer["job_id"]) == set()
     site.configure(max_members=1000, idle_seconds=0.3)
     client = send_part(site, body, 1000)
-    answer_bytes = client.recv(65536)
+    answer_bytes = read_answer(client)
     assert answer_bytes.startswith(b"HTTP/1.1 408 ") and b'"FAILED"' in answer_bytes
     client.close()
     site.configure(idle_seconds=60, max_seconds=0.3)
     client = send_part(site, body, 1000)
-    assert client.recv(65536).startswith(b"HTTP/1.1 408 ")
+    assert read_answer(client).startswith(b"HTTP/1.1 408 ")
     client.close()
 
 

@@ -39,15 +39,16 @@ class Archive:
         """Begin to write a file of an attempt."""
         return self.store.create(self.incoming(job, run, n))
 
-    def prepare(self, job: int, run: int) -> None:
-        """All that takes long before publish(): S3 can't rename, it copies.
+    def prepare(self, job: int, run: int, *, settled: bool = False) -> None:
+        """All that takes long before publish(): a sync, unless it was done; S3 copies.
 
         There the row in the database is what publishes; what was copied for an attempt that then
         fails is removed by discard().
         """
         if not self.store.renames_at_once:
             self._publish(job, run)
-        self.store.settle()
+        if not settled:
+            self.store.settle()
 
     def publish(self, job: int, run: int) -> None:
         """The files of an attempt get their final names in one step; call it behind the fence."""

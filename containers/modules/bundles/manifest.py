@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from bundles.store import Sink, Store
-from bundles.tarstream import METADATA, Member
+from bundles.store import MissingError, Sink, Store
+from bundles.tarstream import Member
 
 _CHUNK = 1 << 18
 _LINES = 500
+_FEW = 50
 
 
 def bundle_key(job: int) -> str:
@@ -29,45 +31,64 @@ def document_key(job: int) -> str:
 
 
 class ManifestWriter:
-    """Collects lines and passes them on, so that 100,000 members take no memory."""
+    """Collects members: a few are kept here, for the row of files; more go into an object.
 
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-        self._lines: list[str] = []
+    Args:
+        store: where that object goes.
+        job: whose it is.
+    """
+
+    def __init__(self, store: Store, job: int) -> None:
+        self._store = store
+        self._job = job
+        self._sink: Sink | None = None
+        self._some: list[list[object]] = []
         self.members = 0
-        self.metadata: Member | None = None
 
     def add(self, member: Member) -> None:
-        """One member; that named metadata.txt is remembered."""
-        if member.name == METADATA:
-            self.metadata = member
+        """One member."""
         self.members += 1
-        line = json.dumps([member.name, member.offset, member.size, member.sha1])
-        self._lines.append(line + "\n")
-        if len(self._lines) >= _LINES:
-            self._flush()
+        self._some.append([member.name, member.offset, member.size, member.sha1])
+        if len(self._some) > _LINES:
+            self._spill()
 
-    def commit(self) -> None:
-        """Store it."""
-        self._flush()
+    def commit(self) -> list[list[object]] | None:
+        """Store it; the members themselves where they are so few that they need no object."""
+        if self._sink is None and len(self._some) <= _FEW:
+            return self._some
+        self._spill()
+        assert self._sink is not None
         self._sink.commit()
+        return None
 
     def abort(self) -> None:
         """Leave nothing."""
-        self._sink.abort()
+        if self._sink is not None:
+            self._sink.abort()
 
-    def _flush(self) -> None:
-        if self._lines:
-            self._sink.write("".join(self._lines).encode())
-            self._lines.clear()
+    def _spill(self) -> None:
+        if self._sink is None:
+            self._sink = self._store.create(manifest_key(self._job))
+        self._sink.write("".join(f"{json.dumps(one)}\n" for one in self._some).encode())
+        self._some.clear()
 
 
-def read_manifest(store: Store, job: int) -> Iterator[Member]:
+def read_manifest(store: Store, job: int, few: list[list[Any]] | None = None) -> Iterator[Member]:
     """The members of a bundle, in the order in which they came.
+
+    Args:
+        store: where the bundle is.
+        job: whose it is.
+        few: what commit() has returned.
 
     Raises:
         MissingError: the bundle is not there, or not any more.
     """
+    if few is not None:
+        if store.size(bundle_key(job)) is None:
+            raise MissingError(f"{bundle_key(job)} is not in the store")
+        yield from (Member(*one) for one in few)
+        return
     source = store.open(manifest_key(job))
     try:
         rest = b""
