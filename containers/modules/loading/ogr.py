@@ -150,4 +150,3 @@ def _read(
             )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
-
