@@ -73,6 +73,7 @@ def test_a_file_is_loaded_by_the_deployed_function_s_own_zip(
     with serving(tmp_path / "ecs", secrets) as ecs:
         environment = {
             "AWS_REGION": "local",
+            "AWS_DEFAULT_REGION": "local",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_ENDPOINT_URL_ECS": ecs.url,
