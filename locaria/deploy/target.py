@@ -14,7 +14,7 @@ from locaria.deploy.aws import Aws
 from locaria.deploy.commands import Commands
 from locaria.deploy.containers import Container
 from locaria.deploy.functions import WEBSOCKET_API, Function
-from locaria.deploy.images import content_tag
+from locaria.deploy.images import Engine, content_tag, find_engine
 from locaria.deploy.settings import Settings
 from locaria.deploy.stack import Stack, read_stack
 from locaria.deploy.template import build_template
@@ -118,6 +118,11 @@ class Target:
             if told is not None and "DeletedDate" not in told:
                 found[parameter] = str(told["ARN"])
         return found
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What builds images here. Raises DeployError."""
+        return find_engine(self.commands)
 
     @property
     def registry(self) -> str:

@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from locaria.cli.agent import agent
-from locaria.deploy.containers import load_containers
 from locaria.local.places import ROOT
-from tests.deploy.conftest import Account
+from tests.deploy.conftest import CHOSEN, Account
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -22,7 +21,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 def test_the_commands_of_aws_md_do_what_it_says(account: Account, owner_dsn: str) -> None:
     account.environment["LOCARIA_DSN"] = owner_dsn
-    variables = {v for c in load_containers() for v in c.secrets} - {"LOCARIA_DSN"}
+    variables = {v for c in CHOSEN for v in c.secrets} - {"LOCARIA_DSN"}
     account.environment |= dict.fromkeys(variables, "value")
     given = {
         "SUBNET1": account.network["subnets"][0],
