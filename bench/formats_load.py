@@ -32,9 +32,10 @@ CELLS, QUICK_CELLS = 200_000, 2_000
 ROUNDS, QUICK_ROUNDS = 3, 1
 # The peer is a program of its own, too; it has the DSN from its environment.
 PANDAS = """
-import os, sys, pandas, sqlalchemy
+import os, sys, pandas, psycopg, sqlalchemy
 frame = pandas.read_excel(sys.argv[1])
-engine = sqlalchemy.create_engine("postgresql+psycopg://", connect_args={"conninfo": os.environ["DSN"]})
+connect = lambda: psycopg.connect(os.environ["DSN"])
+engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=connect)
 frame.to_sql("bench_pandas", engine, if_exists="replace", index=False)
 """
 

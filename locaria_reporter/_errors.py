@@ -189,7 +189,7 @@ class Refused(ReporterError):
 
     Args:
         message: its words.
-        code: its SQLSTATE, LC003 to LC009 (table in docs/loader_authors.md).
+        code: its SQLSTATE, LC003 to LC012 (table in docs/loader_authors.md).
     """
 
     def __init__(self, message: str, *, code: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from locaria_reporter import Fatal, Run
 
-_VARIABLES = "LOCARIA_CREDENTIALS_"
+_VARIABLES = "LOCARIA_CREDENTIAL_"
 _PUBLIC = {"username", "access_key_id"}
 
 
@@ -20,7 +20,7 @@ def resolve(run: Run, given: Any) -> dict[str, str]:
     Args:
         run: its messages and errors never show what is found.
         given: {"secret": name or ARN} in Secrets Manager, {"environment": NAME} for the variable
-            LOCARIA_CREDENTIALS_<NAME> (a JSON object, or a token), or the values themselves.
+            LOCARIA_CREDENTIAL_<NAME> (a JSON object, or a token), or the values themselves.
 
     Returns:
         username and password, or token, or access_key_id, secret_access_key (and session_token).
