@@ -238,7 +238,7 @@ def test_the_files_of_an_attempt_are_published_together_also_behind_a_crashed_on
         archive.prepare(7, run)
         archive.publish(7, run)
     assert sorted(archive.keys()) == [archive.key(7, n) for n in range(3)]
-        assert not list(store.list("incoming")), "nothing is left of the attempt"
+    assert not list(store.list("incoming")), "nothing is left of the attempt"
     assert read(store, archive.key(7, 1)) == b"7 1"
     digest = hashlib.md5(b"7 1").hexdigest()
     assert archive.check(archive.key(7, 1), 3, "md5", digest) is None
