@@ -16,7 +16,18 @@ from rich.table import Table
 from bench.database import bench_database
 from bench.measure import Result
 
-PARTS = ("enqueue", "claim", "start", "lookups", "csv_load", "track", "api", "push", "ingest")
+PARTS = (
+    "enqueue",
+    "claim",
+    "start",
+    "lookups",
+    "csv_load",
+    "formats_load",
+    "track",
+    "api",
+    "push",
+    "ingest",
+)
 
 
 def main() -> None:

@@ -51,7 +51,6 @@ def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
                     max(map(_rate, peer)),
                     name,
                     unit="/s",
-                    invert=True,
                 )
                 yield Result(
                     f"{words}: p99", min(map(_p99, ours)), min(map(_p99, peer)), name, unit="ms"

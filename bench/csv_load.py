@@ -21,9 +21,9 @@ from bench.measure import Result
 from locaria.install import DOCKERS_JSON
 from locaria.local.binaries import find_binaries
 
-ROWS, QUICK_ROWS = 2_000_000, 50_000
+ROWS, QUICK_ROWS = 5_000_000, 50_000
 ROUNDS, QUICK_ROUNDS = 3, 1
-LARGER = 3
+LARGER = 2
 FOLDER = DOCKERS_JSON.parent / "file_loader"
 ROOT = DOCKERS_JSON.parent.parent
 MODULES = DOCKERS_JSON.parent / "modules"
@@ -50,7 +50,7 @@ class Times:
 
 
 def measure(database: BenchDatabase, quick: bool) -> Iterator[Result]:
-    """Files without quotes, and with some; then one three times as large, for its memory."""
+    """Files without quotes, and with some; then one twice as large, for its memory."""
     rows, rounds = (QUICK_ROWS, QUICK_ROUNDS) if quick else (ROWS, ROUNDS)
     with database.connect() as connection, tempfile.TemporaryDirectory() as folder:
         connection.execute(
@@ -129,7 +129,7 @@ def _load(database: BenchDatabase, connection: Connection, path: Path, times: Ti
         [CONTAINER, json.dumps({"path": str(path), "table": "public.bench_ours"})],
     )
     begin = perf_counter()
-    times.memory.append(_run_loader(database.dsn))
+    times.memory.append(run_loader(database.dsn, CONTAINER))
     times.process.append(perf_counter() - begin)
     row = connection.execute(
         "select outcome, error, extract(epoch from ended - started)::float8 "
@@ -146,9 +146,9 @@ def _load(database: BenchDatabase, connection: Connection, path: Path, times: Ti
     return times
 
 
-def _run_loader(dsn: str) -> int:
+def run_loader(dsn: str, container: str) -> int:
     """Run a task until it leaves; the peak of its memory, in bytes."""
-    names = {"LOCARIA_DSN": dsn, "LOCARIA_CONTAINER": CONTAINER, "PYTHONPATH": f"{ROOT}:{MODULES}"}
+    names = {"LOCARIA_DSN": dsn, "LOCARIA_CONTAINER": container, "PYTHONPATH": f"{ROOT}:{MODULES}"}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, "file_loader.py"], cwd=FOLDER, env=os.environ | names, stderr=log

@@ -78,8 +78,9 @@ class BenchDatabase:
     def empty(self, connection: Connection) -> None:
         """Start afresh: no files, runs, tasks or dispatches."""
         connection.execute(
-            "truncate locaria.files, locaria.file_credentials, locaria.runs, locaria.run_progress, locaria.tasks, "
-            "locaria.dispatches, locaria.transitions, locaria.circuits"
+            "truncate locaria.files, locaria.file_credentials, locaria.runs, "
+            "locaria.run_progress, locaria.tasks, locaria.dispatches, locaria.transitions, "
+            "locaria.circuits"
         )
 
 

@@ -234,7 +234,7 @@ class Listener:
             except BaseException as error:  # noqa: BLE001 - of the handler; told and logged
                 reply = self._refusal(command, error)
             call.answer(reply)
-        self._count(command, call.caller, reply, time.monotonic() - began)
+            self._count(command, call.caller, reply, time.monotonic() - began)
 
     @contextlib.contextmanager
     def _in_hand(self, name: str) -> Iterator[None]:

@@ -81,11 +81,17 @@ class Masker:
         environment: Mapping[str, str] | None = None,
         more: Iterable[str] = (),
     ) -> None:
-        values = secrets_of_dsn(dsn) | set(more)
-        values |= secrets_of_environment(os.environ if environment is None else environment)
+        self._known = secrets_of_dsn(dsn)
+        self._known |= secrets_of_environment(os.environ if environment is None else environment)
+        self._values: re.Pattern[str] | None = None
+        self.add(more)
+
+    def add(self, values: Iterable[str]) -> None:
+        """Mask these, too, from now on."""
+        self._known |= set(values)
         forms = {
             form
-            for value in values
+            for value in self._known
             if len(value) >= _SHORTEST_SECRET
             for form in (value, quote(value), quote(value, safe=""), quote_plus(value))
         }

@@ -147,6 +147,10 @@ class Reports:
         """A directory for this run's files; removed when the run ends."""
         return self._task.temporary(self.id)
 
+    def mask(self, *secrets: str) -> None:
+        """Never show these in a message, an error or a result: secrets that the loader has read."""
+        self._task.masker.add(secrets)
+
     def reject(self, row: Any, reason: str, line: int | None = None) -> None:
         """Keep a bad row with its reason and go on.
 

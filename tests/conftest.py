@@ -110,6 +110,10 @@ def make_template(pg_server: PostgresServer) -> str:
             where parameter_name = 'fargate_config'
             """
         )
+        owner.execute(
+            "update locaria.parameters set parameter = parameter || '{\"movable_clock\": true}' "
+            "where parameter_name = 'installation'"
+        )
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         for login, group in LOGINS.items():
             superuser.execute(

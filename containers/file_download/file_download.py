@@ -11,7 +11,7 @@ import re
 import time
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def distinct(relations: Sequence[Relation]) -> list[Relation]:
     for relation in relations:
         twice = labels.count(relation.name.lower()) > 1
         label = f"{relation.schema}.{relation.name}" if twice else relation.name
-        found.append(Relation(**{**vars(relation), "label": label}))
+        found.append(replace(relation, label=label))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
-from relation import SPATIAL, Column, Relation
+from relation import SPATIAL, Column, Relation, wkb_columns
 from snapshot import Snapshot
 
 from locaria_reporter import Fatal
@@ -128,14 +128,8 @@ def spatial_column(relation: Relation) -> Column | None:
     for column in relation.columns:
         if column.plain in SPATIAL and relation.postgis is not None:
             return column
-    for column in relation.columns:
-        if column.plain == "bytea" and column.name.lower() in _WKB_NAMES:
-            return column
-    return None
-
-
-# As a loader calls the geometry where the database has no PostGIS.
-_WKB_NAMES = ("geometry", "geom", "wkb", "geometry_wkb", "geom_wkb", "wkb_geometry")
+    wkb = wkb_columns(relation.readable)
+    return next((column for column in relation.columns if column.name in wkb), None)
 
 
 def _wkb_shape(snapshot: Snapshot, relation: Relation, column: Column) -> Shape:
@@ -152,7 +146,8 @@ def _wkb_shape(snapshot: Snapshot, relation: Relation, column: Column) -> Shape:
     srids.discard(0)
     if len(srids) > 1:
         raise Fatal(f'column "{column.name}" mixes the reference systems {srids}', kind="data")
-    crs = f"EPSG:{next(iter(srids))}" if srids else None
+    known = [*srids, relation.srid]
+    crs = relation.request.srs or (f"EPSG:{known[0]}" if known[0] else None)
     return Shape(column, frozenset(kinds), crs, wkb=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -13,6 +13,8 @@ from request import Condition, Request
 from locaria_reporter import Fatal
 
 SPATIAL = ("geometry", "geography")
+# Formats that hold the geometry itself.
+WITH_GEOMETRY = ("geojson", "gpkg", "parquet", "shapefile")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Relation:
         columns: in the order wanted.
         readable: all columns that may be read, for filter and order.
         postgis: the schema of PostGIS's functions, if the database has it.
+        srid: of a geometry that is WKB, as the load that made the table reported it.
     """
 
     schema: str
@@ -56,8 +59,8 @@ class Relation:
     label: str
     columns: tuple[Column, ...]
     readable: tuple[Column, ...]
-    keys: tuple[str, ...]
     postgis: str | None
+    srid: int | None
     request: Request
 
     def select(self, express: Callable[[Column], sql.Composable]) -> sql.Composed:
@@ -151,7 +154,7 @@ def find_relation(
     """
     try:
         row = connection.execute(
-            "select table_schema, table_name, columns, keys, postgis,"
+            "select table_schema, table_name, columns, postgis, srid,"
             " extract(epoch from longest)::float8 from locaria.check_download(%s, %s)",
             [run, table],
         ).fetchone()
@@ -161,13 +164,20 @@ def find_relation(
         hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
         raise Fatal(f"{error.diag.message_primary}{hint}", kind="data") from None
     assert row is not None
-    schema, name, listed, keys, postgis, longest = row
+    schema, name, listed, postgis, srid, longest = row
     readable = tuple(Column(c["name"], c["type"], c["base"]) for c in listed)
-    every = Relation(schema, name, name, readable, readable, tuple(keys or ()), postgis, request)
-    if request.columns is None:
-        return every, longest
-    chosen = tuple(every.find(wanted, "columns") for wanted in request.columns)
-    return (
-        Relation(schema, name, name, chosen, readable, every.keys, postgis, request),
-        longest,
-    )
+    every = Relation(schema, name, name, readable, readable, postgis, srid, request)
+    if request.columns is not None:
+        chosen = tuple(every.find(wanted, "columns") for wanted in request.columns)
+    elif request.format in WITH_GEOMETRY:
+        companions = {wkb: f"{wkb}_geojson" for wkb in wkb_columns(readable)}
+        chosen = tuple(c for c in readable if c.name not in companions.values())
+    else:
+        chosen = readable
+    return replace(every, columns=chosen), longest
+
+
+def wkb_columns(columns: Sequence[Column]) -> list[str]:
+    """Columns that hold geometries where there is no PostGIS: a loader puts GeoJSON beside them."""
+    names = {c.name for c in columns if c.plain == "jsonb"}
+    return [c.name for c in columns if c.plain == "bytea" and f"{c.name}_geojson" in names]

@@ -57,6 +57,7 @@ class Request:
         columns: those wanted, in this order; None: all.
         order_by: (column, descending).
         geometry: the geometry column, where there are several.
+        srs: what the coordinates of WKB are, where nobody knows: 'EPSG:27700'.
         name: of the file that comes out, without its ending.
         delimiter, header, null: of CSV.
         expires: how long the link shall work.
@@ -69,6 +70,7 @@ class Request:
     order_by: tuple[tuple[str, bool], ...] = ()
     limit: int | None = None
     geometry: str | None = None
+    srs: str | None = None
     name: str | None = None
     delimiter: str = ","
     header: bool = True
@@ -93,6 +95,7 @@ class Request:
             ),
             limit=_whole_number(given, "limit", 0, 10**15),
             geometry=_text(given, "geometry"),
+            srs=_srs(given),
             name=_text(given, "name"),
             delimiter=_delimiter(given),
             header=_flag(given, "header", True),
@@ -135,6 +138,15 @@ def _text(given: Mapping[str, Any], name: str) -> str | None:
     if value is not None and (not isinstance(value, str) or "\0" in value):
         raise wrong(name, value, "a text")
     return value
+
+
+def _srs(given: Mapping[str, Any]) -> str | None:
+    value = given.get("srs")
+    text = f"EPSG:{value}" if isinstance(value, int) else str(value or "").upper()
+    number = text.removeprefix("EPSG:")
+    if value is not None and not (number.isdecimal() and 0 < int(number) < 1_000_000):
+        raise wrong("srs", value, 'a number of EPSG, like "EPSG:27700",')
+    return f"EPSG:{number}" if number else None
 
 
 def _names(given: Mapping[str, Any], name: str) -> tuple[str, ...]:

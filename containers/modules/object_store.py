@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -52,9 +52,11 @@ class ObjectStore:
 
     Args:
         url: `s3://bucket/prefix` or `file:///path`.
+        credentials: access_key_id, secret_access_key (and session_token), instead of those that
+            the environment gives (S3 only).
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, credentials: Mapping[str, str] | None = None) -> None:
         parts = urlsplit(url)
         self._store: LocalStore | S3Store
         if parts.scheme == "file" and not parts.netloc and parts.path.strip("/"):
@@ -64,7 +66,9 @@ class ObjectStore:
         elif parts.scheme == "s3" and parts.netloc:
             self._folder = None
             prefix = parts.path.strip("/")
-            self._store = S3Store(parts.netloc, prefix=prefix or None, **_s3_settings())
+            self._store = S3Store(
+                parts.netloc, prefix=prefix or None, **_s3_settings(credentials or {})
+            )
             self.url = f"s3://{parts.netloc}" + (f"/{prefix}" if prefix else "")
         else:
             raise ObjectStoreError(
@@ -177,7 +181,7 @@ class ObjectStore:
         return obstore.sign(self._store, "GET", check_key(key), min(expires, LONGEST_LINK))
 
 
-def open_store(url: str | None = None) -> ObjectStore:
+def open_store(url: str | None = None, credentials: Mapping[str, str] | None = None) -> ObjectStore:
     """The store that `url`, or else the environment variable LOCARIA_OBJECT_STORE, names.
 
     Raises:
@@ -188,7 +192,7 @@ def open_store(url: str | None = None) -> ObjectStore:
         raise ObjectStoreError(
             f"{VARIABLE} is not set: give s3://bucket/prefix or file:///absolute/path"
         )
-    return ObjectStore(url)
+    return ObjectStore(url, credentials)
 
 
 def check_key(key: str) -> str:
@@ -247,9 +251,10 @@ def _disposition(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _s3_settings() -> dict[str, Any]:
+def _s3_settings(credentials: Mapping[str, str]) -> dict[str, Any]:
     """What AWS's own clients read from the environment and this one would not."""
-    settings: dict[str, Any] = {}
+    wanted = ("access_key_id", "secret_access_key", "session_token")
+    settings: dict[str, Any] = {k: v for k, v in credentials.items() if k in wanted}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if region:
         settings["region"] = region

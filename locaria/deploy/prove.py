@@ -52,7 +52,7 @@ def _load(target: Target, attributes: dict[str, Any], table: str, longest_s: flo
         deadline, said = time.monotonic() + longest_s, ""
         while True:
             status = connection.execute(
-                "select phase, why, attempts from locaria.status where file_id = %s", [row["id"]]
+                "select phase, why from locaria.status where file_id = %s", [row["id"]]
             ).fetchone()
             assert status is not None
             if status["phase"] != said:

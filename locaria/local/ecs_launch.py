@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -98,12 +99,16 @@ class BuildahLauncher:
     """Runs a container's image by buildah in chroot isolation: for tests without a daemon.
 
     Parameters
-        image  as for `DockerLauncher`.
+        image   as for `DockerLauncher`; its entry point must be that of dockers.json.
+        folder  where the variables of a task are kept while it runs, for nobody else to read.
+        mounts  volumes as buildah writes them.
     """
 
-    def __init__(self, image: str, mounts: Sequence[str] = ()) -> None:
+    def __init__(self, image: str, folder: Path, mounts: Sequence[str] = ()) -> None:
         self._image = image
+        self._folder = folder
         self._mounts = [f"--volume={mount}" for mount in mounts]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def launch(
         self,
@@ -112,18 +117,25 @@ class BuildahLauncher:
         arguments: Sequence[str],
         variables: Mapping[str, str],
     ) -> Launch:
-        """`buildah run` of the image's entry point, which it does not know by itself."""
+        """`buildah run`, with the variables from a file: it would take them from argv alone."""
         image = self._image.format(container=definition.container_name)
         made = ["buildah", "from", "--pull-never", f"--name={_name(task_id)}", image]
         subprocess.run(made, capture_output=True, check=True, timeout=120)
         given = {k: v for k, v in variables.items() if k not in _NOT_FOR_IMAGES}
-        words = ["buildah", "run", "--isolation=chroot", *(f"--env={name}" for name in given)]
-        entry = ["python", *definition.command[1:]]
-        command = [*words, *self._mounts, _name(task_id), "--", *entry, *arguments]
-        return Launch(command, dict(os.environ) | given)
+        file = self._folder / task_id
+        file.write_text("".join(f"{k}={shlex.quote(v)}\n" for k, v in given.items()))
+        words = ["buildah", "run", "--isolation=chroot", f"--volume={file}:/run/variables:ro"]
+        read = ["sh", "-c", 'set -a; . /run/variables; set +a; exec "$@"', "sh"]
+        program, *words_of_it = definition.command
+        program = "python" if program == sys.executable else program
+        entry = [program, *words_of_it, *arguments]
+        return Launch(
+            [*words, *self._mounts, _name(task_id), "--", *read, *entry], dict(os.environ)
+        )
 
     def end(self, task_id: str) -> None:
         """Remove the working container."""
+        (self._folder / task_id).unlink(missing_ok=True)
         subprocess.run(
             ["buildah", "rm", _name(task_id)], capture_output=True, check=False, timeout=120
         )

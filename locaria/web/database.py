@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError
@@ -92,11 +92,19 @@ class ApiDatabase:
         """
         try:
             async with self._pool.connection() as connection:
-                async with connection.pipeline(), connection.transaction():
-                    await connection.execute(_BECOME, [role, self._timeout])
-                    cursor = await connection.execute(query.encode(), values)
-                return await cursor.fetchall()
-        except PoolTimeout:
+                try:
+                    # Not connection.transaction(), which within a pipeline waits at each end.
+                    async with connection.pipeline():
+                        await connection.execute("begin")
+                        await connection.execute(_BECOME, [role, self._timeout])
+                        cursor = await connection.execute(query.encode(), values)
+                        await connection.execute("commit")
+                    return await cursor.fetchall()
+                except psycopg.Error:
+                    if not connection.closed:
+                        await connection.rollback()
+                    raise
+        except (PoolTimeout, TooManyRequests):
             raise _unavailable("no connection to the database") from None
         except psycopg.Error as error:
             raise _refused(error) from None

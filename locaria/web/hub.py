@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from locaria.web.database import ApiDatabase
@@ -37,7 +38,7 @@ select change from unnest(%s::bigint[], %s::bigint[]) as asked(file, after_log),
 """
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Join:
     """Somebody who is to be told the state of a file, and every change from then on."""
 
@@ -65,6 +66,7 @@ class Hub:
         self._many = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._needed = 0.0  # when there was a subscription last
 
     @property
     def subscriptions(self) -> int:
@@ -99,14 +101,18 @@ class Hub:
             group.remove(subscriber, each)
         group.remove(subscriber, None)
 
-    async def catch_up(self, subscriber: Subscriber, missed: dict[int, int]) -> None:
+    async def catch_up(self, subscriber: Subscriber) -> None:
         """Send the state of files of which a subscriber missed events, and the log since then."""
-        try:
-            await asyncio.gather(
-                *(self._join(subscriber, file, after, None) for file, after in missed.items())
-            )
-        except RefusedError:
-            subscriber.outbox.miss(missed)
+        missed = dict(subscriber.outbox.missed)
+        told = await asyncio.gather(
+            *(self._join(subscriber, file, after, None) for file, after in missed.items()),
+            return_exceptions=True,
+        )
+        for file, found in zip(missed, told, strict=True):
+            if isinstance(found, RefusedError):
+                subscriber.outbox.miss(file, missed[file])  # which wakes it for another try
+            elif found is False:
+                subscriber.outbox.missed.pop(file, None)
 
     async def stop(self) -> None:
         """Stop listening and sending."""
@@ -151,6 +157,10 @@ class Hub:
                 except RefusedError as error:
                     log.warning("changes can't be looked up: %s", error)
                     await asyncio.sleep(0.5)
+                except Exception:  # told by the log; others are not left without a word for it
+                    log.exception("a round of changes failed")
+                    self._tell_many()
+                    await asyncio.sleep(1)
                 else:
                     await asyncio.sleep(INTERVAL_S)
             await self._listener.stop()
@@ -161,13 +171,17 @@ class Hub:
     async def _is_woken(self) -> bool:
         """Wait for something to do; False when nobody has watched anything for a while."""
         while True:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LINGER_S)
-            except TimeoutError:
-                if self.subscriptions == 0 and not self._joins:
-                    return False
-            else:
-                return True
+            if self.subscriptions or self._joins:
+                self._needed = time.monotonic()
+                if self._wake.is_set():
+                    return True
+            elif time.monotonic() - self._needed >= LINGER_S:
+                return False
+            else:  # what changes while nobody watches is nobody's business
+                self._wake.clear()
+                self._changed.clear()
 
     async def _round(self) -> None:
         joins, self._joins = self._joins, []
@@ -183,14 +197,13 @@ class Hub:
                 asked = set(group.files) | changed if many else changed
                 mine = [each for each in joins if each.subscriber.role == role]
                 await self._ask(role, group, {x for x in asked if group.is_watched(x)}, mine)
-        except RefusedError as error:
+        except RefusedError:
             self._changed |= changed
             self._many |= many
             self._wake.set()
-            for join in joins:
-                if not join.done.done():
-                    join.done.set_exception(error)
             raise
+        finally:
+            _fail(each for each in joins if each not in self._joins)
 
     async def _await_ready(self) -> None:
         try:
@@ -259,12 +272,19 @@ class Hub:
                 self._wake.set()
                 return
             group.begin(join.file, join.after, numbers, now)
+            state = json.dumps(only(event, {each for each in numbers if each > join.after}))
             if join.reply is not None:
                 outbox.put(join.reply)
                 group.add(join.subscriber, join.file)
-            state = only(event, {each for each in numbers if each > join.after})
-            outbox.push(json.dumps(state), join.file, join.after)
+            outbox.catch_up(state, join.file, join.after)
         join.done.set_result(join.file is None or join.file in events)
+
+
+def _fail(joins: Iterable[_Join]) -> None:
+    """Answer those whom a round has left without an answer, because it failed."""
+    for join in joins:
+        if not join.done.done():
+            join.done.set_exception(RefusedError(503, "the database can't tell the state just now"))
 
 
 def _parts(files: list[int], size: int) -> Iterable[list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from typing import Protocol
 
@@ -16,13 +17,20 @@ class Sending(Protocol):
 
 MAX_MESSAGES, MAX_BYTES = 256, 1_000_000
 MAX_MISSED = 200
+RESYNC = json.dumps(
+    {
+        "event": "resync",
+        "message": "More has changed than is told file by file: ask get_files again.",
+    }
+)
 
 
 class Outbox:
     """Sends replies and pushed events in order.
 
     A client that reads too slowly misses events: they are dropped, and what it lacks is remembered
-    as one number per file. When it has read the rest, `take_missed` says from where to go on.
+    as one number per file. When it has read the rest it is told the state of those files, and their
+    log from there on (`Hub.catch_up`); until then it gets no other event of them.
     """
 
     def __init__(self, socket: Sending) -> None:
@@ -31,9 +39,8 @@ class Outbox:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
-        self._missed: dict[int, int] = {}
-        self._missed_more = False
-        self._is_behind = False
+        self._must_resync = False
+        self.missed: dict[int, int] = {}
 
     def put(self, text: str) -> None:
         """Send a reply, which is never dropped: `has_room` is awaited before the next request."""
@@ -42,36 +49,30 @@ class Outbox:
         self._wake.set()
 
     def push(self, text: str, file: int, after_log: int) -> None:
-        """Send an event of a file, whose log messages come after `after_log`, or miss it."""
+        """Send an event of a file, whose new log messages come after `after_log`, or miss it."""
         too_much = self._is_full or self._bytes + len(text) > MAX_BYTES
-        if self._is_behind or (too_much and self._waiting):
-            self.miss({file: after_log})
+        if file in self.missed or (too_much and self._waiting):
+            self.miss(file, after_log)
         else:
             self.put(text)
 
-    def miss(self, files: dict[int, int]) -> None:
-        """Remember files of which the client lacks events, with the last log message it has."""
-        self._is_behind = True
+    def miss(self, file: int, after_log: int) -> None:
+        """Remember that events of a file are lacking, and the last log message that is not."""
         self._wake.set()
-        for file, after_log in files.items():
-            if file in self._missed or len(self._missed) < MAX_MISSED:
-                self._missed[file] = min(after_log, self._missed.get(file, after_log))
-            else:
-                self._missed_more = True
+        if file in self.missed or len(self.missed) < MAX_MISSED:
+            self.missed[file] = min(after_log, self.missed.get(file, after_log))
+        else:
+            self._must_resync = True
+
+    def catch_up(self, text: str, file: int, after_log: int) -> None:
+        """Send the state of a file, with its log after `after_log`, in place of what was missed."""
+        self.missed.pop(file, None)
+        self.push(text, file, after_log)
 
     def resync(self) -> None:
         """Let the client look again at everything: more has changed than is told one by one."""
-        self._is_behind = self._missed_more = True
+        self._must_resync = True
         self._wake.set()
-
-    def take_missed(self) -> tuple[dict[int, int], bool]:
-        """What was missed since the last call, as {file: last log message known}.
-
-        Also whether there was more than could be remembered.
-        """
-        missed, more = self._missed, self._missed_more
-        self._missed, self._missed_more, self._is_behind = {}, False, False
-        return missed, more
 
     @property
     def _is_full(self) -> bool:
@@ -83,13 +84,15 @@ class Outbox:
             self._sent.clear()
             await self._sent.wait()
 
-    async def send_next(self) -> bool:
-        """Wait for something to send, and send all of it; whether events were missed meanwhile."""
+    async def send_all(self) -> None:
+        """Wait for something to send, or for something to have been missed; send all of it."""
         await self._wake.wait()
         self._wake.clear()
-        while self._waiting:
+        while self._waiting or self._must_resync:
+            if not self._waiting:
+                self._must_resync = False
+                self.put(RESYNC)
             text = self._waiting.popleft()
             self._bytes -= len(text)
             await self._socket.send_text(text)
             self._sent.set()
-        return self._is_behind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import socket
 import sys
 
@@ -29,6 +30,7 @@ async def serve(settings: Settings, listening: socket.socket, *, until_eof: bool
         listening  is closed at the end.
         until_eof  also stop when standard input ends: whoever started us has gone.
     """
+    _allow_many_connections()
     stop = asyncio.Event()
     if until_eof:
         await asyncio.get_running_loop().connect_read_pipe(lambda: _Ending(stop), sys.stdin)
@@ -61,6 +63,12 @@ async def run_server(app: Starlette, listening: socket.socket, stop: asyncio.Eve
     ending = asyncio.create_task(end())
     await server.serve(sockets=[listening])
     ending.cancel()
+
+
+def _allow_many_connections() -> None:
+    """Each connection is an open file, of which a process often may have 1,024, until it asks."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _is_worth_saying(record: logging.LogRecord) -> bool:

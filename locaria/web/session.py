@@ -24,12 +24,6 @@ log = logging.getLogger(__name__)
 MAX_SUBSCRIPTIONS = 1_000
 EXPIRED = 4401
 """Close code: the token that the connection was opened with has expired (as HTTP's 401)."""
-RESYNC = json.dumps(
-    {
-        "event": "resync",
-        "message": "More has changed than is told file by file: ask get_files again.",
-    }
-)
 
 
 class Session:
@@ -88,11 +82,9 @@ class Session:
 
     async def _write(self) -> None:
         while True:
-            if await self._outbox.send_next():
-                missed, more = self._outbox.take_missed()
-                if more:
-                    self._outbox.put(RESYNC)
-                await self._hub.catch_up(self._subscriber, missed)
+            await self._outbox.send_all()
+            if self._outbox.missed:
+                await self._hub.catch_up(self._subscriber)
 
     async def _read(self) -> None:
         while True:

@@ -30,6 +30,11 @@ class Tail:
             self._sent = {k: v for k, v in self._sent.items() if k > self.after}
         return fresh
 
+    @property
+    def last(self) -> int:
+        """The greatest number sent."""
+        return max(self._sent, default=self.after)
+
     def begin(self, numbers: list[int], now: float) -> None:
         """Take over from a client that has just been told these numbers, in order."""
         if numbers:

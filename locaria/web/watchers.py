@@ -83,10 +83,13 @@ class Watchers:
         if not takers:
             return
         tail = self._tail(file)
-        after = tail.after
+        known = tail.last
         fresh = tail.take(numbers_of(event), now)
         if changed or fresh:
-            text = json.dumps(only(event, fresh))
+            text, after = (
+                json.dumps(only(event, fresh)),
+                min([known, *(each - 1 for each in fresh)]),
+            )
             for taker in takers:
                 taker.outbox.push(text, file, after)
 

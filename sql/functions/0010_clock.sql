@@ -3,7 +3,11 @@ returns timestamptz
 language sql
 volatile
 as $$
-  select coalesce(nullif(current_setting('locaria.fake_now', true), '')::timestamptz, clock_timestamp())
+  select case
+    when coalesce(current_setting('locaria.fake_now', true), '') = '' then clock_timestamp()
+    when locaria.may_move_clock() then current_setting('locaria.fake_now', true)::timestamptz
+    else clock_timestamp()
+  end
 $$;
 comment on function locaria.clock() is
-  'The time, for every function of Locaria: clock_timestamp(), because now() stands still in a transaction; tests move it with locaria.fake_now.';
+  'The time, for every function of Locaria: clock_timestamp(), because now() stands still in a transaction; tests move it with locaria.fake_now, where may_move_clock() says so.';

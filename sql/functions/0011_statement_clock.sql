@@ -3,7 +3,11 @@ returns timestamptz
 language sql
 stable
 as $$
-  select coalesce(nullif(current_setting('locaria.fake_now', true), '')::timestamptz, statement_timestamp())
+  select case
+    when coalesce(current_setting('locaria.fake_now', true), '') = '' then statement_timestamp()
+    when locaria.may_move_clock() then current_setting('locaria.fake_now', true)::timestamptz
+    else statement_timestamp()
+  end
 $$;
 comment on function locaria.statement_clock() is
   'The same for views: one time for all rows of a statement. Stable, so that the planner can look into the views.';

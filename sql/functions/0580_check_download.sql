@@ -4,8 +4,8 @@ create or replace function locaria.check_download(
   out table_schema text,
   out table_name text,
   out columns jsonb,
-  out keys jsonb,
   out postgis text,
+  out srid integer,
   out longest interval
 )
 language plpgsql
@@ -51,12 +51,16 @@ begin
       message = format('table: the login of the loaders, %s, may not read "%s.%s"', session_user, table_schema, table_name),
       hint = format('grant select on %I.%I to locaria_loader', table_schema, table_name);
   end if;
-  select jsonb_agg(a.attname order by k.n) into keys
-  from pg_index i, unnest(i.indkey) with ordinality as k (attnum, n), pg_attribute a
-  where i.indrelid = v_relation and i.indisprimary and a.attrelid = v_relation and a.attnum = k.attnum;
+  -- Where there is no PostGIS the geometry is WKB, which doesn't say its SRID: the load that made it did.
+  select coalesce(r.result ->> 'srid', (
+      select t ->> 'srid' from jsonb_array_elements(case when jsonb_typeof(r.result -> 'tables') = 'array' then r.result -> 'tables' else '[]' end) as t
+      where t ->> 'table' in (p.table_name, p.table_schema || '.' || p.table_name) limit 1))::integer
+  into srid
+  from locaria.published_tables p join locaria.runs r on r.id = p.run_id
+  where p.table_schema = check_download.table_schema and p.table_name = check_download.table_name;
   select n.nspname into postgis from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'postgis';
   longest := make_interval(secs => locaria.get_parameter('download_config', 'longest_s', '3600')::double precision);
 end
 $$;
 comment on function locaria.check_download(bigint, text) is
-  'What a run may download of a table or view ("schema.table" or "table"): the columns that the loader''s own login may read, [{"name", "type", "base"}]; the primary key; the schema of PostGIS; how long a snapshot may be held. Errors: LC001, LC008 (no such table), LC009 (a schema that is not in download_config, no right to read).';
+  'What a run may download of a table or view ("schema.table" or "table"): the columns that the loader''s own login may read, [{"name", "type", "base"}]; the schema of PostGIS; the SRID that its last load reported; how long a snapshot may be held. Errors: LC001, LC008 (no such table), LC009 (a schema that is not in download_config, no right to read).';

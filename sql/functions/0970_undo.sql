@@ -14,7 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  v_done record;
+  v_done locaria.publications;
   v_target text;
   v_relation regclass;
   v_later bigint;

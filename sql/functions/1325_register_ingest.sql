@@ -18,7 +18,7 @@ declare
 begin
   perform locaria.require_run(p_run);
   -- Two posts of the same bytes: the second waits here for the first, and then finds it.
-  perform pg_advisory_xact_lock(4242005, hashtext(p_digest));
+  perform pg_advisory_xact_lock(4242006, hashtext(p_digest));
   select * into v_job from locaria.ingest_jobs where job_id = p_job for update;
   if not found then
     raise exception using errcode = 'LC008', message = format('there is no job %s', p_job);

@@ -17,7 +17,7 @@ comment on column locaria.parameters.changed_by is 'Who inserted it, or changed 
 
 insert into locaria.parameters (parameter_name, parameter, description) values
   ('installation', jsonb_build_object('origin', replace(gen_random_uuid()::text, '-', '')),
-   'origin names this database to AWS, where several may share a cluster: part of the client token and of startedBy. Give a copy of the database another one.'),
+   'origin names this database to AWS, where several may share a cluster: part of the client token and of startedBy. Give a copy of the database another one. movable_clock (true) lets sessions set locaria.fake_now: for tests alone.'),
   ('fargate_config', '{}', 'Per container: arn and region of the Lambda that starts it, mode, task, cluster, subnets, security_groups. The key "default" holds what all containers share.'),
   ('lambda_config', '{}', 'Per function that aws_lambda_interface may call: arn, region, mode.'),
   ('dispatch_config', '{"connect_timeout_ms": 500, "request_timeout_ms": 1000, "retry_first_s": 2, "retry_most_s": 300}',

@@ -54,7 +54,7 @@ comment on column locaria.throughput.last_file_id is 'The highest id given by th
 
 create table locaria.file_counts (
   only_row boolean not null default true,
-  counted timestamptz not null default '-infinity',
+  counted timestamptz not null default 'epoch',
   took interval not null default '0',
   counts jsonb not null default '[]',
   constraint file_counts_pkey primary key (only_row),

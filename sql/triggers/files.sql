@@ -24,8 +24,8 @@ create or replace trigger _500_notify_change
 after update on locaria.files
 for each row
 when (
-  old.claimed_by is not distinct from new.claimed_by and (old.status, old.run_after, old.priority) is distinct from (new.status, new.run_after, new.priority)
-  or old.attributes is distinct from new.attributes
+  (old.claimed_by is not distinct from new.claimed_by or coalesce(current_setting('locaria.hot_path', true), '') <> 'on')
+  and ((old.status, old.run_after, old.priority) is distinct from (new.status, new.run_after, new.priority) or old.attributes is distinct from new.attributes)
 )
 execute function locaria.files_notify_change();
 comment on trigger _500_notify_change on locaria.files is 'Tells those who watch of changes by hand; claims and ends of runs tell themselves.';

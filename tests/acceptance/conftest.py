@@ -91,7 +91,7 @@ class Place:
 def write_containers(folder: Path) -> Path:
     """The real file_loader, and a container that misbehaves on demand."""
     shutil.copytree(HERE / "containers", folder)
-    for name in ("file_loader", "place_finder"):
+    for name in ("file_loader", "modules", "place_finder"):
         (folder / name).symlink_to(DOCKERS_JSON.parent / name)
     limits = {"idle_timeout": "1 second", "backoff": "0 seconds", "lease": "3 seconds"}
     loader = read_dockers()["file_loader"]

@@ -61,6 +61,7 @@ def left_roles(db: Database) -> Iterator[None]:
         ("README.md", None),
         ("docs/applications.md", "app"),
         ("docs/dba.md", None),
+        ("docs/downloads.md", None),
         ("docs/bundle_ingest.md", None),
         ("sql/README.md", None),
     ],

@@ -126,7 +126,11 @@ def test_polygons_become_multipolygons_and_others_make_the_column_take_all(loade
     assert facts(loader, "areas")["kinds"] == ["MULTIPOLYGON", None]
     assert loader.types("areas")["geometry"] == "geometry(MultiPolygon,27700)"
     found = facts(loader, "wrong")
-    assert (found["rows"], found["kinds"], found["srids"]) == (6, ["LINESTRING", "POLYGON"], [27700])
+    assert (found["rows"], found["kinds"], found["srids"]) == (
+        6,
+        ["LINESTRING", "POLYGON"],
+        [27700],
+    )
     assert loader.types("wrong")["geometry"] == "geometry"
     assert loader.file(two)["attempts"] == 2
     assert facts(loader, "anything")["rows"] == 7

@@ -34,7 +34,8 @@ FLAGS = (
 def write_containers(folder: Path) -> Path:
     """The real file_loader, whose tasks leave soon."""
     folder.mkdir()
-    (folder / "file_loader").symlink_to(DOCKERS_JSON.parent / "file_loader")
+    for part in ("file_loader", "modules"):
+        (folder / part).symlink_to(DOCKERS_JSON.parent / part)
     loader = read_dockers()["file_loader"]
     loader["limits"] |= {"idle_timeout": "2 seconds", "backoff": "0 seconds"}
     spare = {"entry_point": ["true"], "type": "loader", "description": "Is never asked for"}

@@ -29,5 +29,9 @@ function ratio(element) {
 }
 
 const speaks = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-const seen = [...document.body.querySelectorAll("*")].filter((e) => speaks(e) && e.checkVisibility() && !e.closest("svg, option, .leaving"));
-return seen.map((e) => [ratio(e), e.textContent.slice(0, 40), e.outerHTML.slice(0, 80)]).filter(([value]) => value < 4.5);
+const seen = [...document.body.querySelectorAll("*")].filter(
+  (e) => speaks(e) && e.checkVisibility() && !e.closest("svg, option, .leaving"),
+);
+return seen
+  .map((e) => [ratio(e), e.textContent.slice(0, 40), e.outerHTML.slice(0, 80)])
+  .filter(([value]) => value < 4.5);

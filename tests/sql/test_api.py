@@ -57,7 +57,7 @@ def status(scene: Scenario, file: int, **more: Any) -> Any:
 
 
 def test_get_containers_answers_as_the_source_document_says(scene: Scenario) -> None:
-    scene.owner.execute("delete from locaria.statuses where container is not null")
+    scene.owner.execute("update locaria.statuses set container = null")
     scene.owner.execute("delete from locaria.containers")
     register(scene)
     reply = ask(scene.app, json.loads(GET_CONTAINERS))
@@ -140,7 +140,9 @@ def test_the_codes_of_a_loader(scene: Scenario) -> None:
 
 def test_the_codes_of_a_listener(scene: Scenario) -> None:
     register(scene)
-    file = ask(scene.app, method="instantiate_container", name="load_os_opendata", parameters=PARAMETERS)["container_id"]
+    file = ask(
+        scene.app, method="instantiate_container", name="load_os_opendata", parameters=PARAMETERS
+    )["container_id"]
     assert status(scene, file)["code"] == 300
     run = scene.claim_one(scene.start_task("load_os_opendata"))["run_id"]
     assert status(scene, file)["code"] == 300, "it does not listen yet"
@@ -224,7 +226,7 @@ def test_get_file_tells_runs_log_and_timeline(scene: Scenario) -> None:
         ("warning", None, "hm"),
     ]
     assert set(reply["log_messages"][0]) == {"id", "at", "level", "stage", "message"}
-    assert [t["what"] for t in reply["timeline"]][0] == "inserted"
+    assert reply["timeline"][0]["what"] == "inserted"
     assert {"stage", "log warning"} <= {t["what"] for t in reply["timeline"]}
     assert ask(scene.app, method="get_file", container_id=99)["code"] == 404
 
@@ -347,14 +349,25 @@ def test_parameters_are_read_and_set_with_secrets_masked(scene: Scenario) -> Non
     assert reply["parameters"][0]["parameter"] == masked
     assert reply["parameters"][0]["changed_by"] == "test_operator"
     # What is sent back as it was shown stays what it is.
-    ask(scene.operator, method="set_parameters", parameter_name="site", parameter={**masked, "url": "https://y"})
-    kept = one(scene.owner, "select parameter from locaria.parameters where parameter_name = 'site'")
+    ask(
+        scene.operator,
+        method="set_parameters",
+        parameter_name="site",
+        parameter={**masked, "url": "https://y"},
+    )
+    kept = one(
+        scene.owner, "select parameter from locaria.parameters where parameter_name = 'site'"
+    )
     assert kept["parameter"] == {**secret, "url": "https://y"}
-    names = [p["parameter_name"] for p in ask(scene.operator, method="get_parameters")["parameters"]]
+    names = [
+        p["parameter_name"] for p in ask(scene.operator, method="get_parameters")["parameters"]
+    ]
     assert names == sorted(names)
     assert "fargate_config" in names
     assert ask(scene.operator, method="get_parameters", parameter_name="nix")["code"] == 404
-    reply = ask(scene.operator, method="set_parameters", parameter_name="installation", parameter={})
+    reply = ask(
+        scene.operator, method="set_parameters", parameter_name="installation", parameter={}
+    )
     assert reply["code"] == 422
 
 

@@ -89,7 +89,9 @@ def test_credentials_reach_the_run_and_are_readable_nowhere(scene: Scenario, arr
     told = f"can't log in as ann with {SECRET} or {json.dumps(SECRET)} or tok-4711"
     number = run["run_id"]
     scene.progress(number, message=told)
-    scene.call("log_run", number, json.dumps([{"message": told}, {"level": "error", "message": told}]))
+    scene.call(
+        "log_run", number, json.dumps([{"message": told}, {"level": "error", "message": told}])
+    )
     scene.call("report_result", number, json.dumps({"url": told, "list": [SECRET]}))
     scene.call("fail_run", number, "transient", told, f"Traceback\n{told}")
     scene.tick(minutes=5)
@@ -122,7 +124,12 @@ def test_an_error_about_credentials_does_not_quote_them(shared_scene: Scenario) 
                 "credentials": {
                     "type": "object",
                     "properties": {
-                        "password": {"type": "string", "pattern": "^x", "enum": ["x"], "maxLength": 3},
+                        "password": {
+                            "type": "string",
+                            "pattern": "^x",
+                            "enum": ["x"],
+                            "maxLength": 3,
+                        },
                         "pin": {"type": "integer", "maximum": 5, "multipleOf": 7, "const": 1},
                     },
                     "anyOf": [{"required": ["nix"]}, {"properties": {"password": {"const": "y"}}}],
@@ -156,7 +163,9 @@ def test_whatever_stands_there_is_moved(shared_scene: Scenario, credentials: obj
     file = shared_scene.insert_file(attributes={"path": "a", "credentials": credentials})
     assert shared_scene.file(file)["attributes"] == {"path": "a"}
     kept = one(
-        shared_scene.owner, "select credentials from locaria.file_credentials where file_id = %s", [file]
+        shared_scene.owner,
+        "select credentials from locaria.file_credentials where file_id = %s",
+        [file],
     )
     assert kept["credentials"] == credentials
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -31,7 +32,9 @@ NONSENSE: list[Any] = [
 
 
 def fields_of(scene: Scenario) -> dict[str, list[str]]:
-    rows = scene.owner.execute("select method, request -> 'properties' as p from locaria.api_methods")
+    rows = scene.owner.execute(
+        "select method, request -> 'properties' as p from locaria.api_methods"
+    )
     return {row["method"]: sorted(row["p"]) for row in rows}
 
 
@@ -58,7 +61,9 @@ def test_nonsense_in_every_field_of_every_method(shared_scene: Scenario, method:
     assert one(shared_scene.owner, "select count(*) > 0 as there from locaria.containers")["there"]
 
 
-@pytest.mark.parametrize("request_", [None, [], [1], "get_containers", 1, True, {}, {"method": {}}], ids=str)
+@pytest.mark.parametrize(
+    "request_", [None, [], [1], "get_containers", 1, True, {}, {"method": {}}], ids=str
+)
 def test_a_request_that_is_none_is_told_so(shared_scene: Scenario, request_: Any) -> None:
     row = one(shared_scene.app, "select locaria.api(%s::jsonb) as reply", [json.dumps(request_)])
     assert row["reply"]["code"] == 400
@@ -111,10 +116,38 @@ anything = st.recursive(
         st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
         st.sampled_from(NONSENSE),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(
+            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+            inner,
+            max_size=4,
+        ),
+    ),
     max_leaves=12,
 )
-names = sorted({"method", "request_id", "name", "parameters", "debug", "container_id", "attributes", "limit", "after", "before", "status", "phase", "container", "priority", "run_after", "reason", "parameter_name", "parameter"})
+names = sorted(
+    {
+        "method",
+        "request_id",
+        "name",
+        "parameters",
+        "debug",
+        "container_id",
+        "attributes",
+        "limit",
+        "after",
+        "before",
+        "status",
+        "phase",
+        "container",
+        "priority",
+        "run_after",
+        "reason",
+        "parameter_name",
+        "parameter",
+    }
+)
 plausible = st.fixed_dictionaries(
     {"method": st.sampled_from(sorted(LEAST))},
     optional={
@@ -122,20 +155,32 @@ plausible = st.fixed_dictionaries(
         "name": st.one_of(st.sampled_from(["free", "file_loader"]), anything),
         "limit": st.one_of(st.integers(1, 500), anything),
         "phase": st.one_of(st.sampled_from(["queued", "done", "held"]), anything),
-        "run_after": st.one_of(st.sampled_from(["infinity", "2030-01-01", "2030-13-01", "2030-01-01T25:00"]), anything),
-        **{name: anything for name in names if name not in ("method", "container_id", "name", "limit", "phase", "run_after")},
+        "run_after": st.one_of(
+            st.sampled_from(["infinity", "2030-01-01", "2030-13-01", "2030-01-01T25:00"]), anything
+        ),
+        **{
+            name: anything
+            for name in names
+            if name not in ("method", "container_id", "name", "limit", "phase", "run_after")
+        },
     },
 )
 
 
 @given(request=st.one_of(plausible, st.dictionaries(st.sampled_from(names), anything), anything))
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
 def test_any_json_gets_a_reply(shared_scene: Scenario, request: Any) -> None:
     text = json.dumps(request)
     # Configuration of nonsense would keep the others from dispatching.
     if isinstance(request, dict) and request.get("method") == "set_parameters":
         text = json.dumps(request | {"parameter_name": "site"})
-    row = one(shared_scene.operator, "select locaria.api(%s::jsonb, '{\"role\": \"operator\"}') as reply", [text])
+    row = one(
+        shared_scene.operator,
+        'select locaria.api(%s::jsonb, \'{"role": "operator"}\') as reply',
+        [text],
+    )
     check_reply(row["reply"])
 
 
@@ -171,8 +216,7 @@ def test_cancel_and_retry_at_once_end_in_one_of_both(scene: Scenario) -> None:
     assert set(codes) <= {None, 409}
     assert {scene.status_of(file) for file in files} <= {"CANCELLED", "REGISTERED"}
     for file in files:
-        steps = [(a, b) for a, b in scene.history(file)]
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(scene.history(file)):
             assert before[1] == after[0]
 
 
@@ -184,7 +228,9 @@ def test_a_claim_and_a_cancel_at_once_lose_nothing(scene: Scenario) -> None:
 
     def claim() -> None:
         session = scene.session("loader")
-        while rows := session.execute("select * from locaria.claim_files(%s, 3)", [task]).fetchall():
+        while rows := session.execute(
+            "select * from locaria.claim_files(%s, 3)", [task]
+        ).fetchall():
             claimed.extend(row["run_id"] for row in rows)
 
     def cancel() -> None:

@@ -70,7 +70,7 @@ def test_choices_and_text_without_default_are_required_and_all_errors_come_at_on
 
 
 def test_a_schema_says_more(shared_scene: Scenario) -> None:
-    schema = {
+    schema: dict[str, Any] = {
         "properties": {
             "mode": {"default": "a"},
             "size": {"type": ["integer", "null"], "minimum": 1, "description": "how large"},
@@ -213,7 +213,9 @@ def _schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-schemas = st.recursive(st.one_of(st.booleans(), st.just({})), _schemas, max_leaves=6)
+schemas: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.booleans(), st.just({})), _schemas, max_leaves=6
+)
 
 
 @given(value=values, schema=schemas)

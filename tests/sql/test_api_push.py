@@ -84,6 +84,10 @@ def test_each_change_is_notified_with_the_id_of_its_file(scene: Scenario) -> Non
     assert ear.heard() == [str(file)]
     scene.finish(scene.claim_one()["run_id"])
     assert ear.heard() == [str(file), str(file)]
+    running = scene.running()["file_id"]
+    ear.heard()
+    scene.owner.execute("update locaria.files set status = 'ERROR' where id = %s", [running])
+    assert ear.heard() == [str(running)], "changed by hand while a run was alive"
     register(scene, "stays", type="listener", port=1, parameters={})
     listener = scene.insert_file(container="stays")
     run = scene.claim_one(scene.start_task("stays"))["run_id"]
@@ -134,12 +138,26 @@ def test_get_changes_tells_what_a_subscriber_needs(scene: Scenario) -> None:
     scene.progress(run["run_id"], percent=33)
 
     def changes(files: list[int], after: int | None = None) -> list[Any]:
-        rows = scene.session("reader").execute("select locaria.get_changes(%s, %s) as c", [files, after])
+        rows = scene.session("reader").execute(
+            "select locaria.get_changes(%s, %s) as c", [files, after]
+        )
         return [row["c"] for row in rows]
 
     (change,) = changes([file, 4711])
-    assert set(change) == {"event", "container_id", "code", "message", "attributes", "last_update", "file"}
-    assert (change["event"], change["container_id"], change["code"]) == ("container_status", file, 303)
+    assert set(change) == {
+        "event",
+        "container_id",
+        "code",
+        "message",
+        "attributes",
+        "last_update",
+        "file",
+    }
+    assert (change["event"], change["container_id"], change["code"]) == (
+        "container_status",
+        file,
+        303,
+    )
     assert change["attributes"]["progress"] == "33%"
     messages = change["attributes"]["log_messages"]
     assert [m["log"] for m in messages] == ["0", "1", "2"]
@@ -164,7 +182,10 @@ def test_several_watchers_do_not_shorten_each_others_time(scene: Scenario) -> No
     assert len(ear.heard()) == 1
     for nonsense in ("-1 hour", "0", "100 years"):
         watch(scene, nonsense)
-    row = one(scene.owner, "select watched_until - locaria.clock() <= '1 hour' as bounded from locaria.watches")
+    row = one(
+        scene.owner,
+        "select watched_until - locaria.clock() <= '1 hour' as bounded from locaria.watches",
+    )
     assert row["bounded"]
 
 

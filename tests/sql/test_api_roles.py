@@ -40,7 +40,9 @@ FIELDS: dict[str, dict[str, Any]] = {
 
 
 def test_every_method_names_the_least_role_that_it_needs(shared_scene: Scenario) -> None:
-    rows = shared_scene.session("reader").execute("select method, least_role from locaria.api_methods")
+    rows = shared_scene.session("reader").execute(
+        "select method, least_role from locaria.api_methods"
+    )
     assert {row["method"]: row["least_role"] for row in rows} == LEAST
 
 
@@ -76,6 +78,7 @@ def test_an_identity_never_exceeds_the_sql_role(scene: Scenario) -> None:
     for session in (scene.session("reader"), scene.app):
         reply = ask_as(session, {"role": "operator"}, method="get_parameters")
         assert reply["code"] == 403
+    identity: Any
     for identity in ({"role": "root"}, {"role": None}, {"role": 3}, {"role": {}}):
         assert ask_as(scene.operator, identity, method="get_files")["code"] == 403, identity
     for identity in ({}, [], "operator", 1, {"subject": "ann"}):
@@ -101,7 +104,12 @@ def test_a_submitter_steers_his_own_files_only(scene: Scenario) -> None:
         assert ask(scene.app, method=method, container_id=file)["code"] == 403
     assert "file" in ask_of("ann", method="cancel_file", container_id=file)
     assert "file" in ask_of("ann", method="retry_file", container_id=file)
-    assert ask_as(scene.operator, {"role": "submitter"}, method="cancel_file", container_id=file)["code"] == 403
+    assert (
+        ask_as(scene.operator, {"role": "submitter"}, method="cancel_file", container_id=file)[
+            "code"
+        ]
+        == 403
+    )
     assert "file" in ask(scene.operator, method="cancel_file", container_id=file)
     assert "file" in ask_of("ann", method="delete_file", container_id=file)
     acts = scene.owner.execute("select by_user from locaria.transitions order by id").fetchall()
@@ -127,7 +135,13 @@ def test_refused_calls_are_counted_where_an_operator_can_read_them(scene: Scenar
     web = scene.session("web")
     web.execute("set role locaria_reader")
     for _ in range(3):
-        ask_as(web, {"role": "reader", "subject": "eve"}, method="set_parameters", parameter_name="x", parameter={})
+        ask_as(
+            web,
+            {"role": "reader", "subject": "eve"},
+            method="set_parameters",
+            parameter_name="x",
+            parameter={},
+        )
     file = scene.insert_file(connection=scene.session("app"))
     ask_as(web, {"role": "reader", "subject": "eve"}, method="cancel_file", container_id=file)
     rows = scene.operator.execute("select * from locaria.refused_calls order by method").fetchall()
@@ -146,10 +160,20 @@ def test_refused_calls_are_counted_where_an_operator_can_read_them(scene: Scenar
 def test_the_functions_of_methods_can_not_be_called_around_the_gate(scene: Scenario) -> None:
     register(scene, "free", parameters={})
     reader = scene.session("reader")
-    for call in ("api_instantiate_container", "api_add_file", "api_cancel_file", "api_update_file", "api_set_parameters"):
+    for call in (
+        "api_instantiate_container",
+        "api_add_file",
+        "api_cancel_file",
+        "api_update_file",
+        "api_set_parameters",
+    ):
         with pytest.raises(Exception, match="permission denied"):
             reader.execute(f"select locaria.{call}('{{}}')".encode())
     other = scene.insert_file(connection=scene.session("app"))
-    scene.owner.execute("update locaria.files set submitted_by = 'somebody else' where id = %s", [other])
-    row = one(scene.app, f"select locaria.api_cancel_file('{{\"container_id\": {other}}}') as reply")
+    scene.owner.execute(
+        "update locaria.files set submitted_by = 'somebody else' where id = %s", [other]
+    )
+    row = one(
+        scene.app, f"select locaria.api_cancel_file('{{\"container_id\": {other}}}') as reply"
+    )
     assert row["reply"]["code"] == 403

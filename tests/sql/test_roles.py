@@ -21,6 +21,7 @@ CONTROL = {
 }
 TELLING = {
     "clock",
+    "may_move_clock",
     "statement_clock",
     "in_words",
     "schema_version",
@@ -89,6 +90,7 @@ REPORTING = {
     "fail_run",
     "release_run",
     "clock",
+    "may_move_clock",
 }
 INGESTING = {
     "get_ingest_config",
@@ -420,3 +422,21 @@ def test_a_row_says_which_login_inserted_it(scene: Scenario) -> None:
     assert scene.file(file)["submitted_by"] == "test_app"
     with refused("LC008"):
         scene.call("timeline", 4711, connection=scene.app)
+
+
+def test_nobody_moves_the_clock_where_the_owner_has_not_allowed_it(scene: Scenario) -> None:
+    scene.set_parameter("installation", movable_clock=False)
+    for connection in (scene.app, scene.loader, scene.operator):
+        connection.execute("set locaria.fake_now = '2001-01-01'")
+        for function in (
+            ("clock", "statement_clock") if connection is not scene.loader else ("clock",)
+        ):
+            row = connection.execute(
+                f"select locaria.{function}() > '2020-01-01' as real".encode()
+            ).fetchone()
+            assert row == {"real": True}
+    run = scene.running()
+    scene.loader.execute("set locaria.fake_now = '2099-01-01'")
+    scene.owner.execute("set locaria.fake_now = '2099-01-01'")
+    scene.tick()
+    assert scene.run(run["run_id"])["outcome"] is None, "no lease ended early"

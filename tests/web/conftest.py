@@ -25,10 +25,12 @@ CONTAINER = "file_loader"
 class Web:
     """A server of the test's own on a free port."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, small_buffers: bool = False) -> None:
         self.settings = settings
         self.server = Server(settings)
         self._socket: socket.socket = bind("127.0.0.1", 0)
+        if small_buffers:  # of the system, for what clients have not read yet
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._stop: asyncio.Event = asyncio.Event()
@@ -40,6 +42,17 @@ class Web:
     @property
     def ws(self) -> str:
         return url_of(self._socket, "ws") + "/ws"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, port = self._socket.getsockname()[:2]
+        return host, port
+
+    def waiting_bytes(self) -> int:
+        """What waits for the slowest client."""
+        groups = self.server.hub._groups.values()
+        watching = [each for group in groups for some in group.files.values() for each in some]
+        return max(each.outbox._bytes for each in watching)
 
     def _serve(self) -> None:
         self._loop.run_until_complete(
@@ -151,9 +164,9 @@ def web(settings: Settings) -> Iterator[Web]:
 
 
 @contextmanager
-def served(settings: Settings, **changes: Any) -> Iterator[Web]:
+def served(settings: Settings, *, small_buffers: bool = False, **changes: Any) -> Iterator[Web]:
     """Another server, configured otherwise."""
-    with Web(replace(settings, **changes)) as web:
+    with Web(replace(settings, **changes), small_buffers=small_buffers) as web:
         yield web
 
 

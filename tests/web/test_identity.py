@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,3 +272,15 @@ def test_no_token_or_ticket_is_ever_logged(
     written = "\n".join(each.getMessage() for each in ours)
     for secret in (*secrets, answer["ticket"]):
         assert secret not in written
+
+
+def test_the_statement_of_the_document_makes_a_ticket(site: Database) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "websocket_api.md").read_text()
+    statements = re.findall(r"```sql\n(.*?)```", document, re.S)
+    assert statements
+    with site.connect("web") as application:
+        application.execute("set role locaria_web")
+        for statement in statements:
+            row = application.execute(statement.encode()).fetchone()
+            assert row is not None
+            assert len(row["issue_ticket"]) == 64

@@ -1,13 +1,18 @@
 """Subscribing: the state first, then each change and each log message, once."""
 
+import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
 import psycopg
+import pytest
 
+from locaria.web.outbox import MAX_BYTES
+from locaria.web.settings import Settings
 from tests.conftest import Connection, Database
-from tests.web.conftest import CONTAINER, Client, Task, Web, insert
+from tests.web.conftest import CONTAINER, Task, Web, insert, served
 
 
 def logged(messages: list[Any]) -> list[str]:
@@ -126,21 +131,28 @@ def listeners(site: Database) -> int:
     return int(row["count"])
 
 
-def test_any_number_of_subscribers_share_one_listening_connection(
-    web: Web, site: Database, app: Connection
+def test_any_number_of_subscribers_share_one_listening_connection_that_ends_with_them(
+    web: Web, site: Database, app: Connection, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("locaria.web.hub.LINGER_S", 0.3)
     [file] = insert(app)
-    clients: list[Client] = []
-    try:
-        for _ in range(20):
-            client = web.connect()
-            client.__enter__()
-            clients.append(client)
+    run = task.run(file)
+    with ExitStack() as open_ones:
+        for _ in range(8):
+            client = open_ones.enter_context(web.connect())
             client.ask({"method": "subscribe", "container_id": file})
         assert listeners(site) == 1
-    finally:
-        for client in clients:
-            client.__exit__()
+    deadline = time.monotonic() + 20
+    while listeners(site):
+        task.log(run, "and still it goes on")
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with web.connect() as client:
+        client.send({"method": "subscribe", "container_id": file})
+        client.until(says("and still it goes on"))
+        task.log(run, "watched again")
+        client.until(says("watched again"))
+    task.finish(run)
 
 
 def cut(site: Database) -> None:
@@ -215,21 +227,35 @@ def test_two_hundred_clients_each_submit_subscribe_and_miss_nothing(
 
 
 def test_a_client_that_does_not_read_misses_nothing_in_the_end_and_fills_no_memory(
-    web: Web, app: Connection, task: Task
+    settings: Settings, app: Connection, task: Task
 ) -> None:
     [file] = insert(app)
     run = task.run(file)
     said: list[str] = []
-    with web.connect(max_queue=1) as slow, web.connect() as quick:
-        slow.send({"method": "subscribe", "container_id": file})
-        slow.until(lambda message: "event" in message)
-        quick.ask({"method": "subscribe", "container_id": file})
-        quick.receive()
-        filler = "x" * 9_000
-        for part in range(40):
-            said += [f"{part} {number} {filler}" for number in range(10)]
+    with (
+        served(settings, small_buffers=True) as web,
+        small_socket(web) as narrow,
+        web.connect(max_queue=1, sock=narrow) as slow,
+        web.connect() as quick,
+    ):
+        for client in (slow, quick):
+            client.ask({"method": "subscribe", "container_id": file})
+            client.receive()
+        for part in range(20):
+            said += [f"{part} {number} " + "x" * 9_000 for number in range(10)]
             task.log(run, *said[-10:])
             quick.until(says(said[-1]))
+        assert web.waiting_bytes() <= MAX_BYTES
         task.log(run, "last words")
-        assert logged(slow.until(says("last words"))) == [*said, "last words"]
+        events = slow.until(says("last words"))
+    assert logged(events) == [*said, "last words"]
+    assert len(events) < 18, "it was never behind: the test proves nothing"
     task.finish(run)
+
+
+def small_socket(web: Web) -> socket.socket:
+    """A connection with next to no room for what is not read yet."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.connect(web.address)
+    return made

@@ -62,7 +62,7 @@ def extract(path: Path, name: str, wanted: Sequence[zipfile.ZipInfo], folder: Pa
         for each in wanted:
             target = folder / each.filename
             target.parent.mkdir(parents=True, exist_ok=True)
-            left -= _write(archive, each, target, name, left, limit)
+            left -= _write(archive, each, target, name=name, left=left, limit=limit)
             written.append(target)
     return written
 
@@ -71,6 +71,7 @@ def _write(
     archive: zipfile.ZipFile,
     member: zipfile.ZipInfo,
     target: Path,
+    *,
     name: str,
     left: int,
     limit: int,

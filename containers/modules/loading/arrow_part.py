@@ -78,7 +78,8 @@ class ArrowPart:
         self.spatial = self._target.spatial if self._target else None
         if self.empty and not options.allow_empty:
             raise Fatal(
-                f"{label} has no {layer.row_word}; attribute allow_empty = true makes an empty table",
+                f"{label} has no {layer.row_word}; "
+                "attribute allow_empty = true makes an empty table",
                 kind="data",
             )
 

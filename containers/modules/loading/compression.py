@@ -29,6 +29,46 @@ _ALWAYS, _RATIO = 1 << 30, 200
 _LIMIT_VARIABLE = "LOCARIA_UNPACKED_BYTES"
 
 
+class _Zstd(io.RawIOBase):
+    """Zstandard frames, one after another; one that is cut off is an error, not an end."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._object = zstandard.ZstdDecompressor().decompressobj()
+        self._begun = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, target: Any) -> int:
+        """The next bytes."""
+        while not self._ready:
+            data = self._file.read(_CHUNK >> 3)
+            if not data:
+                if self._begun:
+                    raise EOFError("the last frame is not complete")
+                return 0
+            self._ready = self._decompressed(data)
+        count = min(len(target), len(self._ready))
+        target[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _decompressed(self, data: bytes) -> bytes:
+        made = []
+        while data:
+            self._begun = True
+            made.append(self._object.decompress(data))
+            data = b""
+            if self._object.eof:
+                data = self._object.unused_data
+                self._object = zstandard.ZstdDecompressor().decompressobj()
+                self._begun = False
+        return b"".join(made)
+
+
 def compression_of(head: bytes) -> str | None:
     """How a file that begins with `head` is compressed; None when it is not."""
     return next((name for magic, name in MAGIC if head.startswith(magic)), None)
@@ -40,8 +80,8 @@ def opened(file: BinaryIO, compression: str | None) -> IO[bytes]:
         None: lambda: file,
         GZIP: lambda: gzip.GzipFile(fileobj=file, mode="rb"),
         BZIP2: lambda: bz2.BZ2File(file),
-        XZ: lambda: lzma.LZMAFile(file),
-        ZSTD: lambda: zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True),
+        XZ: lambda: lzma.LZMAFile(file),  # noqa: SIM115 - its caller closes it
+        ZSTD: lambda: io.BufferedReader(_Zstd(file), _CHUNK),
     }
     reader: IO[bytes] = readers[compression]()
     return reader

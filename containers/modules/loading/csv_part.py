@@ -69,8 +69,8 @@ class CsvPart:
             source,
             found,
             staging,
-            self._options.null,
-            lambda **reached: context.checkpoint(self, **reached),
+            null=self._options.null,
+            checkpoint=lambda **reached: context.checkpoint(self, **reached),
         )
         if load.line != found.line:
             run.log.info(

@@ -101,7 +101,7 @@ def _see(column: _Column, value: Any) -> None:
             column.moment = TEXT
 
 
-def _arrow(column: _Column) -> _Made:
+def _arrow(column: _Column) -> _Made:  # noqa: PLR0911 - a table of cases
     kinds = column.kinds
     if kinds & {"dict", "list"}:
         return _Made(pa.large_string(), _as_json, is_json=True)
@@ -314,7 +314,8 @@ class _Window:
             offset = self._file.tell() - len(data) + error.start
             raise Fatal(
                 f"{self._name} is not {self._encoding}: byte 0x{error.object[error.start]:02X} "
-                f"at offset {offset:,}, near line {self.line:,}; say by attribute encoding what it is",
+                f"at offset {offset:,}, near line {self.line:,}; "
+                "say by attribute encoding what it is",
                 kind="data",
             ) from None
         self._text = self._text[self._at :] + text

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
-
-import obstore
-import obstore.exceptions
-from object_store import ObjectStoreError, open_store
 
 from locaria_reporter import Fatal, Retry, Run
 
+from .credentials import headers_for, resolve
 from .source import unreadable
 
 # Pseudo files: what they hold is about this process, its environment among it.
@@ -20,8 +19,13 @@ _NEVER = (Path("/proc"), Path("/sys"), Path("/dev"))
 _GEODATABASE = ".gdb"
 
 
-def find(run: Run, path: str) -> tuple[Path, str]:
+def find(run: Run, path: str, given: Any = None) -> tuple[Path, str]:
     """The local file for a path or URL (which is downloaded), and its name for messages.
+
+    Args:
+        run: for progress, and whose temporary folder takes downloads.
+        path: a local path, s3://bucket/key or http(s) URL.
+        given: attribute `credentials`.
 
     Raises:
         Fatal: there is no such file, or it must not be read.
@@ -29,9 +33,10 @@ def find(run: Run, path: str) -> tuple[Path, str]:
     parts = urlsplit(path)
     if parts.scheme in ("http", "https"):
         name = Path(unquote(parts.path)).name or parts.hostname or "the download"
-        return run.fetch(path), name
+        return run.fetch(path, headers=headers_for(resolve(run, given))), name
     if parts.scheme == "s3":
-        return _fetch_object(run, path, parts.netloc, unquote(parts.path).lstrip("/"))
+        credentials = resolve(run, given)
+        return _fetch_object(run, path, parts.netloc, unquote(parts.path).lstrip("/"), credentials)
     if parts.scheme == "file":
         path = unquote(parts.path)
     elif "://" in path:
@@ -71,14 +76,20 @@ def _local(path: str) -> tuple[Path, str]:
     return file, given.name
 
 
-def _fetch_object(run: Run, path: str, bucket: str, key: str) -> tuple[Path, str]:
+def _fetch_object(
+    run: Run, path: str, bucket: str, key: str, credentials: Mapping[str, str]
+) -> tuple[Path, str]:
     """An object of S3, below the run's folder for temporary files."""
     name = Path(key).name
     if not bucket or not name:
         raise Fatal(f"path {path!r}: s3://bucket/key is needed", kind="data")
+    # Imported where it is needed: it takes time and memory.
+    import obstore.exceptions  # noqa: PLC0415
+    from object_store import ObjectStoreError, open_store  # noqa: PLC0415
+
     target = run.temporary / "object"
     try:
-        store = open_store(f"s3://{bucket}")
+        store = open_store(f"s3://{bucket}", credentials)
         size = store.size(key)
         with target.open("wb") as file:
             for piece in store.get(key):

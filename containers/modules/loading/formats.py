@@ -37,7 +37,7 @@ _REFUSED = (
 )
 
 
-def format_of(head: bytes, name: str) -> str:
+def format_of(head: bytes, name: str) -> str:  # noqa: PLR0911 - a table of cases
     """The format of a file that begins with `head`: one of the constants, or a driver of GDAL.
 
     Args:
@@ -92,8 +92,7 @@ def _format_of_xml(text: bytes, name: str) -> str:
             f"{name} is no table but a web page: is that an error page instead of the file?",
             kind="data",
         )
-    found = _ROOT.search(re.sub(rb"<!--.*?-->", b"", text, flags=re.DOTALL))
-    root = found[2].decode() if found else ""
+    root = root_of(text).rpartition(":")[2]
     if root in _BY_ROOT:
         return _BY_ROOT[root]
     if b"opengis.net/gml" in text:
@@ -102,6 +101,14 @@ def _format_of_xml(text: bytes, name: str) -> str:
         f"{name} is XML of a kind that is not loaded (<{root}>); KML, GPX, GML and OSM are",
         kind="data",
     )
+
+
+def root_of(head: bytes) -> str:
+    """The name of the root element of an XML document, with its prefix; '' where there is none."""
+    found = _ROOT.search(re.sub(rb"<!--.*?-->", b"", head, flags=re.DOTALL))
+    if found is None:
+        return ""
+    return (found[1] + b":" if found[1] else b"").decode() + found[2].decode()
 
 
 def _format_of_json(text: bytes) -> str:

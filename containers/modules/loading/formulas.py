@@ -13,7 +13,7 @@ _LONGEST_CELL = 64 << 10
 _REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CELL = re.compile(rb"<c\b([^>]*[^/>])>(.*?)</c>", re.DOTALL)
 _NAME = re.compile(rb'\br="([A-Z]+[0-9]+)"')
-_VALUE = re.compile(rb"<v>([^<]*)|<v [^>]*>([^<]*)|<is>")
+_VALUE = re.compile(rb"<v>([^<]*)</v>|<v [^>]*[^/]>([^<]*)</v>|<is>")
 
 
 @dataclass

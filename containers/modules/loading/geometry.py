@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psycopg
 import pyarrow as pa
 import shapely
 import shapely.errors
@@ -66,15 +65,6 @@ class Bounds:
         low = [min(a, float(b)) for a, b in zip(self.box[:2], found[:2], strict=True)]
         high = [max(a, float(b)) for a, b in zip(self.box[2:], found[2:], strict=True)]
         self.box = low + high
-
-
-def postgis_schema(connection: psycopg.Connection[Any]) -> str | None:
-    """Where PostGIS is installed, None where it is not."""
-    row = connection.execute(
-        "select n.nspname as schema from pg_extension e join pg_namespace n on n.oid = e.extnamespace"
-        " where e.extname = 'postgis'"
-    ).fetchone()
-    return None if row is None else str(dict(row)["schema"])
 
 
 def read_crs(text: str | int, what: str) -> CRS:

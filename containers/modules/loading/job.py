@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
 
 from .find import find
-from .geometry import postgis_schema
 from .layers import Layer
 from .names import distinct, safe_name, table_name
 from .opening import open_parts, parts_of_layers
 from .options import Options
 from .parts import Context, Filled, Part
+from .postgis import bounding_box, postgis_schema
 
 _CHUNK = 1 << 20
 
@@ -40,7 +39,7 @@ def load(run: Run, options: Options | None = None) -> None:
     options = options or Options.of(run.parameters)
     run.plan(download=20 if "://" in options.path else 0, inspect=2, load=90, index=6, publish=2)
     run.stage("download")
-    path, name = find(run, options.path)
+    path, name = find(run, options.path, run.parameters.get("credentials"))
     load_file(run, path, name, options, began=began)
 
 
@@ -163,7 +162,7 @@ def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]])
         wanted += [{"columns": [name]} for name in options.index]
         if part.spatial is not None:
             wanted.append({"columns": [part.spatial], "method": "gist"})
-            done.facts["bbox"] = _bbox(connection, staging, part.spatial, context.postgis)
+            done.facts["bbox"] = bounding_box(connection, staging, part.spatial, context.postgis)
         try:
             connection.execute(
                 "select locaria.index_staging(%s, %s, %s::jsonb)",
@@ -174,18 +173,6 @@ def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]])
                 raise
             raise Fatal(error.diag.message_primary or str(error), kind="data") from None
         run.progress(number)
-
-
-def _bbox(
-    connection: psycopg.Connection[Any], staging: Staging, column: str, postgis: str | None
-) -> list[float] | None:
-    statement = sql.SQL(
-        "select {0}.st_xmin(b), {0}.st_ymin(b), {0}.st_xmax(b), {0}.st_ymax(b)"
-        " from (select {0}.st_extent({1}) as b from {2}) as e"
-    ).format(sql.Identifier(postgis or ""), sql.Identifier(column), sql.SQL(staging.name))
-    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
-        found = cursor.execute(statement).fetchone()
-    return None if found is None or found[0] is None else list(found)
 
 
 def check_scripts(context: Context) -> None:

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+from psycopg import sql
+
+from locaria_reporter import Run, Staging
+
 from .beside import Beside
 from .blocks import Block, pieces
 from .infer import TEXT
-from psycopg import sql
 from .rows import Row, read_rows
 from .source import Source, not_text
 from .survey import Survey
-
-from locaria_reporter import Run, Staging
 
 _PIECE = 128 << 10
 _SHOWN_VALUES = 100
@@ -56,6 +57,7 @@ class Load:
         source: Source,
         survey: Survey,
         staging: Staging,
+        *,
         null: str,
         checkpoint: Callable[..., dict[str, Any] | None],
     ) -> None:

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal
 
+from .completeness import refuse_incomplete
 from .layers import Geometry, Layer
 
 # Read by GDAL when it registers its drivers: before pyogrio is imported for the first time.
@@ -69,6 +70,7 @@ def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) 
         Fatal: GDAL can't read it, or there is no such layer.
     """
     pyogrio = _pyogrio()
+    refuse_incomplete(path, name, driver)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,7 +115,7 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
     batch = _batch_size(path, rows)
 
     def read(skip: int) -> Iterator[pa.RecordBatch]:
-        return _read(path, name, layer, skip, batch, rows)
+        return _read(path, name, layer, skip=skip, batch=batch, rows=rows)
 
     return Layer(layer, schema, read, rows, geometry, row_word="feature")
 
@@ -126,7 +128,7 @@ def _batch_size(path: Path, rows: int) -> int:
 
 
 def _read(
-    path: Path, name: str, layer: str, skip: int, batch: int, rows: int
+    path: Path, name: str, layer: str, *, skip: int, batch: int, rows: int
 ) -> Iterator[pa.RecordBatch]:
     pyogrio = _pyogrio()
     done = skip
@@ -150,4 +152,3 @@ def _read(
             )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
         raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None
-

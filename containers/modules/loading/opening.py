@@ -8,8 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from locaria_reporter import Fatal, Run
 
-from . import archive, documents, ogr, parquet, sheets
-from .arrow_part import ArrowPart
+from . import archive
 from .compression import beginning, compression_of, unpack
 from .csv_part import CsvPart
 from .formats import ARCHIVE, CSV, JSON, PARQUET, SHEETS, format_of, what_is_in
@@ -152,6 +151,8 @@ def parts_of_layers(
     context: Context, layers: Sequence[Layer], path: Path, name: str, own_name: str = ""
 ) -> list[Part]:
     """What is to be loaded of the layers of one file."""
+    from .arrow_part import ArrowPart  # noqa: PLC0415 - as below
+
     if path.is_dir():
         size = _size_of(path)
         fingerprint = f"{size}"
@@ -183,6 +184,9 @@ def _called(member: str, layer: str) -> str:
 
 
 def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
+    """By a reader that is imported only now: text files, the most frequent, need none of them."""
+    from . import documents, ogr, parquet, sheets  # noqa: PLC0415
+
     if kind in (SHEETS, ARCHIVE):
         return sheets.layers(path, name, options)
     if kind == PARQUET:

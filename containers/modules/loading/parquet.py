@@ -83,7 +83,7 @@ def _geometry(schema: pa.Schema, name: str) -> Geometry | None:
             f"{name}: geometries are encoded as {facts['encoding']!r}, only WKB is read",
             kind="data",
         )
-    crs = facts["crs"] if "crs" in facts else _DEFAULT_CRS
+    crs = facts.get("crs", _DEFAULT_CRS)
     kinds = facts.get("geometry_types") or facts.get("geometry_type") or []
     kinds = [kinds] if isinstance(kinds, str) else kinds
     kind = kinds[0] if len(kinds) == 1 else "Unknown"

@@ -67,8 +67,8 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
         odd = find_oddities(path, each)
         if odd.unevaluated:
             raise Fatal(
-                f"{where}, cell {odd.unevaluated}: a formula whose value was not stored; open the file in a "
-                "spreadsheet program and save it",
+                f"{where}, cell {odd.unevaluated}: a formula whose value was not stored; "
+                "open the file in a spreadsheet program and save it",
                 kind="data",
             )
         notes = []
@@ -189,7 +189,7 @@ class _Sheet:
                 if float in kinds:
                     numbers = [cell for cell in cells if type(cell) is float]
                     whole[index] = whole[index] and all(map(float.is_integer, numbers))
-                    highest[index] = max(highest[index], max(map(abs, numbers)))
+                    highest[index] = max(highest[index], *map(abs, numbers))
         return [_kind(kinds, whole[index], highest[index]) for index, kinds in enumerate(seen)]
 
     def _read(
@@ -214,7 +214,7 @@ def _merged(
     return found
 
 
-def _kind(seen: set[type], whole: bool, highest: float) -> _Kind:
+def _kind(seen: set[type], whole: bool, highest: float) -> _Kind:  # noqa: PLR0911 - cases
     if seen and seen <= {float, int}:
         if whole and highest < _EXACT:
             arrow = pa.int32() if highest < _INTEGER_MAX else pa.int64()

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from locaria_reporter import Fatal
+
 from .detect import Dialect, detect, has_header
 from .infer import TEXT, infer_all
 from .names import LONGEST_NAME, column_names
 from .options import Options, wrong
 from .source import Source, not_text
-
-from locaria_reporter import Fatal
 
 MOST_COLUMNS = 1600
 _HEAD = 1 << 20

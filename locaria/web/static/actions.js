@@ -33,7 +33,7 @@ export function whyNot(identity, method) {
 }
 
 /** What happens to the file at a click: cancel, retry, or nothing. */
-export function actionOf(identity, file) {
+function actionOf(identity, file) {
   if (isActive(file)) return may(identity, "cancel_file", file) ? CANCEL : null;
   return canRetry(file) && may(identity, "retry_file", file) ? RETRY : null;
 }

@@ -78,30 +78,24 @@ export class App {
     const same = this.#route?.page === route.page && this.#route.id === route.id;
     this.#route = route;
     if (same && this.#page?.update?.(route)) {
-      setChildren(document.getElementById("main"), this.#page.node);
-      if (this.isConnected) this.#fill();
+      if (this.isConnected) this.#refill();
       return;
     }
     const isFirst = this.#page === null;
     this.#page?.close?.();
     this.#page = PAGES[route.page](this, route);
-    this.#entitle();
+    document.title = `${this.#page.title} · Locaria`;
+    const [section, kind] = route.page === "file" ? ["files", "true"] : [route.page, "page"];
     for (const link of document.querySelectorAll("#nav a")) {
-      const current = link.dataset.page === (route.page === "file" ? "files" : route.page);
-      setAttribute(link, "aria-current", current ? (route.page === "file" ? "true" : "page") : null);
+      setAttribute(link, "aria-current", link.dataset.page === section && kind);
     }
-    const main = document.getElementById("main");
-    setChildren(main, this.#page.node);
+    this.#show(this.#page.node);
     if (!isFirst) {
       scrollTo(0, 0);
-      main.focus({ preventScroll: true });
+      document.getElementById("main").focus({ preventScroll: true });
       announce(this.#page.title);
     }
     if (this.isConnected) this.#fill();
-  }
-
-  #entitle() {
-    document.title = `${this.#page.title} · Locaria`;
   }
 
   /** Subscribe first, then ask: whatever changes in between is pushed. */
@@ -114,14 +108,20 @@ export class App {
       if (!(error instanceof ApiError)) throw error;
       if (page !== this.#page) return;
       const again = this.#button("Try again", () => this.#refill());
-      setChildren(document.getElementById("main"), problem(failure(error), again));
+      this.#show(problem(failure(error), again));
       if (error.code >= 500) setTimeout(() => page === this.#page && this.isConnected && this.#refill(), AGAIN_MS);
     }
   }
 
   #refill() {
-    setChildren(document.getElementById("main"), this.#page.node);
+    this.#show(this.#page.node);
     this.#fill();
+  }
+
+  /** Nothing is touched that is there already: it would lose the focus. */
+  #show(node) {
+    const main = document.getElementById("main");
+    if (main.firstChild !== node) setChildren(main, node);
   }
 
   async #subscribe(wanted) {
@@ -196,9 +196,18 @@ export class App {
     const banner = document.getElementById("banner");
     const { state } = this.#connection;
     if (state === "open") setChildren(banner);
-    else if (state === "denied") setChildren(banner, h("p", {}, "You are not signed in. "), this.#button("Sign in", () => this.#signIn()));
+    else if (state === "denied")
+      setChildren(
+        banner,
+        h("p", {}, "You are not signed in. "),
+        this.#button("Sign in", () => this.#signIn()),
+      );
     else if (state === "waiting" && banner.firstChild?.textContent !== this.#lostWords()) {
-      setChildren(banner, h("p", {}, this.#lostWords()), this.#button("Try now", () => this.#connection.tryNow()));
+      setChildren(
+        banner,
+        h("p", {}, this.#lostWords()),
+        this.#button("Try now", () => this.#connection.tryNow()),
+      );
     }
     setAttribute(banner, "hidden", !banner.firstChild);
   }

@@ -26,10 +26,21 @@ export class HourChart {
       h("span", { class: "key", "data-series": "failed" }, "failed"),
       h("span", { class: "key", "data-series": "queue" }, "waiting"),
     );
-    const axis = h("p", { class: "axis", "aria-hidden": "true" }, h("span", {}, "an hour ago"), h("span", {}, "30 min"), h("span", {}, "now"));
+    const axis = h(
+      "p",
+      { class: "axis", "aria-hidden": "true" },
+      h("span", {}, "an hour ago"),
+      h("span", {}, "30 min"),
+      h("span", {}, "now"),
+    );
     const plots = h(
       "div",
-      { class: "plots", tabindex: "0", role: "group", "aria-label": "Throughput and queue, arrow keys read out a minute" },
+      {
+        class: "plots",
+        tabindex: "0",
+        role: "group",
+        "aria-label": "Throughput and queue, arrow keys read out a minute",
+      },
       this.#ended.node,
       this.#queue.node,
       axis,
@@ -94,13 +105,30 @@ export class HourChart {
     const heads = ["Minute", "Inserted", "Done", "Failed", "Waiting"];
     const row = (minute) => {
       const cells = [minute.inserted, minute.done, minute.failed, minute.queue];
-      return h("tr", {}, h("th", { scope: "row" }, MINUTE.format(new Date(minute.at))), cells.map((n) => h("td", {}, number(n))));
+      return h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, MINUTE.format(new Date(minute.at))),
+        cells.map((n) => h("td", {}, number(n))),
+      );
     };
     const table = h(
       "table",
       {},
-      h("caption", {}, busy.length ? "Minutes in which something happened, newest first" : "Nothing happened in the last hour"),
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+      h(
+        "caption",
+        {},
+        busy.length ? "Minutes in which something happened, newest first" : "Nothing happened in the last hour",
+      ),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head) => h("th", { scope: "col" }, head)),
+        ),
+      ),
       h("tbody", {}, [...busy].reverse().map(row)),
     );
     setChildren(this.#table, this.#table.firstElementChild, table);
@@ -157,7 +185,8 @@ function bars(minutes, most) {
     const x = index * step + step * 0.12;
     const done = (minute.done / most) * HEIGHT;
     const failed = (minute.failed / most) * HEIGHT;
-    const bar = (series, height, y) => height > 0 && svg("rect", { "data-series": series, x, y, width: step * 0.76, height });
+    const bar = (series, height, y) =>
+      height > 0 && svg("rect", { "data-series": series, x, y, width: step * 0.76, height });
     return [bar("done", done, HEIGHT - done), bar("failed", failed, HEIGHT - done - failed)];
   });
 }

@@ -68,8 +68,3 @@ function show(form, answer) {
     dialog.showModal();
   });
 }
-
-/** Close whatever question is open: what it was about is gone. */
-export function closeDialogs() {
-  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close("no");
-}

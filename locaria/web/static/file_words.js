@@ -31,7 +31,9 @@ export function titleOf(file) {
   const attributes = { ...file.attributes, ...asObject(file.attributes?.parameters) };
   const key = NAMING.find((name) => isText(attributes[name]));
   const target = isText(attributes.table) ? attributes.table : null;
-  const what = key ? lastPart(attributes[key], key) : Object.values(attributes).find((value) => isText(value) && value !== target);
+  const what = key
+    ? lastPart(attributes[key], key)
+    : Object.values(attributes).find((value) => isText(value) && value !== target);
   return visible([what, target].filter(Boolean).join(" → ") || file.container || "file", 200);
 }
 
@@ -40,7 +42,13 @@ const isText = (value) => typeof value === "string" && value.trim() !== "";
 
 function lastPart(text, key) {
   if (key !== "path" && key !== "url") return text;
-  return text.replace(/[?#].*$/s, "").replace(/\/+$/, "").split("/").pop() || text;
+  return (
+    text
+      .replace(/[?#].*$/s, "")
+      .replace(/\/+$/, "")
+      .split("/")
+      .pop() || text
+  );
 }
 
 /** Why is it not done, or what came of it: one sentence. */

@@ -42,7 +42,12 @@ export function parameterForm(container) {
 function fold(fields) {
   if (fields.length === 0) return [];
   const words = `${count(fields.length, "more parameter")} with a default`;
-  return h("details", { class: "fold" }, h("summary", {}, words), fields.map((field) => field.node));
+  return h(
+    "details",
+    { class: "fold" },
+    h("summary", {}, words),
+    fields.map((field) => field.node),
+  );
 }
 
 const isChoices = (value) => Array.isArray(value) && value.length > 0;
@@ -67,7 +72,8 @@ const KINDS = {
       const choices = isChoices(published) ? published : rule.enum;
       const usual = defaultOf(published, rule);
       const first = choices.includes(usual) ? null : h("option", { value: "" }, required ? "Choose…" : "(none)");
-      const option = (choice) => h("option", { value: JSON.stringify(choice), selected: choice === usual }, String(choice));
+      const option = (choice) =>
+        h("option", { value: JSON.stringify(choice), selected: choice === usual }, String(choice));
       const options = choices.map(option);
       return h("select", props, first, options);
     },
@@ -81,7 +87,13 @@ const KINDS = {
   number: {
     control(props, published, rule) {
       const limits = { min: rule.minimum, max: rule.maximum, step: rule.type === "integer" ? "1" : "any" };
-      return h("input", { ...props, ...limits, type: "number", inputmode: "decimal", value: defaultOf(published, rule) });
+      return h("input", {
+        ...props,
+        ...limits,
+        type: "number",
+        inputmode: "decimal",
+        value: defaultOf(published, rule),
+      });
     },
     read(control) {
       if (control.validity.badInput) throw new Error("This is no number.");
@@ -92,23 +104,37 @@ const KINDS = {
     hint: "One on each line.",
     control: (props) => h("textarea", { ...props, rows: "2" }),
     read(control) {
-      const lines = control.value.split("\n").map((text) => text.trim()).filter(Boolean);
+      const lines = control.value
+        .split("\n")
+        .map((text) => text.trim())
+        .filter(Boolean);
       return lines.length ? lines : undefined;
     },
   },
   object: {
     hint: 'A JSON object, such as {"key": "value"}.',
-    control: (props, published) => h("textarea", { ...props, rows: "2", class: "code" }, hasKeys(published) ? JSON.stringify(published, null, 2) : ""),
+    control: (props, published) =>
+      h(
+        "textarea",
+        { ...props, rows: "2", class: "code" },
+        hasKeys(published) ? JSON.stringify(published, null, 2) : "",
+      ),
     read(control) {
       if (control.value.trim() === "") return undefined;
       const value = parseJson(control.value);
-      if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error("This must be a JSON object: { … }");
+      if (value === null || typeof value !== "object" || Array.isArray(value))
+        throw new Error("This must be a JSON object: { … }");
       return value;
     },
   },
   text: {
     control: (props, published, rule) =>
-      h("input", { ...props, type: "text", placeholder: defaultOf(published, rule) || null, maxlength: rule.maxLength }),
+      h("input", {
+        ...props,
+        type: "text",
+        placeholder: defaultOf(published, rule) || null,
+        maxlength: rule.maxLength,
+      }),
     read: (control) => (control.value === "" ? undefined : control.value),
   },
   any: {
@@ -146,7 +172,13 @@ function makeField(name, kind, published, rule, required) {
   const id = `p-${name}`;
   const { control: makeControl, read, hint: usual } = KINDS[kind];
   const isSecret = SECRET.test(name);
-  const hint = [rule.description?.replace(/\w$/, "$&."), usual, isSecret && "Nobody can read it again, neither here nor in a log."].filter(Boolean).join(" ");
+  const hint = [
+    rule.description?.replace(/\w$/, "$&."),
+    usual,
+    isSecret && "Nobody can read it again, neither here nor in a log.",
+  ]
+    .filter(Boolean)
+    .join(" ");
   const props = {
     id,
     name,
@@ -160,7 +192,8 @@ function makeField(name, kind, published, rule, required) {
   const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
   const label = h("label", { for: id }, name, required && h("span", { class: "required" }, " required"));
   const help = h("p", { class: "hint", id: `${id}-hint`, hidden: !hint }, hint);
-  const parts = kind === "boolean" ? [h("div", { class: "check" }, control, label), help, error] : [label, control, help, error];
+  const parts =
+    kind === "boolean" ? [h("div", { class: "check" }, control, label), help, error] : [label, control, help, error];
   const complain = (reason) => {
     if (reason) control.closest("details")?.setAttribute("open", "");
     setText(error, reason ?? "");
@@ -209,7 +242,9 @@ function readAll(fields) {
 
 /** The field that the path of an error names: "parameters.table", "/parameters/table/0", "table". */
 function fieldOf(fields, path) {
-  const parts = String(path ?? "").split(/[.[\]/]+/).filter((part) => part && part !== "$");
+  const parts = String(path ?? "")
+    .split(/[.[\]/]+/)
+    .filter((part) => part && part !== "$");
   return fields.get(parts[0] === "parameters" && !fields.has("parameters") ? parts[1] : parts[0]);
 }
 

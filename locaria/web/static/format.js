@@ -57,7 +57,12 @@ export function ago(iso, now = Date.now()) {
   const seconds = (now - new Date(iso).getTime()) / 1000;
   const far = Math.round(Math.abs(seconds));
   if (far < 2) return "now";
-  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([s]) => far >= s);
+  const [size, unit] = [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ].find(([s]) => far >= s);
   const words = `${Math.floor(far / size)} ${unit}`;
   return seconds > 0 ? `${words} ago` : `in ${words}`;
 }

@@ -21,6 +21,9 @@ export function filePage(app, route) {
   let file = null;
   let seen = "";
   let isClosed = false;
+  let isLoaded = false;
+  /** Messages that were pushed before the first answer, which has them to the microsecond. */
+  const early = [];
   const heading = h("h1", {}, `File ${route.id}`);
   const subtitle = h("p", { class: "subtitle" });
   const badge = h("span", { class: "badge" });
@@ -44,7 +47,12 @@ export function filePage(app, route) {
     h("div", { class: "state-row" }, badge, why),
     meter,
     error,
-    h("div", { class: "columns" }, h("div", {}, log.node, runs, timeline), h("aside", {}, h("h2", {}, "Facts"), facts, attributes)),
+    h(
+      "div",
+      { class: "columns" },
+      h("div", {}, log.node, runs, timeline),
+      h("aside", {}, h("h2", {}, "Facts"), facts, attributes),
+    ),
   );
   const again = throttled(() => app.refresh(load), AGAIN_MS);
   const ageing = setInterval(() => file && isActive(file) && !document.hidden && again(), AGES_AFTER_MS);
@@ -62,6 +70,8 @@ export function filePage(app, route) {
     if (isClosed) return;
     show(reply.file);
     log.add(reply.log_messages ?? []);
+    log.add(early.splice(0));
+    isLoaded = true;
     showRuns(runs, reply.runs ?? []);
     showTimeline(timeline, reply.timeline ?? []);
     setAttribute(node, "aria-busy", null);
@@ -77,7 +87,10 @@ export function filePage(app, route) {
     setAttribute(node, "data-phase", now.phase);
     setText(badge, now.phase);
     setAttribute(badge, "title", PHASES[now.phase]);
-    setText(why, now.phase === "failed" ? `after ${now.attempts} of ${count(now.max_attempts, "attempt")}` : sentence(now));
+    setText(
+      why,
+      now.phase === "failed" ? `after ${now.attempts} of ${count(now.max_attempts, "attempt")}` : sentence(now),
+    );
     setAttribute(meter, "hidden", !hasBar(now));
     showBar(bar, now);
     setText(share, percentOf(now));
@@ -101,7 +114,8 @@ export function filePage(app, route) {
       if (!event) return;
       const before = file;
       show(event.file);
-      for (const message of log.add(logs(event))) {
+      if (!isLoaded) early.push(...logs(event));
+      for (const message of isLoaded ? log.add(logs(event)) : []) {
         if (message.level === "error" || message.level === "warning") announce(visible(message.log ?? "", 200));
       }
       const steps = ["phase", "stage", "attempts", "finished", "command"];
@@ -163,7 +177,9 @@ function showFacts(list, file) {
     ["Last message", file.last_message],
   ];
   const wanted = facts.filter(([, value]) => value != null && value !== false && value !== "");
-  const key = JSON.stringify(wanted.map(([name, value]) => [name, typeof value === "object" ? file.last_update : value]));
+  const key = JSON.stringify(
+    wanted.map(([name, value]) => [name, typeof value === "object" ? file.last_update : value]),
+  );
   if (list.dataset.shown === key) return;
   list.dataset.shown = key;
   setChildren(
@@ -197,7 +213,9 @@ function run(facts) {
     facts.exit_code != null && `exit code ${facts.exit_code}`,
     facts.stage && `stage ${facts.stage}`,
   ].filter(Boolean);
-  const lines = [facts.error ?? facts.stopped_reason, facts.error_detail].filter((text) => typeof text === "string" && text);
+  const lines = [facts.error ?? facts.stopped_reason, facts.error_detail].filter(
+    (text) => typeof text === "string" && text,
+  );
   return h(
     "li",
     { "data-outcome": outcome },
@@ -209,10 +227,21 @@ function run(facts) {
       facts.error_kind && h("span", { class: "kind" }, said(visible(facts.error_kind, 40))),
       h("span", { class: "numbers" }, said(visible(numbers.join(" · "), 300))),
     ),
-    h("p", { class: "hint" }, "started ", facts.started_at && timeAgo(facts.started_at), facts.task_arn && [" by ", said(visible(shortArn(facts.task_arn), 80))]),
+    h(
+      "p",
+      { class: "hint" },
+      "started ",
+      facts.started_at && timeAgo(facts.started_at),
+      facts.task_arn && [" by ", said(visible(shortArn(facts.task_arn), 80))],
+    ),
     lines.map((text) => h("pre", { class: "said" }, said(visible(text, 4000)))),
-    facts.result && h("pre", { class: "said" }, said(visible(JSON.stringify(facts.result, null, 2), 4000))),
+    facts.result && result(facts.result),
   );
+}
+
+function result(facts) {
+  const text = visible(JSON.stringify(facts, null, 2), 4000);
+  return h("details", { class: "fold" }, h("summary", {}, "Result"), h("pre", { class: "said" }, said(text)));
 }
 
 const shortArn = (arn) => `task ${String(arn).split("/").pop().slice(0, 12)}`;
@@ -239,4 +268,3 @@ function showTimeline(section, entries) {
 function json(text) {
   return h("pre", { class: "json", tabindex: "0", "aria-label": "Attributes" }, visible(text, 20000));
 }
-

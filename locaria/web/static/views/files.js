@@ -7,22 +7,13 @@ import { PHASES } from "../file_words.js";
 import { count, number } from "../format.js";
 import { filesHash } from "../router.js";
 import { FileTable } from "../table.js";
+import { chip, filterForm, matches, readFilters, requestOf } from "./filters.js";
 
 const PER_PAGE = 50;
 const AGAIN_MS = 2000;
 /** What `why` says grows old ("in 5 s"); while something is under way the page is asked for again. */
 const AGES_AFTER_MS = 15_000;
 const ALWAYS = ["queued", "running", "failed", "done"];
-const STATUSES = [
-  "REGISTERED",
-  "DOWNLOAD_REQUESTED",
-  "FARGATE_PROCESSING",
-  "FARGATE_PROCESSED",
-  "DOWNLOAD_COMPLETE",
-  "ERROR",
-  "CANCELLED",
-  "DELETED",
-];
 const EXAMPLE = `insert into locaria.files (attributes)
 values ('{"path": "/data/airports.csv", "table": "airports"}')
 returning id;`;
@@ -46,7 +37,17 @@ export function filesPage(app, route) {
   const newest = h("a", {}, "Newest");
   const pages = h("nav", { class: "pages", "aria-label": "Pages of the list" }, newest, newer, older);
   const empty = h("div", { hidden: true });
-  const node = h("div", { "aria-busy": "true" }, h("h1", {}, "Files"), chipBar, form.node, more, table.node, empty, pages);
+  const node = h(
+    "div",
+    { "aria-busy": "true" },
+    h("h1", {}, "Files"),
+    chipBar,
+    form.node,
+    more,
+    table.node,
+    empty,
+    pages,
+  );
   const countAgain = throttled(() => app.refresh(loadCounts), AGAIN_MS);
   const loadAgain = throttled(() => app.refresh(loadFiles), AGAIN_MS);
   const ageing = setInterval(() => {
@@ -61,13 +62,14 @@ export function filesPage(app, route) {
     const turn = loading;
     let meanwhile = null;
     arrived = new Map();
-    const reply = await app.request("get_files", requestOf(filters)).finally(() => {
+    const reply = await app.request("get_files", { limit: PER_PAGE, ...requestOf(filters) }).finally(() => {
       if (turn === loading) [meanwhile, arrived] = [arrived, null];
     });
     if (turn !== loading) return; // Asked again meanwhile, perhaps with another filter.
     next = reply.next ?? null;
     held = new Map();
     table.replace(reply.files);
+    form.offer({ statuses: reply.files.map((file) => file.status) });
     // What was pushed meanwhile may be newer than the answer.
     const shown = new Map(reply.files.map((file) => [file.container_id, file]));
     for (const [id, event] of meanwhile) {
@@ -80,7 +82,7 @@ export function filesPage(app, route) {
     const { phases, containers } = await app.request("get_overview");
     counted = phases;
     showChips(phases);
-    form.offer(containers.map((container) => container.name));
+    form.offer({ containers: containers.map((container) => container.name) });
   }
 
   /** Put a changed file where it belongs: its row, a new row, or nowhere. */
@@ -178,109 +180,20 @@ export function filesPage(app, route) {
   };
 }
 
-/** A phase to filter by, with how many files are in it. */
-function chip(phase) {
-  const files = h("span", { class: "n" });
-  const link = h("a", { "data-phase": phase, title: PHASES[phase] }, phase || "All", files);
-  link.show = (item) => {
-    setAttribute(link, "href", item.href);
-    setAttribute(link, "aria-current", item.isCurrent && "true");
-    setAttribute(files, "hidden", item.files === "");
-    setText(files, item.files);
-  };
-  return link;
-}
-
-function readFilters(query) {
-  const names = ["phase", "status", "container", "with", "after", "before"];
-  return Object.fromEntries(names.map((name) => [name, query.get(name)]));
-}
-
-/** The filters as parameters of get_files. */
-function requestOf({ phase, status, container, with: pair, after, before }) {
-  const request = { limit: PER_PAGE };
-  if (phase) request.phase = phase;
-  if (status) request.status = status;
-  if (container) request.container = container;
-  if (pair) request.attributes = attributesOf(pair);
-  if (Number(after)) request.after = Number(after);
-  if (Number(before)) request.before = Number(before);
-  return request;
-}
-
-/** `table=airports` → {table: "airports"}; a value that is JSON (12, true) means that. */
-function attributesOf(pair) {
-  const [name, ...rest] = pair.split("=");
-  const text = rest.join("=").trim();
-  try {
-    return { [name.trim()]: JSON.parse(text) };
-  } catch {
-    return { [name.trim()]: text };
-  }
-}
-
-/** Does a pushed file belong to the list? As get_files would have it. */
-function matches({ phase, status, container, with: pair }, file) {
-  if (phase && file.phase !== phase) return false;
-  if (status && file.status !== status) return false;
-  if (container && file.container !== container) return false;
-  if (!pair) return true;
-  const wanted = Object.entries(attributesOf(pair));
-  return wanted.every(([name, value]) => JSON.stringify(file.attributes?.[name]) === JSON.stringify(value));
-}
-
-function filterForm(filtersNow) {
-  const container = h("select", { id: "by-container", name: "container" }, h("option", { value: "" }, "any"));
-  const status = h(
-    "select",
-    { id: "by-status", name: "status" },
-    h("option", { value: "" }, "any"),
-    STATUSES.map((name) => h("option", { value: name }, name)),
-  );
-  const pair = h("input", {
-    id: "by-attribute",
-    name: "with",
-    placeholder: "table=airports",
-    autocomplete: "off",
-    spellcheck: "false",
-  });
-  const go = () => {
-    const own = { ...filtersNow(), after: null, before: null };
-    const wanted = { container: container.value, status: status.value, with: pair.value.includes("=") && pair.value };
-    location.hash = filesHash({ ...own, ...wanted });
-  };
-  const node = h(
-    "form",
-    { class: "filters", role: "search", "aria-label": "Filter the files" },
-    h("label", { for: "by-container" }, "Container", container),
-    h("label", { for: "by-status" }, "Status", status),
-    h("label", { for: "by-attribute" }, "Attribute", pair),
-  );
-  node.addEventListener("change", go);
-  node.addEventListener("submit", (event) => {
-    event.preventDefault();
-    go();
-  });
-  const offer = (names) => {
-    const known = new Set([...container.options].map((option) => option.value));
-    container.append(...names.filter((name) => !known.has(name)).map((name) => h("option", { value: name }, name)));
-  };
-  const show = (filters) => {
-    if (filters.container) offer([filters.container]);
-    container.value = filters.container ?? "";
-    status.value = filters.status ?? "";
-    if (document.activeElement !== pair) pair.value = filters.with ?? "";
-  };
-  show(filtersNow());
-  return { node, offer, show };
-}
-
 function emptyState(filters) {
   const own = Object.entries(filters).filter(([, value]) => value);
   if (own.length > 0) {
     const words = own.map(([name, value]) => `${name === "with" ? "attribute" : name} ${value}`).join(", ");
     const text = h("p", {}, "Nothing matches ", h("bdi", {}, words), ".");
-    return [h("div", { class: "empty" }, h("h2", {}, "No file here"), text, h("p", {}, h("a", { href: "#/files" }, "Show all files")))];
+    return [
+      h(
+        "div",
+        { class: "empty" },
+        h("h2", {}, "No file here"),
+        text,
+        h("p", {}, h("a", { href: "#/files" }, "Show all files")),
+      ),
+    ];
   }
   return [emptyQueue()];
 }

@@ -24,7 +24,12 @@ export function overviewPage(app) {
   const cardList = h("ul", { class: "cards" });
   const cards = new Keyed(cardList, card);
   const table = new FileTable(app, "The latest files");
-  const latest = h("section", {}, h("div", { class: "bar" }, h("h2", {}, "Latest files"), h("a", { href: "#/files" }, "All files")), table.node);
+  const latest = h(
+    "section",
+    {},
+    h("div", { class: "bar" }, h("h2", {}, "Latest files"), h("a", { href: "#/files" }, "All files")),
+    table.node,
+  );
   const empty = h("div", { hidden: true }, emptyQueue());
   const node = h(
     "div",
@@ -94,7 +99,9 @@ export function overviewPage(app) {
 }
 
 function showTiles(tiles, phases) {
-  const names = Object.keys(PHASES).filter((phase) => ALWAYS.includes(phase) || (phases[phase] > 0 && phase !== "deleted"));
+  const names = Object.keys(PHASES).filter(
+    (phase) => ALWAYS.includes(phase) || (phases[phase] > 0 && phase !== "deleted"),
+  );
   tiles.show(names.map((phase) => [phase, phases[phase] ?? 0]));
 }
 
@@ -125,14 +132,23 @@ function finding(check) {
   return h(
     "li",
     { "data-level": check.level },
-    h("p", {}, h("span", { class: "badge" }, level), h("strong", {}, said(check.check)), " ", said(visible(check.value ?? "", 400))),
+    h(
+      "p",
+      {},
+      h("span", { class: "badge" }, level),
+      h("strong", {}, said(check.check)),
+      " ",
+      said(visible(check.value ?? "", 400)),
+    ),
     h("p", { class: "hint" }, said(visible(check.advice ?? "", 600))),
     check.fix_sql && copyable(check.fix_sql),
   );
 }
 
 function showCards(cards, known, descriptions) {
-  cards.show(known.map((container) => [container.name, { ...container, description: descriptions.get(container.name) }]));
+  cards.show(
+    known.map((container) => [container.name, { ...container, description: descriptions.get(container.name) }]),
+  );
 }
 
 /** A container: what waits for it, and what is alive. */
@@ -147,7 +163,11 @@ function card(name) {
     { class: "card" },
     h("p", { class: "card-head" }, h("a", { href: filesHash({ container: name }) }, said(name)), type, paused),
     description,
-    h("dl", { class: "facts-row" }, [...facts].map(([label, value]) => h("div", {}, h("dt", {}, label), value))),
+    h(
+      "dl",
+      { class: "facts-row" },
+      [...facts].map(([label, value]) => h("div", {}, h("dt", {}, label), value)),
+    ),
     error,
     h("p", { class: "card-foot" }, h("a", { href: submitHash(name) }, "Submit to it")),
   );

@@ -26,9 +26,12 @@ export function submitPage(app, route) {
 }
 
 function content(app, containers, wanted) {
-  if (!may(app.identity, "instantiate_container")) return [h("p", { class: "notice" }, whyNot(app.identity, "instantiate_container"))];
+  if (!may(app.identity, "instantiate_container"))
+    return [h("p", { class: "notice" }, whyNot(app.identity, "instantiate_container"))];
   if (containers.length === 0) return [noContainers()];
-  const container = containers.find((each) => each.name === wanted) ?? (wanted === null && containers.length === 1 ? containers[0] : null);
+  const container =
+    containers.find((each) => each.name === wanted) ??
+    (wanted === null && containers.length === 1 ? containers[0] : null);
   const choice = h(
     "nav",
     { class: "choice", "aria-label": "Containers" },
@@ -42,7 +45,10 @@ function content(app, containers, wanted) {
       ),
     ),
   );
-  const unknown = wanted !== null && !container && h("p", { class: "notice" }, "There is no container ", said(visible(wanted, 80)), ".");
+  const unknown =
+    wanted !== null &&
+    !container &&
+    h("p", { class: "notice" }, "There is no container ", said(visible(wanted, 80)), ".");
   return [choice, unknown, container && form(app, container)];
 }
 
@@ -66,7 +72,10 @@ function form(app, container) {
     h("div", { class: "buttons" }, send),
   );
   const complain = (...lines) => {
-    setChildren(rest, lines.map((text) => h("p", {}, said(visible(text, 500)))));
+    setChildren(
+      rest,
+      lines.map((text) => h("p", {}, said(visible(text, 500)))),
+    );
     setAttribute(rest, "hidden", lines.length === 0);
   };
   node.addEventListener("submit", async (event) => {

@@ -1,0 +1,32 @@
+"""Whether the database has PostGIS, and what it says of a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from locaria_reporter import Staging
+
+
+def postgis_schema(connection: psycopg.Connection[Any]) -> str | None:
+    """Where PostGIS is installed, None where it is not."""
+    row = connection.execute(
+        "select n.nspname as schema from pg_catalog.pg_extension e"
+        " join pg_catalog.pg_namespace n on n.oid = e.extnamespace where e.extname = 'postgis'"
+    ).fetchone()
+    return None if row is None else str(dict(row)["schema"])
+
+
+def bounding_box(
+    connection: psycopg.Connection[Any], staging: Staging, column: str, postgis: str | None
+) -> list[float] | None:
+    """xmin, ymin, xmax, ymax of all geometries; None when there are none."""
+    statement = sql.SQL(
+        "select {0}.st_xmin(b), {0}.st_ymin(b), {0}.st_xmax(b), {0}.st_ymax(b)"
+        " from (select {0}.st_extent({1}) as b from {2}) as e"
+    ).format(sql.Identifier(postgis or ""), sql.Identifier(column), sql.SQL(staging.name))
+    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+        found = cursor.execute(statement).fetchone()
+    return None if found is None or found[0] is None else list(found)
