@@ -174,6 +174,8 @@ class Target:
             "LogDays": str(settings.log_days),
             "TickRate": settings.tick_rate,
         }
+        for name, value in settings.identity.items():
+            values[name.title().replace("_", "")] = value
         for parameter in self.secret_names:
             values[parameter] = self.secret_arns.get(parameter, PENDING)
         values |= {f"Image{c.logical}": self.uri(c) for c in self.containers}
