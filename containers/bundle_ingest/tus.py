@@ -8,8 +8,6 @@ another listener can go on with it.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -18,7 +16,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from typing import IO, Any
 
 from answers import Refused
@@ -32,13 +29,10 @@ from receive import Received, Receiver, TooLargeError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from tus_messages import ALGORITHMS, VERSION, Checksum, answer, batches, check_version, number
 
-VERSION = "1.0.0"
-_ALGORITHMS = ("sha1", "md5", "sha256", "sha512")
 _CHECKSUM_MISMATCH = 460
 _WAIT_S = 10.0
-_PATIENCE_S = 1.0
-_BATCH = 512 << 10
 _CHUNK = 1 << 20
 
 
@@ -93,7 +87,7 @@ class Resumable:
                 "Tus-Version": VERSION,
                 "Tus-Extension": "creation,checksum,expiration,termination",
                 "Tus-Max-Size": str(config.max_bytes),
-                "Tus-Checksum-Algorithm": ",".join(_ALGORITHMS),
+                "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
             },
         )
 
@@ -312,28 +306,6 @@ class Resumable:
             abandon(self._uploads.pop(job))
 
 
-@dataclass(frozen=True)
-class Checksum:
-    """Upload-Checksum: algorithm and digest."""
-
-    algorithm: str
-    digest: bytes
-
-    @classmethod
-    def of(cls, request: Request) -> Checksum | None:
-        """That of a request. Raises Refused 400: unknown, or no base64."""
-        given = request.headers.get("upload-checksum")
-        if given is None:
-            return None
-        algorithm, _, text = given.partition(" ")
-        if algorithm not in _ALGORITHMS:
-            raise Refused(400, f"Upload-Checksum: {algorithm[:20]!r} is not supported")
-        try:
-            return cls(algorithm, base64.b64decode(text, validate=True))
-        except binascii.Error:
-            raise Refused(400, "Upload-Checksum: no base64") from None
-
-
 @asynccontextmanager
 async def held(upload: Upload) -> AsyncIterator[None]:
     """One PATCH at a time; one whose connection hangs is waited for a little."""
@@ -346,37 +318,6 @@ async def held(upload: Upload) -> AsyncIterator[None]:
         yield
     finally:
         upload.lock.release()
-
-
-async def batches(request: Request, config: Config) -> AsyncIterator[list[bytes]]:
-    """The body in pieces worth a thread; of a slow client what has come within a second.
-
-    Raises:
-        Refused: 408, no byte came for long.
-        ClientDisconnect: what came before has been yielded: that is what tus is for.
-    """
-    chunks: list[bytes] = []
-    while True:
-        try:
-            patience = min(_PATIENCE_S, config.idle_seconds) if chunks else config.idle_seconds
-            async with asyncio.timeout(patience):
-                message = await request.receive()
-        except TimeoutError:
-            if not chunks:
-                raise Refused(408, f"no byte came for {config.idle_seconds:g} s") from None
-            yield chunks
-            chunks = []
-            continue
-        if message["type"] == "http.disconnect":
-            yield chunks
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            break
-        if sum(map(len, chunks)) >= _BATCH:
-            yield chunks
-            chunks = []
-    yield chunks
 
 
 def write(upload: Upload, chunks: list[bytes]) -> None:
@@ -400,34 +341,3 @@ def abandon(upload: Upload) -> None:
 def safe(found: dict[str, Any]) -> int:
     """Where a client has to go on that another listener has served."""
     return int(found["offset"])
-
-
-def check_version(request: Request) -> None:
-    """Raises Refused 412: another version of the protocol."""
-    if request.headers.get("tus-resumable") != VERSION:
-        raise Refused(412, f"Tus-Resumable must be {VERSION}")
-
-
-def number(request: Request, header: str) -> int:
-    """A header that must be a whole number. Raises Refused 400."""
-    given = request.headers.get(header, "")
-    if not (given.isascii() and given.isdigit() and len(given) < 19):
-        raise Refused(400, f"{header.title()} must be a whole number")
-    return int(given)
-
-
-def answer(
-    status: int, job: int, offset: int, config: Config, more: dict[str, str] | None = None
-) -> Response:
-    """An answer without a body."""
-    expires = formatdate(time.time() + config.resumable_seconds, usegmt=True)
-    return Response(
-        status_code=status,
-        headers={
-            "Tus-Resumable": VERSION,
-            "Upload-Offset": str(offset),
-            "Upload-Expires": expires,
-            "Locaria-Job-Id": str(job),
-            **(more or {}),
-        },
-    )

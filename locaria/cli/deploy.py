@@ -96,7 +96,8 @@ def _deploy(stage: str, path: Path, given: dict[str, Any]) -> None:
     if changes and not (given["yes"] or given["dry_run"]):
         click.confirm("Do it?", abort=True, err=True)
     if changes:
-        carry_out(target, build_images(target))
+        build_images(target)
+        carry_out(target)
     if wanted:
         say(f"Proved: {prove(target)}.")
     if not given["dry_run"]:

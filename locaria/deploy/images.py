@@ -60,8 +60,11 @@ class Engine(Protocol):
     def size(self, tag: str) -> int | None:
         """Its bytes, unpacked; None where there is no such image."""
 
-    def push(self, tag: str, uri: str, password: str) -> None:
-        """Log in to the registry, tag, push. Raises DeployError."""
+    def log_in(self, registry: str, password: str) -> None:
+        """Log in to ECR; the password goes by standard input. Raises DeployError."""
+
+    def push(self, tag: str, uri: str) -> None:
+        """Tag and push. Raises DeployError."""
 
 
 class Docker:
@@ -83,10 +86,13 @@ class Docker:
         said = self._commands.ask(["docker", "image", "inspect", "--format", "{{.Size}}", tag])
         return int(said) if said else None
 
-    def push(self, tag: str, uri: str, password: str) -> None:
-        """`docker login`, `docker tag`, `docker push`."""
-        login = ["docker", "login", "--username", "AWS", "--password-stdin", uri.partition("/")[0]]
-        self._commands.run(login, secret=password)
+    def log_in(self, registry: str, password: str) -> None:
+        """`docker login`."""
+        words = ["docker", "login", "--username", "AWS", "--password-stdin", registry]
+        self._commands.run(words, secret=password)
+
+    def push(self, tag: str, uri: str) -> None:
+        """`docker tag`, `docker push`."""
         self._commands.run(["docker", "tag", tag, uri])
         self._commands.run(["docker", "push", uri])
 
@@ -111,10 +117,13 @@ class Buildah:
         found = json.loads(said) if said else None
         return _bytes(found[0]["size"]) if found else None
 
-    def push(self, tag: str, uri: str, password: str) -> None:
-        """`buildah login`, `buildah tag`, `buildah push`."""
-        login = ["buildah", "login", "--username", "AWS", "--password-stdin", uri.partition("/")[0]]
-        self._commands.run(login, secret=password)
+    def log_in(self, registry: str, password: str) -> None:
+        """`buildah login`."""
+        words = ["buildah", "login", "--username", "AWS", "--password-stdin", registry]
+        self._commands.run(words, secret=password)
+
+    def push(self, tag: str, uri: str) -> None:
+        """`buildah tag`, `buildah push`."""
         self._commands.run(["buildah", "tag", tag, uri])
         self._commands.run(["buildah", "push", uri])
 

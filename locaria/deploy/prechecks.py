@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 
 from locaria.deploy.aws import Aws
 from locaria.deploy.errors import DeployError
-from locaria.deploy.images import find_engine
 from locaria.deploy.settings import Settings
 from locaria.deploy.stack import check_state
 from locaria.deploy.target import Target
@@ -65,7 +64,7 @@ def check_target(target: Target) -> None:
     with target.site.connect():
         pass  # it says itself what is wrong
     if any(not target.has_image(container) for container in target.containers):
-        find_engine(target.commands)
+        _ = target.engine  # it says itself what is missing
 
 
 def _database_server(target: Target) -> str | None:

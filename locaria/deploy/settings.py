@@ -25,6 +25,15 @@ _SHAPES = {
     "owner_secret": r"arn:aws[a-z-]*:secretsmanager:.+",
     "tick_rate": r"(rate|cron)\(.+\)",
 }
+_IDENTITY = {
+    "jwks_url",
+    "jwt_issuer",
+    "jwt_audience",
+    "jwt_algorithms",
+    "jwt_role_claim",
+    "jwt_roles",
+    "web_origins",
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,9 @@ class Settings:
         files_bucket: a bucket of the site's own whose files tasks may read, from `files_prefix`.
         tick_rate: schedule of tick(); empty where pg_cron does it.
         secrets: ARN by environment variable, for secrets that exist already.
+        identity: who may use the WebSocket API: jwks_url, jwt_issuer, jwt_audience,
+            jwt_algorithms, jwt_role_claim, jwt_roles, web_origins, as in docs/websocket_api.md.
+            Without a provider nobody but who has a ticket can connect.
     """
 
     name: str
@@ -70,6 +82,7 @@ class Settings:
     log_days: int = 30
     tick_rate: str = "rate(1 minute)"
     secrets: dict[str, str] = field(default_factory=dict)
+    identity: dict[str, str] = field(default_factory=dict)
 
     @property
     def stack(self) -> str:
@@ -126,6 +139,12 @@ def make_settings(stage: str, given: dict[str, Any], where: str) -> Settings:
         for value in values if isinstance(values, list) else [values] if values else []:
             if not re.fullmatch(shape, str(value)):
                 wrong.append(f'{name}: "{value}" does not look right')
+    identity = given.get("identity") or {}
+    wrong += [f"identity.{name} is not a setting" for name in sorted(identity.keys() - _IDENTITY)]
+    if identity.get("jwks_url") and not (
+        identity.get("jwt_issuer") and identity.get("jwt_audience")
+    ):
+        wrong.append("identity.jwks_url needs jwt_issuer and jwt_audience beside it")
     if given.get("db_cluster") and given.get("db_instance"):
         wrong.append("give db_cluster or db_instance, not both")
     if wrong:

@@ -16,7 +16,7 @@ from locaria.deploy import database as site
 from locaria.deploy.containers import Container
 from locaria.deploy.errors import DeployError
 from locaria.deploy.functions import WEBSOCKET_API
-from locaria.deploy.images import PLATFORMS, Engine, check_size, find_engine
+from locaria.deploy.images import PLATFORMS, check_size
 from locaria.deploy.stack import apply_stack, differences, read_stack
 from locaria.deploy.target import PENDING, Target
 from locaria.deploy.template_functions import EVENTS_SECRET, WEB_SECRET
@@ -24,43 +24,39 @@ from locaria.deploy.template_tasks import secret_parameter
 from locaria.install import DOCKERS_JSON
 
 
-def build_images(target: Target) -> dict[str, Engine]:
+def build_images(target: Target) -> None:
     """Build what is missing in the registry, here, and check it; nothing on AWS changes.
 
     Raises:
         DeployError: a build failed, or an image is over its limit.
     """
-    built: dict[str, Engine] = {}
     for container in target.containers:
         if not target.has_image(container):
-            engine = find_engine(target.commands)
-            _build(target, engine, container)
-            built[container.name] = engine
-    return built
+            _build(target, container)
 
 
-def _build(target: Target, engine: Engine, container: Container) -> None:
+def _build(target: Target, container: Container) -> None:
     tag, arguments = target.local_tag(container), []
     if target.options.base:
         arguments.append(f"--build-arg=BASE={target.options.base}")
     arguments.append(f"--build-arg=REVISION={target.tags[container.name]}")
     target.say(f"building {tag}")
-    engine.build(container, tag, PLATFORMS[target.settings.architecture], arguments)
-    size = None if target.commands.dry_run else engine.size(tag)
+    target.engine.build(container, tag, PLATFORMS[target.settings.architecture], arguments)
+    size = None if target.commands.dry_run else target.engine.size(tag)
     complaint = check_size(container, size) if size is not None else None
     if complaint:
         raise DeployError(complaint)
 
 
-def carry_out(target: Target, built: dict[str, Engine]) -> None:
-    """Every step in order; each does nothing where nothing is to be done."""
+def carry_out(target: Target) -> None:
+    """Every step in order, once the images are built; each does nothing where nothing is to do."""
     _make_bucket(target)
     _make_secrets(target)
     _upload_zips(target)
     if any(not target.has_repository(container) for container in target.containers):
         waiting = {f"Image{c.logical}": target.known_image(c) for c in target.containers}
         _apply(target, target.parameters() | waiting)
-    _push_images(target, built)
+    _push_images(target)
     _apply(target, target.parameters())
     _attach_role(target)
     _change_database(target)
@@ -132,15 +128,15 @@ def _apply(target: Target, parameters: dict[str, str]) -> None:
     apply_stack(target.aws, name, url, parameters, say=target.say, poll_s=target.options.poll_s)
 
 
-def _push_images(target: Target, built: dict[str, Engine]) -> None:
+def _push_images(target: Target) -> None:
     waiting = [c for c in target.containers if not target.has_image(c)]
     if not waiting:
         return
-    password = _registry_password(target)
+    target.engine.log_in(target.registry, _registry_password(target))
     for container in waiting:
         uri = target.uri(container)
         target.say(f"pushing {uri}")
-        built[container.name].push(target.local_tag(container), uri, password)
+        target.engine.push(target.local_tag(container), uri)
         if not target.commands.dry_run and not target.has_image(container):
             raise DeployError(f"{uri} was pushed, but ECR does not have it")
 

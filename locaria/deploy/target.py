@@ -14,7 +14,7 @@ from locaria.deploy.aws import Aws
 from locaria.deploy.commands import Commands
 from locaria.deploy.containers import Container
 from locaria.deploy.functions import WEBSOCKET_API, Function
-from locaria.deploy.images import content_tag
+from locaria.deploy.images import Engine, content_tag, find_engine
 from locaria.deploy.settings import Settings
 from locaria.deploy.stack import Stack, read_stack
 from locaria.deploy.template import build_template
@@ -119,6 +119,11 @@ class Target:
                 found[parameter] = str(told["ARN"])
         return found
 
+    @cached_property
+    def engine(self) -> Engine:
+        """What builds images here. Raises DeployError."""
+        return find_engine(self.commands)
+
     @property
     def registry(self) -> str:
         """The host of ECR in this account and region."""
@@ -169,6 +174,8 @@ class Target:
             "LogDays": str(settings.log_days),
             "TickRate": settings.tick_rate,
         }
+        for name, value in settings.identity.items():
+            values[name.title().replace("_", "")] = value
         for parameter in self.secret_names:
             values[parameter] = self.secret_arns.get(parameter, PENDING)
         values |= {f"Image{c.logical}": self.uri(c) for c in self.containers}

@@ -23,7 +23,7 @@ from troposphere import (
 
 from locaria.deploy.containers import Container
 from locaria.deploy.functions import WEBSOCKET_API, Function
-from locaria.deploy.template_api import STAGE, add_websocket_api
+from locaria.deploy.template_api import IDENTITY, STAGE, add_websocket_api
 from locaria.deploy.template_functions import (
     EVENTS_SECRET,
     WEB_SECRET,
@@ -103,6 +103,8 @@ def _add_parameters(
     add(EVENTS_SECRET, "ARN of the secret with taskEvents' DSN", AllowedPattern=SECRET_ARN)
     if WEBSOCKET_API in functions:
         add(WEB_SECRET, "ARN of the secret with websocketApi's DSN", AllowedPattern=SECRET_ARN)
+        for parameter, variable in IDENTITY.items():
+            add(parameter, f"{variable} of websocketApi: who may connect", Default="")
     for container in containers:
         add(f"Image{container.logical}", "Its image; empty: not pushed yet", Default="")
     for function in functions:

@@ -10,6 +10,16 @@ from locaria.deploy.template_parts import allow, arn, named
 
 CONDITION = f"Has{WEBSOCKET_API.logical}"
 STAGE = "v1"
+# Who may connect: parameter, and variable of websocketApi (see docs/websocket_api.md).
+IDENTITY = {
+    "JwksUrl": "LOCARIA_JWKS_URL",
+    "JwtIssuer": "LOCARIA_JWT_ISSUER",
+    "JwtAudience": "LOCARIA_JWT_AUDIENCE",
+    "JwtAlgorithms": "LOCARIA_JWT_ALGORITHMS",
+    "JwtRoleClaim": "LOCARIA_JWT_ROLE_CLAIM",
+    "JwtRoles": "LOCARIA_JWT_ROLES",
+    "WebOrigins": "LOCARIA_WEB_ORIGINS",
+}
 ROUTES = {"Connect": "$connect", "Disconnect": "$disconnect", "Default": "$default"}
 
 
@@ -23,13 +33,17 @@ def add_websocket_api(template: Template) -> None:
             RouteSelectionExpression="$request.body.method",
         )
     )
-    connections = arn("execute-api", f"${{WebsocketGateway}}/{STAGE}/POST/@connections/*")
+    connections = [
+        arn("execute-api", f"${{WebsocketGateway}}/{STAGE}/{verb}/@connections/*")
+        for verb in ("POST", "DELETE")
+    ]
     endpoint = "https://${WebsocketGateway}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     add_function(
         template,
         WEBSOCKET_API,
         [allow("execute-api:ManageConnections", connections)],
-        {"LOCARIA_CONNECTIONS_URL": Sub(f"{endpoint}/{STAGE}")},
+        {variable: Ref(parameter) for parameter, variable in IDENTITY.items()}
+        | {"LOCARIA_CONNECTIONS_URL": Sub(f"{endpoint}/{STAGE}")},
     )
     _add_routes(template)
     template.add_resource(

@@ -33,6 +33,7 @@ STATUS_FILE = "runtime.json"
 LOG_FILE = "locaria.log"
 # Where containers keep objects, and what they need to reach it; see containers/modules.
 _OBJECT_STORE = "LOCARIA_OBJECT_STORE"
+_ARCHIVE = "LOCARIA_ARCHIVE"
 _S3_VARIABLES = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -181,10 +182,11 @@ class Runtime:
     def _object_store(self) -> dict[str, str]:
         """Where containers keep objects: as the environment says, or in a folder of ours."""
         given = os.environ.get(_OBJECT_STORE)
+        archive = {_ARCHIVE: os.environ[_ARCHIVE]} if _ARCHIVE in os.environ else {}
         if given is None:
-            return {_OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
+            return archive | {_OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
         known = {name: os.environ[name] for name in _S3_VARIABLES if name in os.environ}
-        return {_OBJECT_STORE: given} | (known if given.startswith("s3:") else {})
+        return archive | {_OBJECT_STORE: given} | (known if given.startswith("s3:") else {})
 
     def _start_services(self, site: Site) -> None:
         """Queue, ECS, tick. The queue ends last: tasks that are stopped tell it."""

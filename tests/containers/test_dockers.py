@@ -44,6 +44,8 @@ def test_every_container_has_its_entry_point_and_a_safe_dockerfile(name: str) ->
     assert re.search(r"^ARG BASE=\S+:\d+\.\d+\.\d+\S*$", dockerfile, re.MULTILINE), "pinned"
     assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE), "not root"
     assert f"ENTRYPOINT {json.dumps(entry_point)}" in dockerfile, "exec form: signals arrive"
+    probe = re.search(r"^HEALTHCHECK .*\\\n +CMD \[\"python\"", dockerfile, re.MULTILINE)
+    assert bool(probe) == (DOCKERS[name]["type"] == "listener"), "a listener says that it listens"
 
 
 def test_the_database_takes_every_entry(db: Database) -> None:

@@ -18,9 +18,12 @@ from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
 from locaria.cli import main, render
+from locaria.deploy.containers import load_containers
 from tests.conftest import Database
 
 REGION = "eu-west-1"
+# A loader and a listener stand for all: test_template.py reads the template of every container.
+CHOSEN = [each for each in load_containers() if each.name in ("file_loader", "place_finder")]
 DOCKER = """
     #!{python} -SE
     # Stands in for docker: keeps a diary, "pushes" by telling moto's ECR that the image is there.
@@ -114,8 +117,9 @@ def moto_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def account(moto_url: str, tmp_path: Path) -> Account:
+def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     """An empty account, but for a VPC with two subnets and a security group."""
+    monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: CHOSEN)
     requests.post(f"{moto_url}/moto-api/reset", timeout=30).raise_for_status()
     programs = tmp_path / "bin"
     programs.mkdir()

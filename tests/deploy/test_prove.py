@@ -14,14 +14,13 @@ from pathlib import Path
 
 import psycopg
 
-from locaria.deploy.containers import load_containers
 from locaria.local.ecs import LocalEcs, families
 from locaria.local.ecs_model import load_task_definitions
 from locaria.local.lambda_environment import LambdaFunction
 from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
 from locaria.local.places import CONTAINERS
 from tests.conftest import Database
-from tests.deploy.conftest import Account
+from tests.deploy.conftest import CHOSEN, Account
 
 STACK = "locaria-test"
 
@@ -56,7 +55,7 @@ def test_a_file_is_loaded_by_the_deployed_function_s_own_zip(
     account: Account, db: Database, owner_dsn: str, tmp_path: Path
 ) -> None:
     account.environment["LOCARIA_DSN"] = owner_dsn
-    variables = {v for c in load_containers() for v in c.secrets} - {"LOCARIA_DSN"}
+    variables = {v for c in CHOSEN for v in c.secrets} - {"LOCARIA_DSN"}
     account.environment |= dict.fromkeys(variables, "value")
     account.configure("test")
     done = account.locaria("deploy", "--stage", "test", "--yes", "--no-prove")
@@ -73,6 +72,7 @@ def test_a_file_is_loaded_by_the_deployed_function_s_own_zip(
     with serving(tmp_path / "ecs", secrets) as ecs:
         environment = {
             "AWS_REGION": "local",
+            "AWS_DEFAULT_REGION": "local",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_ENDPOINT_URL_ECS": ecs.url,

@@ -9,7 +9,9 @@ import pytest
 from cfnlint.api import ManualArgs, lint
 
 from locaria.deploy.containers import Container, load_containers
+from locaria.deploy.errors import DeployError
 from locaria.deploy.functions import ECS_RUN_TASK, TASK_EVENTS, WEBSOCKET_API, Function
+from locaria.deploy.settings import make_settings
 from locaria.deploy.template import build_template
 
 Resource = dict[str, Any]
@@ -293,7 +295,11 @@ def test_the_websocket_api_has_its_routes_and_posts_to_its_own_connections(
         for s in statements(resources["WebsocketApiRole"])
         if s["Action"] == "execute-api:ManageConnections"
     )
-    assert posting["Resource"]["Fn::Sub"].endswith("/v1/POST/@connections/*")
+    allowed = [each["Fn::Sub"].partition("/v1/")[2] for each in posting["Resource"]]
+    assert allowed == ["POST/@connections/*", "DELETE/@connections/*"]
+    variables = resources["WebsocketApi"]["Properties"]["Environment"]["Variables"]
+    assert variables["LOCARIA_JWKS_URL"] == {"Ref": "JwksUrl"}
+    assert variables["LOCARIA_WEB_ORIGINS"] == {"Ref": "WebOrigins"}
 
 
 def test_nothing_is_made_for_an_image_or_a_zip_that_is_not_there_yet(
@@ -306,3 +312,14 @@ def test_nothing_is_made_for_an_image_or_a_zip_that_is_not_there_yet(
     assert template["Resources"]["FileLoaderTask"]["Condition"] == "HasFileLoader"
     assert "Condition" not in template["Resources"]["FileLoaderRepository"]
     assert template["Resources"]["EcsRunTask"]["Condition"] == "HasEcsRunTask"
+
+
+def test_who_may_connect_stands_in_the_settings_and_is_checked() -> None:
+    stage = {"region": "eu-west-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}
+    provider = {"jwks_url": "https://id.example.org/keys", "jwt_issuer": "x", "jwt_audience": "y"}
+    settings = make_settings("test", stage | {"identity": provider}, "here")
+    assert settings.identity == provider
+    with pytest.raises(DeployError, match=r"identity\.jwks is not a setting"):
+        make_settings("test", stage | {"identity": {"jwks": "x"}}, "here")
+    with pytest.raises(DeployError, match="needs jwt_issuer and jwt_audience"):
+        make_settings("test", stage | {"identity": {"jwks_url": "x"}}, "here")

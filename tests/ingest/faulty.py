@@ -55,7 +55,6 @@ original = lr.Run.stage
 lr.Run.stage = stage  # type: ignore[method-assign]
 wrap(Archive, "create", None, "first file")
 wrap(Archive, "publish", "before publish", "after publish")
-wrap(Cleaner, "clean", None, None)
 wrap(Cleaner, "_remove", "before cleaning", "after cleaning")
 
 if __name__ == "__main__":

@@ -225,21 +225,22 @@ def test_an_object_is_gone_on_with_behind_what_is_safe(store: Store) -> None:
     assert read(store, "uploads/3.tar") == data
 
 
-def test_the_files_of_an_attempt_are_published_together_and_replace_a_crashed_one(
+def test_the_files_of_an_attempt_are_published_together_also_behind_a_crashed_one(
     store: Store,
 ) -> None:
     archive = Archive(store)
     for run in (1, 2):
         for n in range(3):
             sink = archive.create(7, run, n)
-            sink.write(f"{run} {n}".encode())
+            sink.write(f"7 {n}".encode())
             sink.commit(sync=False)
         assert not list(archive.keys()) or run == 2
         archive.prepare(7, run)
         archive.publish(7, run)
     assert sorted(archive.keys()) == [archive.key(7, n) for n in range(3)]
-    assert read(store, archive.key(7, 1)) == b"2 1"
-    digest = hashlib.md5(b"2 1").hexdigest()
+    assert not list(store.list("incoming")), "nothing is left of the attempt"
+    assert read(store, archive.key(7, 1)) == b"7 1"
+    digest = hashlib.md5(b"7 1").hexdigest()
     assert archive.check(archive.key(7, 1), 3, "md5", digest) is None
     assert "rotten" in str(archive.check(archive.key(7, 1), 3, "md5", "0" * 32))
     assert "bytes" in str(archive.check(archive.key(7, 1), 4, "md5", digest))

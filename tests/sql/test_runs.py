@@ -22,6 +22,17 @@ def reporter_calls(run: int, staging: str = "run_1") -> dict[str, tuple[Any, ...
         "reject_rows": (run, '[{"line": 1}]'),
         "create_staging": (run, "t", '[{"name": "a", "type": "text"}]', "replace"),
         "publish_staging": (run, staging),
+        "index_staging": (run, staging),
+        "publish_load": (run, json.dumps([{"staging": staging}])),
+        "check_download": (run, "public.places"),
+        "find_published": (run, "{}"),
+        "begin_ingest": (run, 1, "bundle", "ann"),
+        "report_ingests": (run, "{}"),
+        "register_ingest": (run, 1, "digest", "{}"),
+        "report_resumable": (run, 1, 0, "{}", "1 hour"),
+        "check_ingest_policy": (run, "{}"),
+        "ingest_transaction": (run, "{}"),
+        "archive_files": (run, "[]"),
         "finish_run": (run,),
         "fail_run": (run, "data", "x"),
         "release_run": (run, "x"),
@@ -639,7 +650,7 @@ def test_a_change_by_hand_sets_what_belongs_to_it(scene: Scenario) -> None:
     )
     file = scene.file(run["file_id"])
     assert (file["finished"], file["last_error"], file["attempts"]) == (None, None, 0)
-    assert file["run_after"] == file["last_update"]
+    assert file["created"] < file["run_after"] <= file["last_update"]
     scene.owner.execute("update locaria.files set status = 'DELETED' where id = %s", [file["id"]])
     assert scene.file(run["file_id"])["finished"] is not None
     assert scene.claim(scene.start_task()) == []

@@ -56,24 +56,31 @@ class Archive:
             self._publish(job, run)
 
     def _publish(self, job: int, run: int) -> None:
-        """What stands there already was left by an attempt that crashed before its commit."""
+        """What an attempt that crashed before its commit has published is kept.
+
+        It was published in one step, verified against the same metadata, under the same names.
+        Replacing it would let a process that was frozen right here, and wakes up when another has
+        long succeeded, take away what that one has published.
+        """
         source = f"incoming/{job}/{run}"
         try:
             self.store.rename(source, _home(job))
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            self.store.delete(_home(job))
-            self.store.rename(source, _home(job))
-        self.store.delete(f"incoming/{job}")
+            self.discard_attempt(job, run)
 
     def discard_attempt(self, job: int, run: int) -> None:
         """What an attempt that failed has written."""
         self.store.delete(f"incoming/{job}/{run}")
 
+    def discard_incoming(self, job: int) -> None:
+        """What attempts of a job that is complete have left. Never while one is at work."""
+        self.store.delete(f"incoming/{job}")
+
     def discard(self, job: int) -> None:
         """All of a job that has no transaction: published by a crashed attempt, or incoming."""
-        self.store.delete(f"incoming/{job}")
+        self.discard_incoming(job)
         self.store.delete(_home(job))
 
     def keys(self) -> Iterator[str]:

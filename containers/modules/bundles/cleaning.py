@@ -63,6 +63,8 @@ class Cleaner:
         if what == "archive":
             self._archive.discard(job)
             return
+        if what in ("bundle", "sources"):
+            self._archive.discard_incoming(job)
         if what == "sources":
             self._remove_sources(connection, job)
         for key in (bundle_key(job), manifest_key(job), document_key(job)):
