@@ -307,7 +307,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(place: Place, page:
 
 def test_the_overview_shows_containers_throughput_and_health(place: Place, page: Page) -> None:
     page.open("#/")
-    assert "Loads a CSV file" in page.text(".cards")
+    assert "Loads files of every usual format" in page.text(".cards")
     assert page.one(".well").text.startswith("All well")
     picture = page.one("[data-plot=ended]")
     assert picture.accessible_name.startswith("Ended per minute")
