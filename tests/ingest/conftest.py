@@ -172,6 +172,11 @@ def write_containers(folder: Path) -> Path:
     return folder
 
 
+def faulty_environment(folder: Path) -> dict[str, str]:
+    """What tells the wrapped containers where to look for places to die or to wait at."""
+    return {f"TEST_{what}_AT": str(folder / f"{what.lower()}_at") for what in ("DIE", "HOLD")}
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for all tests: they use jobs and folders of their own."""
@@ -182,10 +187,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         bin_dir=os.environ.get("LOCARIA_TEST_PG_BIN"),
         durable=False,
         containers_dir=write_containers(folder / "containers"),
-        task_environment={
-            "TEST_DIE_AT": str(folder / "die_at"),
-            "TEST_HOLD_AT": str(folder / "hold_at"),
-        },
+        task_environment=faulty_environment(folder),
         rules=DeliveryRules(retry_delays_s=(0.2, 0.4), failure_destination="taskEvents"),
         tick_every_s=0.2,
     )

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from locaria.local.runtime import Runtime
 from tests.ingest.bundles_for_tests import FIELDS, document, entry, tar
-from tests.ingest.conftest import Site, read_answer, write_containers
+from tests.ingest.conftest import Site, faulty_environment, read_answer, write_containers
 from tests.ingest.test_faults import PLACES, command
 from tests.ingest.test_hostile import CASES
 from tests.ingest.test_memory import peak_mb
@@ -41,14 +41,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="locaria_ingest_") as name:
         folder = Path(name)
         (folder / "inbox").mkdir()
-        environment = {
-            f"TEST_{name}_AT": str(folder / f"{name.lower()}_at") for name in ("DIE", "HOLD")
-        }
         runtime = Runtime(
             folder / "state",
             durable=False,
             containers_dir=write_containers(folder / "containers"),
-            task_environment=environment,
+            task_environment=faulty_environment(folder),
         )
         with runtime:
             site = Site(runtime, folder)
