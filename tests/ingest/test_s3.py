@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from locaria.local.runtime import Runtime
 from tests.ingest.bundles_for_tests import document, tar
-from tests.ingest.conftest import Site, faulty_environment, write_containers
+from tests.ingest.conftest import Site, faulty_environment, read_answer, write_containers
 from tests.ingest.test_faults import command
 from tests.ingest.test_protocol import await_failed, await_uploading, send_part
 from tests.ingest.test_tus import call, create
@@ -155,6 +155,27 @@ def test_a_client_gone_half_way_leaves_no_multipart_upload(s3: OnS3) -> None:
     client.close()
     assert "client went away" in str(await_failed(s3.site, job)["exception"])
     await_keys(s3, set(), job)
+
+
+def test_a_store_that_fails_in_the_middle_fails_the_job_and_not_the_listener(s3: OnS3) -> None:
+    body = tar({"half": os.urandom(2 * PART)})
+    client = send_part(s3.site, body, PART + 4 * MEGABYTE)
+    job = await_uploading(s3.site, PART)
+    deadline = time.monotonic() + 30
+    while not (begun := s3.uploads()):
+        assert time.monotonic() < deadline, "a part is in the bucket"
+        time.sleep(0.05)
+    s3.client.abort_multipart_upload(
+        Bucket=BUCKET, Key=begun[0]["Key"], UploadId=begun[0]["UploadId"]
+    )
+    pid = s3.site.pid()
+    client.sendall(body[PART + 4 * MEGABYTE :])
+    answer = read_answer(client)
+    assert answer.startswith(b"HTTP/1.1 500 ") and b'"FAILED"' in answer
+    client.close()
+    assert "could not be stored" in str(await_failed(s3.site, job)["exception"])
+    await_keys(s3, set(), job)
+    assert s3.site.pid() == pid
 
 
 def test_a_listener_that_is_killed_leaves_no_multipart_upload(s3: OnS3) -> None:
