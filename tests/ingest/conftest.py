@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,13 +96,17 @@ class Site:
         assert status == 200, answer
         return answer
 
-    def wait(self, job: int, seconds: float = 60) -> State:
-        """Poll until the job is complete, as clients do."""
+    def await_state(self, job: int, wanted: Callable[[State], bool], seconds: float = 60) -> State:
+        """Poll, as clients do, until the state is as wanted."""
         deadline = time.monotonic() + seconds
-        while not (state := self.state(job))["complete"]:
+        while not wanted(state := self.state(job)):
             assert time.monotonic() < deadline, (state, self.story(job))
-            time.sleep(0.05)
+            time.sleep(0.02)
         return state
+
+    def wait(self, job: int, seconds: float = 60) -> State:
+        """Poll until the job is complete."""
+        return self.await_state(job, lambda state: bool(state["complete"]), seconds)
 
     def ingest(self, body: bytes, **headers: str) -> State:
         """Send a bundle and wait for its end."""

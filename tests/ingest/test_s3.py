@@ -36,7 +36,7 @@ class OnS3:
     client: Any
     environment: dict[str, str]
 
-    def keys(self) -> set[str]:
+    def objects(self) -> set[str]:
         """All objects of the bucket, below the prefix."""
         found = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
         assert all(one["Key"].startswith(f"{PREFIX}/") for one in found)
@@ -103,7 +103,7 @@ def await_keys(s3: OnS3, wanted: set[str], job: int) -> None:
     """Until the bucket holds these objects of a job and no unfinished upload."""
     deadline = time.monotonic() + 60
     while True:
-        left = {key for key in s3.keys() if f"/{job}" in key}
+        left = {key for key in s3.objects() if f"/{job}" in key}
         if left == wanted and not s3.uploads():
             return
         assert time.monotonic() < deadline, (left, wanted, s3.uploads())
@@ -194,9 +194,7 @@ def test_a_listener_that_is_killed_leaves_no_multipart_upload(s3: OnS3) -> None:
     ]
 
 
-def test_a_resumable_upload_is_gone_on_with_by_another_listener(
-    s3: OnS3, tmp_path: Path
-) -> None:
+def test_a_resumable_upload_is_gone_on_with_by_another_listener(s3: OnS3, tmp_path: Path) -> None:
     files = {"resumed": os.urandom(PART + 3 * MEGABYTE)}
     body = tar(files)
     path, job = create(s3.site, len(body))
