@@ -1,5 +1,5 @@
-"""`make test-ingest-long`: 1,000 mixed bundles with processes that are killed, one bundle of 100,000
-files and one of none, and 10 GB in one file.
+"""`make test-ingest-long`: 1,000 mixed bundles with processes that are killed, one bundle of
+100,000 files and one of none, and 10 GB in one file.
 
 Prints what it has seen; ends with an error when anything is half archived, rotten or stuck.
 """
@@ -164,8 +164,9 @@ def many_files(site: Site, count: int) -> None:
     assert not done["problems"], done["problems"]
     memory = {name: peak_mb(site.pid(name)) for name in ("bundle_ingest", "bundle_processor")}
     print(
-        f"{count:,} files in one bundle: received in {received:.0f} s, complete after {seconds:.0f} s; "
-        f"none in another: {none['state']}; archive verify: {done['files']:,} files, no problems; "
+        f"{count:,} files in one bundle: received in {received:.0f} s, complete after "
+        f"{seconds:.0f} s; none in another: {none['state']}; "
+        f"archive verify: {done['files']:,} files, no problems; "
         f"peak memory: listener {memory['bundle_ingest']:.0f} MB, "
         f"loader {memory['bundle_processor']:.0f} MB"
     )
