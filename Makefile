@@ -28,7 +28,7 @@ test: setup lint ## set everything up and run the tests (embedded PostgreSQL 18)
 test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the system's packages)
 	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 2 --dist loadfile
 
-test-ingest-long: setup ## 1,000 mixed bundles with kill -9, verified; 10 GB in one upload (22 GB of disk)
+test-ingest-long: setup ## 1,000 mixed bundles with kill -9, one of 100,000 files, one of 10 GB (22 GB of disk)
 	$(BIN)/python -m tests.ingest.long_proof
 
 lint: setup ## format check, lint, types

@@ -88,12 +88,20 @@ class Service:
             await self.pump(request, job, receiver, config)
             return await self.thread(receiver.finish)
         except BaseException as trouble:
-            await asyncio.shield(self.thread(receiver.abort))
+            await asyncio.shield(self.abandon(receiver.abort))
             await self.give_up(job, receiver, trouble)
             raise
         finally:
             self.receiving.pop(job, None)
             self.stopped.discard(job)
+
+    async def abandon(self, abort: Callable[[], None]) -> None:
+        """Let go of what was stored of a body; what the store does not remove is cleaned later."""
+        self.untidy = True
+        try:
+            await self.thread(abort)
+        except OSError as error:
+            _LOG.warning("a part of a body is left for now: %s", error)
 
     async def pump(self, request: Request, job: int, receiver: Receiver, config: Config) -> None:
         """Bytes into the receiver: while a thread works on some, the next ones arrive."""
@@ -271,6 +279,12 @@ async def on_outage(request: Request, raised: Exception) -> Response:
     return error(503, "the database does not answer")
 
 
+async def on_trouble(request: Request, raised: Exception) -> Response:
+    """What should not happen; the log has the rest."""
+    del request
+    return error(500, f"{type(raised).__name__}: {raised}")
+
+
 def make_app(service: Service, more: list[BaseRoute] | None = None) -> Starlette:
     """The application."""
     return Starlette(
@@ -287,5 +301,6 @@ def make_app(service: Service, more: list[BaseRoute] | None = None) -> Starlette
             HTTPException: on_http,
             LostError: on_outage,
             psycopg.Error: on_outage,
+            Exception: on_trouble,
         },
     )

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
 from answers import Refused
@@ -155,7 +156,7 @@ class Resumable:
     async def _give_up(self, upload: Upload | None, reason: str, job: int | None = None) -> None:
         if upload is not None:
             job = upload.job
-            await self._service.thread(abandon, upload)
+            await self._service.abandon(partial(abandon, upload))
         await self._service.thread(self._service.jobs.fail, job, reason)
         self._service.untidy = True
 

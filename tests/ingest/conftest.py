@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,13 +96,17 @@ class Site:
         assert status == 200, answer
         return answer
 
-    def wait(self, job: int, seconds: float = 60) -> State:
-        """Poll until the job is complete, as clients do."""
+    def await_state(self, job: int, wanted: Callable[[State], bool], seconds: float = 60) -> State:
+        """Poll, as clients do, until the state is as wanted."""
         deadline = time.monotonic() + seconds
-        while not (state := self.state(job))["complete"]:
+        while not wanted(state := self.state(job)):
             assert time.monotonic() < deadline, (state, self.story(job))
-            time.sleep(0.05)
+            time.sleep(0.02)
         return state
+
+    def wait(self, job: int, seconds: float = 60) -> State:
+        """Poll until the job is complete."""
+        return self.await_state(job, lambda state: bool(state["complete"]), seconds)
 
     def ingest(self, body: bytes, **headers: str) -> State:
         """Send a bundle and wait for its end."""
@@ -172,6 +176,11 @@ def write_containers(folder: Path) -> Path:
     return folder
 
 
+def faulty_environment(folder: Path) -> dict[str, str]:
+    """What tells the wrapped containers where to look for places to die or to wait at."""
+    return {f"TEST_{what}_AT": str(folder / f"{what.lower()}_at") for what in ("DIE", "HOLD")}
+
+
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for all tests: they use jobs and folders of their own."""
@@ -182,10 +191,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         bin_dir=os.environ.get("LOCARIA_TEST_PG_BIN"),
         durable=False,
         containers_dir=write_containers(folder / "containers"),
-        task_environment={
-            "TEST_DIE_AT": str(folder / "die_at"),
-            "TEST_HOLD_AT": str(folder / "hold_at"),
-        },
+        task_environment=faulty_environment(folder),
         rules=DeliveryRules(retry_delays_s=(0.2, 0.4), failure_destination="taskEvents"),
         tick_every_s=0.2,
     )

@@ -51,9 +51,16 @@ def stage(run: lr.Run, name: str, *values: Any, **named: Any) -> None:
     pass_by(name)
 
 
-original = lr.Run.stage
+def create(archive: Archive, job: int, run: int, n: int) -> Any:
+    """Pass by when a file of an attempt is begun."""
+    sink = create_sink(archive, job, run, n)
+    pass_by("first file" if n == 0 else "last of four files" if n == 3 else "")
+    return sink
+
+
+original, create_sink = lr.Run.stage, Archive.create
 lr.Run.stage = stage  # type: ignore[method-assign]
-wrap(Archive, "create", None, "first file")
+Archive.create = create  # type: ignore[method-assign]
 wrap(Archive, "publish", "before publish", "after publish")
 wrap(Cleaner, "_remove", "before cleaning", "after cleaning")
 

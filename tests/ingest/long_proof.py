@@ -1,4 +1,5 @@
-"""`make test-ingest-long`: 1,000 mixed bundles with processes that are killed, and 10 GB in one.
+"""`make test-ingest-long`: 1,000 mixed bundles with processes that are killed, one bundle of
+100,000 files and one of none, and 10 GB in one file.
 
 Prints what it has seen; ends with an error when anything is half archived, rotten or stuck.
 """
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 
 from locaria.local.runtime import Runtime
 from tests.ingest.bundles_for_tests import FIELDS, document, entry, tar
-from tests.ingest.conftest import Site, read_answer, write_containers
+from tests.ingest.conftest import Site, faulty_environment, read_answer, write_containers
 from tests.ingest.test_faults import PLACES, command
 from tests.ingest.test_hostile import CASES
 from tests.ingest.test_memory import peak_mb
@@ -33,27 +34,27 @@ PLACES_OF_SECONDS = (1.0, 4.0)
 
 
 def main() -> None:
-    """Run both proofs, or one."""
+    """Run all proofs, or some."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundles", type=int, default=1000)
+    parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--gigabytes", type=float, default=10.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="locaria_ingest_") as name:
         folder = Path(name)
         (folder / "inbox").mkdir()
-        environment = {
-            f"TEST_{name}_AT": str(folder / f"{name.lower()}_at") for name in ("DIE", "HOLD")
-        }
         runtime = Runtime(
             folder / "state",
             durable=False,
             containers_dir=write_containers(folder / "containers"),
-            task_environment=environment,
+            task_environment=faulty_environment(folder),
         )
         with runtime:
             site = Site(runtime, folder)
             if options.bundles:
                 mixed_bundles(site, options.bundles)
+            if options.files:
+                many_files(site, options.files)
             if options.gigabytes:
                 one_large_bundle(site, int(options.gigabytes * 1e9))
             site.db.close()
@@ -142,6 +143,34 @@ def command_json(site: Site) -> dict[str, object]:
     assert done.returncode in (0, 1), done.stderr
     report: dict[str, object] = json.loads(done.stdout)
     return report
+
+
+def many_files(site: Site, count: int) -> None:
+    """A bundle of so many tiny files, and one of none: every byte of them is archived."""
+    files = {f"{n // 1000:03d}/{n:06d}": b"%d" % n for n in range(count)}
+    body = tar(files)
+    begun = time.monotonic()
+    job = site.post(body)
+    received = time.monotonic() - begun
+    state = site.wait(job, 1200)
+    seconds = time.monotonic() - begun
+    assert (state["state"], state["exception"]) == ("OK", ""), state
+    assert site.files(job) == files
+    none = site.ingest(tar({}))
+    assert (none["state"], none["task"]) == ("OK", "ingest metadata"), none
+    assert site.files(none["job_id"]) == {}
+    assert len(site.settled(job, 120)) == count
+    done = command_json(site)
+    assert not done["problems"], done["problems"]
+    memory = {name: peak_mb(site.pid(name)) for name in ("bundle_ingest", "bundle_processor")}
+    print(
+        f"{count:,} files in one bundle: received in {received:.0f} s, complete after "
+        f"{seconds:.0f} s; none in another: {none['state']}; "
+        f"archive verify: {done['files']:,} files, no problems; "
+        f"peak memory: listener {memory['bundle_ingest']:.0f} MB, "
+        f"loader {memory['bundle_processor']:.0f} MB"
+    )
+    assert max(memory.values()) < 256
 
 
 def one_large_bundle(site: Site, size: int) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -130,7 +130,12 @@ def test_a_cancelled_job_has_failed_and_left_nothing(site: Site) -> None:
     assert not [key for key in site.settled(job) if "archive" in key]
 
 
-def command(site: Site, *words: str, program: str = "locaria") -> subprocess.CompletedProcess[str]:
+def command(
+    site: Site,
+    *words: str,
+    program: str = "locaria",
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
     """Run a command on the site."""
     call = "locaria.cli.ingest:ingest_cmd" if program == "IngestCMD" else "locaria.cli:main"
     module, _, function = call.partition(":")
@@ -141,6 +146,7 @@ def command(site: Site, *words: str, program: str = "locaria") -> subprocess.Com
             "PYTHONPATH": str(ROOT),
             "LOCARIA_DSN": site.runtime.dsn,
             "LOCARIA_OBJECT_STORE": site.objects.as_uri(),
+            **(environment or {}),
         },
         capture_output=True,
         text=True,

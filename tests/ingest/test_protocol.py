@@ -153,12 +153,14 @@ def test_the_user_comes_from_a_header_and_the_policy_decides(site: Site) -> None
     assert site.ingest(tar({"p": b"5"}))["exception"] == "not on Sundays, maria"
 
 
-def send_part(site: Site, body: bytes, part: int, path: str = "/upload") -> socket.socket:
+def send_part(
+    site: Site, body: bytes, part: int, *, headers: str = "", length: bool = True
+) -> socket.socket:
     """Send the beginning of a body, and keep the connection open."""
     parts = urlsplit(site.url)
     made = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
-    made.sendall(head.encode() + body[:part])
+    headers += f"Content-Length: {len(body)}\r\n" if length else ""
+    made.sendall(f"POST /upload HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode() + body[:part])
     return made
 
 

@@ -76,6 +76,9 @@ class Archive:
 
     def discard_incoming(self, job: int) -> None:
         """What attempts of a job that is complete have left. Never while one is at work."""
+        if not self.store.renames_at_once:
+            self.store.discard_parts(f"incoming/{job}")
+            self.store.discard_parts(_home(job))
         self.store.delete(f"incoming/{job}")
 
     def discard(self, job: int) -> None:
@@ -102,7 +105,7 @@ class Archive:
                 read += len(data)
                 hashed.update(data)
         except OSError as error:
-            return f"unreadable: {error.strerror}"
+            return f"unreadable: {error.strerror or error}"
         finally:
             source.close()
         if read != size:

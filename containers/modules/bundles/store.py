@@ -25,6 +25,10 @@ class MissingError(StoreError):
     """There is nothing under this key."""
 
 
+class StoreFailedError(StoreError, OSError):
+    """The store does not do it now: an outage, or a right that is missing."""
+
+
 class Sink(Protocol):
     """An object that is being written; nobody sees it before commit()."""
 
@@ -70,7 +74,7 @@ class Store(Protocol):
         """Delete what has this key, or begins with it and a slash; how many objects went."""
 
     def discard_parts(self, key: str) -> None:
-        """Delete what writers of this key that died have left."""
+        """Delete what writers of this key, or (S3) below it, that died have left."""
 
     def rename(self, source: str, target: str) -> None:
         """Move all that begins with `source` and a slash to begin with `target` and a slash."""
