@@ -51,7 +51,7 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
         Fatal: it can't be read, a sheet is not there, or has no row that names the columns.
     """
     try:
-        book = python_calamine.load_workbook(str(path))
+        book = _open(path)
     except python_calamine.PasswordError:
         raise Fatal(f"{name} is protected by a password", kind="data") from None
     except (python_calamine.CalamineError, OSError) as error:
@@ -84,6 +84,17 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
     if not found:
         raise Fatal(f"{name} is empty: no sheet holds anything", kind="data")
     return found
+
+
+def _open(path: Path) -> python_calamine.CalamineWorkbook:
+    try:
+        return python_calamine.load_workbook(str(path))
+    except python_calamine.PasswordError:
+        raise
+    except python_calamine.CalamineError:
+        # Of a path it believes the name; of a stream, the content.
+        with path.open("rb") as file:
+            return python_calamine.load_workbook(file)
 
 
 def _told(odd: Oddities, where: str) -> list[str]:
