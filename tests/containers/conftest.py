@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,29 @@ def s3(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
         Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"}
     )
     return made
+
+
+@pytest.fixture
+def secrets(s3_endpoint: str) -> dict[str, str]:
+    """The environment of a container that may read Secrets Manager: maps/token, maps/login."""
+    environment = {
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": s3_endpoint,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing-secret",
+        "AWS_DEFAULT_REGION": "eu-west-2",
+    }
+    client = boto3.client(
+        "secretsmanager",
+        endpoint_url=s3_endpoint,
+        region_name="eu-west-2",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing-secret",
+    )
+    login = json.dumps({"username": "maps", "password": "canary-password"})
+    for name, value in {"maps/token": "canary-token-1234", "maps/login": login}.items():
+        with suppress(client.exceptions.ResourceExistsException):
+            client.create_secret(Name=name, SecretString=value)
+    return environment
 
 
 @pytest.fixture

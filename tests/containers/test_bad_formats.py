@@ -288,9 +288,17 @@ def test_dates_of_three_kinds_stay_text(loader: Loader) -> None:
     assert loader.rows("sheet") == [("2024-01-02",), ("02.01.2024",), ("45293",)]
 
 
-@pytest.mark.parametrize("attributes", [{"credentials": {"environment": "MAPS"}}, {}])
-def test_credentials_come_from_the_environment_and_stand_nowhere(
-    loader: Loader, attributes: dict[str, Any]
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"credentials": {"environment": "MAPS"}},
+        {"credentials": {"secret": "maps/token"}},
+        {"credentials": {"secret": "not/there"}},
+        {},
+    ],
+)
+def test_credentials_come_from_where_they_are_kept_and_stand_nowhere(
+    loader: Loader, secrets: dict[str, str], attributes: dict[str, Any]
 ) -> None:
     import http.server  # noqa: PLC0415
     import threading  # noqa: PLC0415
@@ -313,10 +321,14 @@ def test_credentials_come_from_the_environment_and_stand_nowhere(
         url = f"http://127.0.0.1:{server.server_port}/places.csv"
         file = loader.insert(url, **attributes)
         output = loader.drain(
-            LOCARIA_FETCH_PRIVATE="1", LOCARIA_CREDENTIAL_MAPS="canary-token-1234"
+            LOCARIA_FETCH_PRIVATE="1", LOCARIA_CREDENTIAL_MAPS="canary-token-1234", **secrets
         )
         server.shutdown()
-    if attributes:
+    if attributes == {"credentials": {"secret": "not/there"}}:
+        # Its name is masked: it might be a value that was given by mistake.
+        assert "the secret '***' can't be read" in loader.file(file)["last_error"]
+        assert asked == []
+    elif attributes:
         assert loader.succeeded(file)
     else:
         assert "401" in loader.file(file)["last_error"]

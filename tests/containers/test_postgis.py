@@ -4,6 +4,9 @@ Real data: the countries of the world by Natural Earth (public domain), out of p
 """
 
 import os
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -204,3 +207,27 @@ def test_a_table_with_geometries_is_replaced_appended_to_and_merged_into(loader:
     assert "duplicate key" in loader.file(third)["last_error"]
     assert facts(loader, "places")["indexes"] == indexes
     assert len(indexes) == 2
+
+
+@pytest.mark.skipif(
+    shutil.which("ogrinfo") is None, reason="OGRINFO IS NOT ASKED: it is missing (Debian: gdal-bin)"
+)
+def test_countries_are_what_ogrinfo_says_of_the_file_and_of_the_table(loader: Loader) -> None:
+    file = loader.insert(zipped(loader.folder / "countries.zip", *COUNTRIES.parent.iterdir()))
+    loader.drain()
+    assert loader.succeeded(file)
+    said = subprocess.run(
+        ["ogrinfo", "-ro", "-so", str(COUNTRIES), "naturalearth_lowres"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    count = re.search(r"Feature Count: (\d+)", said)
+    extent = re.search(r"Extent: \((.*), (.*)\) - \((.*), (.*)\)", said)
+    srs = re.findall(r'ID\["EPSG",(\d+)\]\]', said)
+    assert count is not None
+    assert extent is not None
+    result = loader.result(file)
+    assert result["rows"] == facts(loader, "countries")["rows"] == int(count[1])
+    assert result["bbox"] == pytest.approx([float(each) for each in extent.groups()], abs=1e-5)
+    assert facts(loader, "countries")["srids"] == [int(srs[-1])]

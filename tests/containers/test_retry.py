@@ -1,14 +1,19 @@
 """A load that is broken off and goes on."""
 
 import signal
+import subprocess
 import time
 from typing import Any
 
+import pyarrow as pa
+import pyogrio.raw
 import pytest
+import shapely
 
 from tests.containers.conftest import Loader
 
 ROWS = 300_000
+FEATURES = 300_000
 BLOCK = "16384"
 
 
@@ -148,3 +153,65 @@ def test_cancel_stops_a_load_within_seconds(loader: Loader) -> None:
     assert time.monotonic() - began < 5
     assert loader.file(file)["status"] == "CANCELLED"
     assert loader.types() == {}
+
+
+def await_rows(loader: Loader, file: int) -> int:
+    """How many features a running load has committed, once there are any."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        row = loader.owner.execute(
+            "select (p.checkpoint ->> 'row')::int as n from locaria.run_progress p"
+            " join locaria.runs r on r.id = p.run_id where r.file_id = %s"
+            " and p.checkpoint ? 'row' order by r.id desc limit 1",
+            [file],
+        ).fetchone()
+        if row is not None:
+            return int(row["n"])
+    raise AssertionError("no checkpoint within 60 s")
+
+
+def start_features(loader: Loader) -> tuple[int, subprocess.Popen[str]]:
+    """A load of a GeoPackage that has committed some of its batches: file and process."""
+    shapes = pa.array(shapely.to_wkb(shapely.points(range(FEATURES), 0)))
+    table = pa.table({"id": range(FEATURES), "shape": shapes})
+    path = loader.folder / "things.gpkg"
+    pyogrio.raw.write_arrow(
+        table, path, geometry_name="shape", geometry_type="Point", crs="EPSG:4326", driver="GPKG"
+    )
+    file = loader.insert(path)
+    process = loader.start()
+    await_rows(loader, file)
+    return file, process
+
+
+def test_a_killed_load_of_features_goes_on_and_has_every_row_once(loader: Loader) -> None:
+    assert loader.succeeded(loader.load("id,text\n-1,old\n"))
+    file, process = start_features(loader)
+    with loader.db.connect(autocommit=False) as holder:
+        # Its next checkpoint waits for this lock: it can neither go on nor finish.
+        holder.execute("select from locaria.files where id = %s for update", [file])
+        assert process.poll() is None, process.communicate()[0]
+        process.kill()
+        process.wait()
+    reached = await_rows(loader, file)
+    assert 0 < reached < FEATURES
+    assert loader.rows() == [(-1, "old")], "the target is untouched until the load is published"
+    expire(loader)
+    loader.drain()
+    assert loader.succeeded(file)
+    assert f"going on behind feature {reached:,}" in messages(loader, file)
+    found = sorted(row[0] for row in loader.rows())
+    assert found == list(range(FEATURES))
+    assert loader.file(file)["attempts"] == 2
+    assert loader.result(file)["rows"] == FEATURES
+
+
+def test_cancel_stops_a_load_of_features_and_leaves_the_table(loader: Loader) -> None:
+    assert loader.succeeded(loader.load("id,text\n-1,old\n"))
+    file, process = start_features(loader)
+    loader.owner.execute("select locaria.cancel(%s, 'not needed')", [file])
+    process.wait(30)
+    assert loader.file(file)["status"] == "CANCELLED"
+    assert loader.rows() == [(-1, "old")]
+    loader.owner.execute("select locaria.tick()")
+    assert loader.owner.execute("select from locaria.staging_tables").fetchall() == []

@@ -8,6 +8,7 @@ text. In a column of several kinds all become text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -23,7 +24,7 @@ import python_calamine
 from locaria_reporter import Fatal
 
 from .detect import has_header
-from .formulas import find_oddities
+from .formulas import Oddities, find_oddities
 from .layers import Layer
 from .names import column_names
 from .options import Options
@@ -50,7 +51,7 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
         Fatal: it can't be read, a sheet is not there, or has no row that names the columns.
     """
     try:
-        book = python_calamine.load_workbook(str(path))
+        book = _open(path)
     except python_calamine.PasswordError:
         raise Fatal(f"{name} is protected by a password", kind="data") from None
     except (python_calamine.CalamineError, OSError) as error:
@@ -68,28 +69,44 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
             kind="data",
         )
     found = []
-    for each in wanted:
-        try:
-            sheet = book.get_sheet_by_name(each)
-        except (python_calamine.CalamineError, python_calamine.WorksheetNotFound) as error:
-            raise Fatal(f"{name}, sheet {each!r}, is damaged ({error})", kind="data") from None
-        if sheet.start is None and options.layers is None:
-            continue
-        where = f"{name}, sheet {each!r}"
-        odd = find_oddities(path, each)
-        if odd.unevaluated:
-            raise Fatal(
-                f"{where}, cell {odd.unevaluated}: a formula whose value was not stored; "
-                "open the file in a spreadsheet program and save it",
-                kind="data",
-            )
-        notes = []
-        if odd.errors:
-            notes = [f"{odd.errors:,} cells hold errors and become NULL; the first is {odd.error}"]
-        found.append(_Sheet(sheet, where, options).layer(notes))
+    # Both read the whole sheet: at the same time.
+    with ThreadPoolExecutor(1) as beside:
+        for each in wanted:
+            odd = beside.submit(find_oddities, path, each)
+            try:
+                sheet = book.get_sheet_by_name(each)
+            except (python_calamine.CalamineError, python_calamine.WorksheetNotFound) as error:
+                raise Fatal(f"{name}, sheet {each!r}, is damaged ({error})", kind="data") from None
+            if sheet.start is None and options.layers is None:
+                continue
+            where = f"{name}, sheet {each!r}"
+            found.append(_Sheet(sheet, where, options).layer(_told(odd.result(), where)))
     if not found:
         raise Fatal(f"{name} is empty: no sheet holds anything", kind="data")
     return found
+
+
+def _open(path: Path) -> python_calamine.CalamineWorkbook:
+    try:
+        return python_calamine.load_workbook(str(path))
+    except python_calamine.PasswordError:
+        raise
+    except python_calamine.CalamineError:
+        # Of a path it believes the name; of a stream, the content.
+        with path.open("rb") as file:
+            return python_calamine.load_workbook(file)
+
+
+def _told(odd: Oddities, where: str) -> list[str]:
+    if odd.unevaluated:
+        raise Fatal(
+            f"{where}, cell {odd.unevaluated}: a formula whose value was not stored; "
+            "open the file in a spreadsheet program and save it",
+            kind="data",
+        )
+    if odd.errors:
+        return [f"{odd.errors:,} cells hold errors and become NULL; the first is {odd.error}"]
+    return []
 
 
 @dataclass(frozen=True)
