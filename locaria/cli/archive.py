@@ -56,7 +56,12 @@ store_option = click.option(
 
 @click.group(short_help="The files of ingested bundles: get one, verify all.")
 def archive() -> None:
-    """The files of ingested bundles."""
+    """The files of ingested bundles.
+
+    \b
+    locaria archive get data/run1/spectrum.raw > spectrum.raw   # by path, or by number
+    locaria archive verify                                      # read and hash all of them again
+    """
 
 
 @archive.command(epilog=EXIT_CODE_HELP)

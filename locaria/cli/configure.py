@@ -97,7 +97,8 @@ def _ask_stage(known: list[str]) -> str:
     if not _interactive():
         raise CommandError("which stage?", "locaria configure --stage NAME", ExitCode.USAGE)
     say(f"Stages: {', '.join(known) or 'none yet'}")
-    return str(click.prompt("Stage", default=known[0] if known else "test", err=True))
+    first = known[0] if known else "test"
+    return str(click.prompt("Stage", default=first, err=True, value_proc=_check_stage))
 
 
 def _from_options(given: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
@@ -117,16 +118,41 @@ def _from_options(given: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]
 
 
 def _ask_settings(values: dict[str, Any]) -> None:
+    """Ask for each; a wrong answer is asked for again, and `-` takes away what was there."""
     for name, words in ASKED.items():
-        before = values.get(name, "")
+        before = values.pop(name, "")
         shown = ",".join(before) if isinstance(before, list) else before
-        said = click.prompt(words, default=shown, show_default=bool(shown), err=True).strip()
-        plural = name in LISTS.values()
-        values[name] = (
-            [each.strip() for each in said.split(",") if each.strip()] if plural else said
+        answers = click.prompt(
+            words,
+            default=shown,
+            show_default=bool(shown),
+            err=True,
+            value_proc=lambda said, name=name: _check_answer(name, said),
         )
-        if not values[name]:
-            del values[name]
+        if answers:
+            values[name] = answers if name in LISTS.values() else answers[0]
+
+
+def _check_answer(name: str, said: str) -> list[str]:
+    """The values in an answer. Raises BadParameter, upon which click asks again."""
+    from locaria.deploy.settings import REQUIRED, check_value  # noqa: PLC0415 - slow, for this
+
+    given = said.split(",") if name in LISTS.values() else [said]
+    answers = [each.strip() for each in given if each.strip() not in ("", "-")]
+    if not answers and name in REQUIRED:
+        raise click.BadParameter(f"{name} is needed")
+    for answer in answers:
+        if told := check_value(name, answer):
+            raise click.BadParameter(told)
+    return answers
+
+
+def _check_stage(said: str) -> str:
+    from locaria.deploy.settings import check_value  # noqa: PLC0415 - slow, for this alone
+
+    if told := check_value("stage", said.strip()):
+        raise click.BadParameter(told)
+    return said.strip()
 
 
 def _run(

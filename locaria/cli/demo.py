@@ -15,7 +15,7 @@ from rich.text import Text
 
 from locaria.cli.connection import Row, Session
 from locaria.cli.errors import EXIT_CODE_HELP, CommandError, ExitCode, outcome_exit_code
-from locaria.cli.local import read_local_dsn, start_local, state_dir
+from locaria.cli.local import read_local_dsn, read_local_status, start_local, state_dir
 from locaria.cli.options import json_option
 from locaria.cli.progress import STATUS_OF_FILES, Display, follow_files, open_display
 from locaria.cli.render import console, duration, number, out, plain, print_json, say, table
@@ -177,5 +177,6 @@ def show_next_steps(file_id: int, *, started: bool) -> None:
     out()
     state = "was started and stays up" if started else "was running before"
     out(f"The local runtime {state}. Stop it with: locaria down")
+    out(f"In a browser: {read_local_status().get('http')}")
     out(f"One file in full: locaria show {file_id}")
     out("Live: locaria watch · a SQL prompt: locaria psql")

@@ -25,7 +25,12 @@ job_id_option = click.option(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def ingest() -> None:
-    """Jobs of bundle ingest, by hand."""
+    """Jobs of bundle ingest, by hand.
+
+    \b
+    locaria ingest job --job-id 17 --state FAILED --task 'ingest files' --exception 'disk is full'
+    locaria ingest retry --job-id 17
+    """
 
 
 @ingest.command(epilog=EXIT_CODE_HELP)

@@ -84,7 +84,11 @@ class SiteDatabase:
         return make_conninfo(user=role, password=secrets.token_urlsafe(32), **kept)
 
     def ensure_login(self, role: str, dsn: str, groups: tuple[str, ...]) -> bool:
-        """Make a login as its secret has it, and put it in its groups; whether anything changed."""
+        """Make a login as its secret has it, and put it in its groups; whether anything changed.
+
+        Raises:
+            psycopg.errors.InsufficientPrivilege: the owner may not.
+        """
         password = str(conninfo_to_dict(dsn).get("password") or "")
         name, changed = sql.Identifier(role), False
         with self.connect() as connection:
@@ -200,6 +204,6 @@ def sql_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def containers_digest(dockers: Path = DOCKERS_JSON) -> str:
-    """Names the content of a dockers.json."""
-    return hashlib.sha256(dockers.read_bytes()).hexdigest()[:16]
+def containers_digest() -> str:
+    """Names the content of dockers.json."""
+    return hashlib.sha256(DOCKERS_JSON.read_bytes()).hexdigest()[:16]

@@ -25,6 +25,7 @@ _SHAPES = {
     "owner_secret": r"arn:aws[a-z-]*:secretsmanager:.+",
     "tick_rate": r"(rate|cron)\(.+\)",
 }
+REQUIRED = ("region", "subnets", "security_groups")
 _IDENTITY = {
     "jwks_url",
     "jwt_issuer",
@@ -125,20 +126,27 @@ def load_settings(stage: str, path: Path = FILE, **changes: Any) -> Settings:
     return make_settings(stage, given, str(path))
 
 
+def check_value(name: str, value: str) -> str | None:
+    """What is wrong with one value of a setting, or of `stage`, if anything."""
+    if name == "stage":
+        fits = _STAGE.fullmatch(value)
+        return None if fits else f'"{value}" is no name for a stage: small letters, digits and -'
+    shape = _SHAPES.get(name)
+    if shape is None or re.fullmatch(shape, value):
+        return None
+    return f'{name}: "{value}" does not look right'
+
+
 def make_settings(stage: str, given: dict[str, Any], where: str) -> Settings:
     """Settings from plain values. Raises DeployError that names every fault."""
     known = {each.name: each for each in fields(Settings)} | {}
     wrong = [f"{name} is not a setting" for name in sorted(given.keys() - known.keys())]
-    if not _STAGE.fullmatch(stage):
-        wrong.append(f'"{stage}" is no name for a stage: small letters, digits and -')
-    for name in ("region", "subnets", "security_groups"):
-        if not given.get(name):
-            wrong.append(f"{name} is missing")
-    for name, shape in _SHAPES.items():
+    wrong += [told for told in [check_value("stage", stage)] if told]
+    wrong += [f"{name} is missing" for name in REQUIRED if not given.get(name)]
+    for name in _SHAPES:
         values = given.get(name)
-        for value in values if isinstance(values, list) else [values] if values else []:
-            if not re.fullmatch(shape, str(value)):
-                wrong.append(f'{name}: "{value}" does not look right')
+        listed = values if isinstance(values, list) else [values] if values else []
+        wrong += [told for value in listed if (told := check_value(name, str(value)))]
     identity = given.get("identity") or {}
     wrong += [f"identity.{name} is not a setting" for name in sorted(identity.keys() - _IDENTITY)]
     if identity.get("jwks_url") and not (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 
+import psycopg
 from botocore.exceptions import ClientError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -208,5 +209,12 @@ def _ensure_logins(target: Target) -> None:
         text = str(told["SecretString"])
         if text.lstrip().startswith("{") or conninfo_to_dict(text).get("user") != role:
             continue
-        if target.site.ensure_login(role, text, login.groups):
-            target.say(f"login {role} is in {', '.join(login.groups)}")
+        groups = ", ".join(login.groups)
+        try:
+            if target.site.ensure_login(role, text, login.groups):
+                target.say(f"login {role} is in {groups}")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise DeployError(
+                f"the owner may not make the login {role}: {error.diag.message_primary}",
+                f"Give the owner CREATEROLE, and {groups} with admin option; then deploy again",
+            ) from None

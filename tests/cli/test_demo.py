@@ -27,6 +27,7 @@ def test_the_demo_loads_the_airports_and_again(home: Command) -> None:
     for words in ("insert into locaria.files", "done", "Timeline", f"{AIRPORTS:,} rows", "psql"):
         assert words in said.out
     assert "was started and stays up" in said.out
+    assert "In a browser: http://127.0.0.1:" in said.out
     again = home("demo", "--json").json
     assert again["status"]["phase"] == "done"
     assert len(again["rows"]) == 5

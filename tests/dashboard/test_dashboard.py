@@ -307,7 +307,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(place: Place, page:
 
 def test_the_overview_shows_containers_throughput_and_health(place: Place, page: Page) -> None:
     page.open("#/")
-    assert "Loads a CSV file" in page.text(".cards")
+    assert "Loads files of every usual format" in page.text(".cards")
     assert page.one(".well").text.startswith("All well")
     picture = page.one("[data-plot=ended]")
     assert picture.accessible_name.startswith("Ended per minute")
@@ -422,3 +422,23 @@ def test_who_is_not_known_signs_in_and_a_reader_only_looks(
         assert "reader-token" not in kept
         page.browser.get("about:blank")
     page.console()  # The browser itself says there that it was refused.
+
+
+def test_a_listener_says_where_it_listens_and_what_it_executes(place: Place, page: Page) -> None:
+    place.limit("spare", max_tasks=1)
+    task = place.one("select task_id from locaria.start_task('spare', null, null, null, '{}')")
+    file = place.submit("spare")
+    run = place.one("select run_id from locaria.claim_files(%s)", task["task_id"])["run_id"]
+    report = "select locaria.report_listening(%s, 'http://127.0.0.1:9', %s)"
+    try:
+        place.db.execute(report, [run, None])
+        page.open(f"#/files/{file}")
+        page.says("main", "listening")
+        assert "http://127.0.0.1:9" in page.text("main")
+        assert not any(bar.is_displayed() for bar in page.all("main progress"))
+        place.db.execute(report, [run, "find Heathrow"])
+        page.says("main", "find Heathrow")
+        page.one("main progress")
+    finally:
+        place.db.execute("select locaria.finish_run(%s)", [run])
+        place.db.execute("select locaria.leave_task(%s, 0)", [task["task_id"]])

@@ -102,8 +102,12 @@ class Agents:
 
 
 @pytest.fixture
-def agents(pg_server: PostgresServer, tmp_path: Path) -> Iterator[Agents]:
-    """No agent yet, on an empty database whose owner is no superuser."""
+def agents(pg_server: PostgresServer, template: str, tmp_path: Path) -> Iterator[Agents]:
+    """No agent yet, on an empty database whose owner is no superuser.
+
+    The group roles are the template's owner's: who makes them first may grant them.
+    """
+    del template
     name = f"agents_{os.getpid()}_{time.monotonic_ns()}"
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         owner = sql.Identifier(OWNER)
@@ -113,11 +117,6 @@ def agents(pg_server: PostgresServer, tmp_path: Path) -> Iterator[Agents]:
             )
             for group in ("loader", "app", "reader", "operator", "web", "events"):
                 role = sql.Identifier(f"locaria_{group}")
-                known = superuser.execute(
-                    "select from pg_roles where rolname = %s", [f"locaria_{group}"]
-                ).fetchone()
-                if known is None:
-                    superuser.execute(sql.SQL("create role {}").format(role))
                 superuser.execute(sql.SQL("grant {} to {} with admin option").format(role, owner))
         superuser.execute(
             sql.SQL("create database {} owner {}").format(sql.Identifier(name), owner)

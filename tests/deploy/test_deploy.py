@@ -1,6 +1,7 @@
 """`locaria deploy` and `destroy` against moto, which checks every request, and a real Postgres."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ from click.testing import Result
 from moto.backends import get_backend
 from psycopg.rows import dict_row
 
+from locaria.install import DOCKERS_JSON
 from tests.conftest import Database
 from tests.deploy.conftest import CHOSEN, REGION, Account
 
@@ -120,6 +122,85 @@ def test_a_failing_push_is_told_and_the_next_deployment_goes_on_from_there(
     assert done.exit_code == 0, done.output
     assert families(ready) == {f"locaria-test-{name}" for name in NAMES}
     assert secret(ready, "locaria/test/LOCARIA_DSN") == made, "what was there is kept"
+
+
+def test_an_owner_who_may_make_no_login_is_told_so(ready: Account, db: Database) -> None:
+    with psycopg.connect(db.superuser_dsn, autocommit=True) as superuser:
+        superuser.execute("alter role locaria_owner nocreaterole")
+        try:
+            failed = deploy(ready)
+        finally:
+            superuser.execute("alter role locaria_owner createrole")
+    assert failed.exit_code == 1
+    assert "the owner may not make the login locaria_test_" in failed.output
+    assert "Give the owner CREATEROLE" in failed.output
+    assert "Traceback" not in failed.output
+    done = deploy(ready)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_new_container_is_built_pushed_and_known_and_the_rest_untouched(
+    ready: Account, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offer(*names: str) -> None:
+        """Let dockers.json have these entries."""
+        told = json.loads(DOCKERS_JSON.read_text())
+        dockers = tmp_path / "dockers.json"
+        dockers.write_text(json.dumps({name: told[name] for name in names}))
+        listed = [each for each in CHOSEN if each.name in names]
+        monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: listed)
+        monkeypatch.setattr("locaria.deploy.steps.DOCKERS_JSON", dockers)
+        monkeypatch.setattr("locaria.deploy.database.DOCKERS_JSON", dockers)
+
+    def in_database() -> tuple[set[str], dict[str, Any]]:
+        with psycopg.connect(db.dsn) as owner:
+            row = owner.execute(
+                "select array(select name from locaria.containers), "
+                "  (select parameter from locaria.parameters "
+                "    where parameter_name = 'fargate_config')"
+            ).fetchone()
+        assert row is not None
+        return set(row[0]), row[1]
+
+    # moto can't update a resource whose condition does not hold: the policy for the site's files
+    ready.configure("test", "--files-bucket", "site-files")
+    offer("file_loader")
+    assert deploy(ready).exit_code == 0
+    stack, calls = stack_of(ready)["Parameters"], len(ready.diary())
+    assert families(ready) == {"locaria-test-file_loader"}
+    assert "place_finder" not in in_database()[0]
+    definitions = ready.client("ecs").list_task_definitions()["taskDefinitionArns"]
+    with psycopg.connect(db.dsn) as owner:  # what a person adds stays
+        owner.execute(
+            "update locaria.parameters set parameter = "
+            "jsonb_set(parameter, '{file_loader, capacity_provider}', '\"FARGATE_SPOT\"') "
+            "where parameter_name = 'fargate_config'"
+        )
+
+    offer("file_loader", "place_finder")
+    done = deploy(ready, COLUMNS="300")
+    assert done.exit_code == 0, done.output
+    plan = done.output[: done.output.index("building")].splitlines()
+    changes = [line.split()[0] for line in plan[2:] if line[:1].strip() and "as it is" not in line]
+    assert changes == ["image", "stack", "containers", "parameters"]
+    [image] = [line for line in plan if "build, push" in line]
+    assert "/locaria-test/place_finder:" in image
+    assert "new: PlaceFinderExecutionRole" in done.output
+
+    words = [each for each in ready.diary()[calls:] if each[0] in ("buildx", "tag", "push")]
+    words = [each for each in words if each[1] != "version"]
+    assert [each[0] for each in words] == ["buildx", "tag", "push"]
+    assert all("place_finder" in " ".join(each) for each in words)
+    now = stack_of(ready)["Parameters"]
+    assert {name for name in now if now[name] != stack.get(name)} == {"ImagePlaceFinder"}
+    assert families(ready) == {f"locaria-test-{name}" for name in NAMES}
+    left = ready.client("ecs").list_task_definitions()["taskDefinitionArns"]
+    assert set(definitions) < set(left), "the other's revision is the one that it was"
+    known, config = in_database()
+    assert "place_finder" in known
+    assert config["place_finder"] == {"task": "locaria-test-place_finder"}
+    assert config["file_loader"]["capacity_provider"] == "FARGATE_SPOT"
+    assert "Nothing to change." in deploy(ready).output
 
 
 def test_one_image_is_rebuilt_and_the_others_stay(ready: Account) -> None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import python_calamine
 
 from locaria_reporter import Fatal
@@ -29,6 +32,15 @@ _ROWS = 5_000
 _LOOKED_AT = 300
 _INTEGER_MAX, _EXACT = 2**31, 2**53
 Row = Sequence[Any]
+_ARROW = {
+    float: pa.float64(),
+    int: pa.int64(),
+    bool: pa.bool_(),
+    date: pa.date32(),
+    datetime: pa.timestamp("us"),
+    time: pa.time64("us"),
+    timedelta: pa.duration("us"),
+}
 
 
 def layers(path: Path, name: str, options: Options) -> list[Layer]:
@@ -113,7 +125,8 @@ class _Sheet:
         width = self._sheet.width
         names = (names + column_names([""] * width)[len(names) :])[:width]
         begin = 0 if named is None else named + 1
-        kinds = self._kinds(begin, width)
+        columns = self._columns(begin, width)
+        kinds = [column.kind() for column in columns]
         schema = pa.schema(
             [pa.field(each, kind.arrow) for each, kind in zip(names, kinds, strict=True)]
         )
@@ -121,7 +134,7 @@ class _Sheet:
         return Layer(
             self._sheet.name,
             schema,
-            lambda skip: self._read(begin, skip, kinds, schema),
+            partial(_read, columns, kinds, schema),
             count,
             first=self._top + begin + 1,
             notes=tuple(notes + self._merged_notes(begin)),
@@ -175,29 +188,79 @@ class _Sheet:
                         row[column] = held.get(origin, "")
             yield row
 
-    def _kinds(self, begin: int, width: int) -> list[_Kind]:
-        seen: list[set[type]] = [set() for _ in range(width)]
-        whole, highest = [True] * width, [0.0] * width
+    def _columns(self, begin: int, width: int) -> list[_Column]:
+        """All cells: read once, for the types and for the rows."""
+        columns = [_Column() for _ in range(width)]
         rows = islice(self._rows(), begin, None)
         while chunk := list(islice(rows, _ROWS)):
-            for index, cells in enumerate(zip(*chunk, strict=False)):
-                kinds = set(map(type, cells))
-                # '' is an empty cell.
-                if str in kinds and not any(cell for cell in cells if type(cell) is str):
-                    kinds.discard(str)
-                seen[index] |= kinds
-                if float in kinds:
-                    numbers = [cell for cell in cells if type(cell) is float]
-                    whole[index] = whole[index] and all(map(float.is_integer, numbers))
-                    highest[index] = max(highest[index], *map(abs, numbers))
-        return [_kind(kinds, whole[index], highest[index]) for index, kinds in enumerate(seen)]
+            for column, cells in zip(columns, zip(*chunk, strict=True), strict=True):
+                column.add(cells)
+        return columns
 
-    def _read(
-        self, begin: int, skip: int, kinds: Sequence[_Kind], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
-        rows = islice(self._rows(), begin + skip, None)
-        while chunk := list(islice(rows, _ROWS)):
-            yield _batch(chunk, kinds, schema)
+
+class _Column:
+    """The cells of a column, and what kinds were seen. Cells of one kind are kept as Arrow."""
+
+    def __init__(self) -> None:
+        self._parts: list[pa.Array | Row] = []
+        self._seen: set[type] = set()
+        self._whole, self._highest = True, 0.0
+
+    def add(self, cells: Row) -> None:
+        """The cells of some more rows; '' is an empty cell."""
+        kinds = set(map(type, cells))
+        if kinds == {str}:
+            texts = pa.array(cells, pa.large_string())
+            filled = pc.not_equal(texts, "")
+            if pc.any(filled).as_py():
+                self._seen.add(str)
+            self._parts.append(pc.if_else(filled, texts, None))
+            return
+        if str in kinds and not any(cell for cell in cells if type(cell) is str):
+            kinds.discard(str)
+            cells = [None if cell == "" else cell for cell in cells]
+        self._seen |= kinds
+        arrow = _ARROW.get(next(iter(kinds))) if len(kinds) == 1 else None
+        if arrow == pa.float64():
+            self._measure(pa.array(cells, arrow))
+        elif float in kinds:
+            self._measure(pa.array([c for c in cells if type(c) is float], pa.float64()))
+        try:
+            self._parts.append(cells if arrow is None else pa.array(cells, arrow))
+        except (ValueError, pa.ArrowException):
+            self._parts.append(cells)
+
+    def _measure(self, numbers: pa.Array) -> None:
+        found = pc.drop_null(numbers).to_numpy()
+        self._whole = self._whole and bool((np.floor(found) == found).all())
+        self._highest = max(self._highest, float(np.abs(found).max(initial=0)))
+
+    def kind(self) -> _Kind:
+        """What all of its cells fit into."""
+        return _kind(self._seen, self._whole, self._highest)
+
+    def part(self, index: int, kind: _Kind) -> pa.Array:
+        """Some rows' cells, as what the column becomes."""
+        part = self._parts[index]
+        if not isinstance(part, pa.Array):
+            return _array(part, kind)
+        if part.type == kind.arrow:
+            return part
+        if pa.types.is_large_string(kind.arrow) or part.null_count == len(part):
+            return _array(part.to_pylist(), kind)
+        return part.cast(kind.arrow)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
+def _read(
+    columns: Sequence[_Column], kinds: Sequence[_Kind], schema: pa.Schema, skip: int
+) -> Iterator[pa.RecordBatch]:
+    for index in range(skip // _ROWS, max(map(len, columns), default=0)):
+        arrays = [c.part(index, kind) for c, kind in zip(columns, kinds, strict=True)]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+        yield batch.slice(max(0, skip - index * _ROWS))
 
 
 def _merged(
@@ -251,13 +314,8 @@ def _text(cell: Any) -> str:
     return str(cell)
 
 
-def _batch(rows: Sequence[Row], kinds: Sequence[_Kind], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(zip(*rows, strict=False), kinds, strict=True)
-    return pa.RecordBatch.from_arrays([_array(*each) for each in columns], schema=schema)
-
-
 def _array(cells: Sequence[Any], kind: _Kind) -> pa.Array:
-    values = [None if cell == "" else cell for cell in cells] if "" in cells else cells
+    values = [None if cell == "" else cell for cell in cells]
     try:
         # All at once where no cell has to be converted; whole numbers come as floats.
         if pa.types.is_integer(kind.arrow):

@@ -83,5 +83,6 @@ function took(file) {
 /** "42 %", or empty. */
 export const percentOf = (file) => (file.progress == null ? "" : percent(file.progress));
 
-/** Is a progress bar of any use? */
-export const hasBar = (file) => file.phase === "running" || (file.phase === "retrying" && file.progress > 0);
+/** Is a progress bar of any use? A listener that waits for commands has nothing to get done. */
+export const hasBar = (file) =>
+  (file.phase === "running" && (!file.endpoint || file.command != null)) || (file.phase === "retrying" && file.progress > 0);
