@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from http import HTTPStatus
 from typing import Any
 
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+_LOG = logging.getLogger("bundle_ingest")
 _LINGER_S = 30.0
 
 
@@ -54,3 +58,29 @@ class Lingering(JSONResponse):
         except TimeoutError:
             pass
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def on_refused(request: Request, refused: Exception) -> Response:
+    """A refusal as JSON."""
+    del request
+    assert isinstance(refused, Refused)
+    return error(refused.status, refused.message, **refused.more)
+
+
+async def on_http(request: Request, raised: Exception) -> Response:
+    """Unknown paths and methods."""
+    assert isinstance(raised, HTTPException)
+    return error(raised.status_code, f"{request.method} {request.url.path}: {raised.detail}")
+
+
+async def on_outage(request: Request, raised: Exception) -> Response:
+    """The database is away."""
+    del request
+    _LOG.warning("the database did not answer: %s", raised)
+    return error(503, "the database does not answer")
+
+
+async def on_trouble(request: Request, raised: Exception) -> Response:
+    """What should not happen; the log has the rest."""
+    del request
+    return error(500, f"{type(raised).__name__}: {raised}")

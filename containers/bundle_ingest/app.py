@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
-from answers import Refused, error
+from answers import Refused, on_http, on_outage, on_refused, on_trouble
 from bundles.manifest import document_key
 from bundles.store import Store
 from bundles.tarstream import TooManyMembersError
@@ -257,32 +257,6 @@ def describe(trouble: BaseException, received: int) -> tuple[int | None, str]:
     if isinstance(trouble, LostError):
         return 503, str(trouble)
     return 500, f"the bundle could not be stored: {type(trouble).__name__}: {trouble}"
-
-
-async def on_refused(request: Request, refused: Exception) -> Response:
-    """A refusal as JSON."""
-    del request
-    assert isinstance(refused, Refused)
-    return error(refused.status, refused.message, **refused.more)
-
-
-async def on_http(request: Request, raised: Exception) -> Response:
-    """Unknown paths and methods."""
-    assert isinstance(raised, HTTPException)
-    return error(raised.status_code, f"{request.method} {request.url.path}: {raised.detail}")
-
-
-async def on_outage(request: Request, raised: Exception) -> Response:
-    """The database is away."""
-    del request
-    _LOG.warning("the database did not answer: %s", raised)
-    return error(503, "the database does not answer")
-
-
-async def on_trouble(request: Request, raised: Exception) -> Response:
-    """What should not happen; the log has the rest."""
-    del request
-    return error(500, f"{type(raised).__name__}: {raised}")
 
 
 def make_app(service: Service, more: list[BaseRoute] | None = None) -> Starlette:

@@ -8,52 +8,25 @@ another listener can go on with it.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
 from answers import Refused
 from app import Service, content_length, wants_again
-from bundles.manifest import bundle_key, manifest_key
+from bundles.manifest import bundle_key
 from bundles.store import MissingError
-from bundles.store import Resumable as ResumableSink
 from bundles.tarstream import TooManyMembersError
 from jobs import Config
-from receive import Received, Receiver, TooLargeError
+from receive import Receiver, TooLargeError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from tus_messages import ALGORITHMS, VERSION, Checksum, answer, batches, check_version, number
-
-_CHECKSUM_MISMATCH = 460
-_WAIT_S = 10.0
-_CHUNK = 1 << 20
-
-
-@dataclass
-class Upload:
-    """An upload that this process works on.
-
-    Attributes:
-        receiver: has seen every byte from the first on; None: the stored object is read at the end.
-        offset: how many bytes have come.
-    """
-
-    job: int
-    length: int
-    sink: ResumableSink
-    receiver: Receiver | None
-    offset: int
-    again: bool
-    expires_at: float
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+from tus_upload import Upload, abandon, held, read_again, write, write_checked
 
 
 class Resumable:
@@ -183,6 +156,11 @@ class Resumable:
                 self._uploads.pop(job, None)
                 await self._give_up(upload, str(error))
                 raise Refused(413, str(error)) from error
+            except OSError as error:
+                # Some of it may be stored: the next request goes on behind what surely is.
+                self._uploads.pop(job, None)
+                await self._service.thread(upload.sink.close)
+                raise Refused(503, f"the store does not take it now: {error}") from error
             finally:
                 if job in self._uploads:
                     await self._report(upload, config)
@@ -206,25 +184,12 @@ class Resumable:
                 else:
                     await self._service.thread(waiting.writelines, chunks)
             if waiting is not None and checksum is not None:
-                await self._service.thread(self._take_checked, upload, waiting, checksum)
+                await self._service.thread(write_checked, upload, waiting, checksum)
         except ClientDisconnect as gone:
             raise Refused(400, "the client went away") from gone
         finally:
             if waiting is not None:
                 waiting.close()
-
-    def _take_checked(self, upload: Upload, waiting: IO[bytes], checksum: Checksum) -> None:
-        hashed = hashlib.new(checksum.algorithm, usedforsecurity=False)
-        waiting.seek(0)
-        while data := waiting.read(_CHUNK):
-            hashed.update(data)
-        if hashed.digest() != checksum.digest:
-            raise Refused(_CHECKSUM_MISMATCH, "Checksum Mismatch")
-        if waiting.tell() + upload.offset > upload.length:
-            raise Refused(413, "more bytes than Upload-Length")
-        waiting.seek(0)
-        while data := waiting.read(_CHUNK):
-            write(upload, [data])
 
     async def _report(self, upload: Upload, config: Config) -> None:
         """Say where the upload stands; also when its client went away in the middle."""
@@ -268,7 +233,9 @@ class Resumable:
             if upload.receiver is not None:
                 received = await self._service.thread(upload.receiver.finish)
             else:
-                received = await self._service.thread(self._read_again, upload, config)
+                received = await self._service.thread(
+                    read_again, self._service.store, upload, config
+                )
         except Exception as trouble:
             await self._service.thread(self._service.jobs.fail, upload.job, str(trouble))
             self._service.untidy = True
@@ -278,65 +245,10 @@ class Resumable:
         state = await self._service.registered(upload.job, received, again=upload.again)
         return int(state["job_id"])
 
-    def _read_again(self, upload: Upload, config: Config) -> Received:
-        """Begun by another listener: read from the store what has not been seen."""
-        upload.sink.commit()
-        store = self._service.store
-        store.discard_parts(manifest_key(upload.job))
-        receiver = Receiver(
-            store,
-            upload.job,
-            max_bytes=config.max_bytes,
-            max_members=config.max_members,
-            stored=True,
-        )
-        source = store.open(bundle_key(upload.job))
-        try:
-            while data := source.read(_CHUNK):
-                receiver.write([data])
-            return receiver.finish()
-        except BaseException:
-            receiver.abort()
-            raise
-        finally:
-            source.close()
-
     def _forget_old(self) -> None:
         now = time.monotonic()
         for job in [job for job, one in self._uploads.items() if one.expires_at < now]:
             abandon(self._uploads.pop(job))
-
-
-@asynccontextmanager
-async def held(upload: Upload) -> AsyncIterator[None]:
-    """One PATCH at a time; one whose connection hangs is waited for a little."""
-    try:
-        async with asyncio.timeout(_WAIT_S):
-            await upload.lock.acquire()
-    except TimeoutError:
-        raise Refused(423, "another request is at work on this upload") from None
-    try:
-        yield
-    finally:
-        upload.lock.release()
-
-
-def write(upload: Upload, chunks: list[bytes]) -> None:
-    """Bytes into the store, through the receiver where there is one."""
-    if upload.receiver is not None:
-        upload.receiver.write(chunks)
-    else:
-        for chunk in chunks:
-            upload.sink.write(chunk)
-    upload.offset += sum(map(len, chunks))
-
-
-def abandon(upload: Upload) -> None:
-    """Let go of an upload whose client does not come back."""
-    if upload.receiver is not None:
-        upload.receiver.abort()
-    else:
-        upload.sink.abort()
 
 
 def safe(found: dict[str, Any]) -> int:

@@ -153,8 +153,17 @@ class Site:
         """The process of a living task."""
         rows = self.rows(
             "select info ->> 'pid' as pid from locaria.tasks"
-            " where container = %s and stopped is null order by id desc limit 1",
+            " where container = %s and stopped is null and info ? 'pid' order by id desc limit 1",
             container,
+        )
+        return int(rows[0]["pid"])
+
+    def pid_at_work(self, job: int) -> int:
+        """The process that works on a job."""
+        rows = self.rows(
+            "select t.info ->> 'pid' as pid from locaria.runs r join locaria.tasks t"
+            " on t.id = r.task_id where r.file_id = %s order by r.id desc limit 1",
+            job,
         )
         return int(rows[0]["pid"])
 

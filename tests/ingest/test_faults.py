@@ -101,7 +101,7 @@ def test_a_frozen_loader_that_wakes_up_changes_nothing(site: Site) -> None:
     while site.state(job)["task"] != "ingest metadata":
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    pid = site.pid("bundle_processor")
+    pid = site.pid_at_work(job)
     os.kill(pid, signal.SIGSTOP)
     site.hold_at.unlink()
     try:

@@ -178,6 +178,25 @@ def test_a_store_that_fails_in_the_middle_fails_the_job_and_not_the_listener(s3:
     assert s3.site.pid() == pid
 
 
+def test_a_store_that_fails_refuses_the_rest_of_a_resumable_upload_until_it_is_ended(
+    s3: OnS3,
+) -> None:
+    body = tar({"half": os.urandom(3 * PART)})
+    path, job = create(s3.site, len(body))
+    first = PART + MEGABYTE
+    assert call(s3.site, "PATCH", path, body[:first], Upload_Offset="0").status == 204
+    (begun,) = s3.uploads()
+    s3.client.abort_multipart_upload(Bucket=BUCKET, Key=begun["Key"], UploadId=begun["UploadId"])
+    answer = call(s3.site, "PATCH", path, body[first:], Upload_Offset=str(first))
+    assert answer.status == 503
+    safe = int(call(s3.site, "HEAD", path).headers["Upload-Offset"])
+    assert PART <= safe < first, "what was stored surely"
+    assert s3.site.state(job)["state"] == "OK", "its client may try again"
+    assert call(s3.site, "DELETE", path).status == 204
+    assert s3.site.wait(job)["state"] == "FAILED"
+    await_keys(s3, set(), job)
+
+
 def test_a_listener_that_is_killed_leaves_no_multipart_upload(s3: OnS3) -> None:
     body = tar({"half": os.urandom(2 * PART)})
     client = send_part(s3.site, body, PART + 4 * MEGABYTE)
