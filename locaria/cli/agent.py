@@ -106,7 +106,11 @@ def _launcher(run: str, image: str | None, mounts: tuple[str, ...]) -> Any:
 
 def _aws_variables() -> dict[str, str]:
     """What the AWS SDK of `ecsRunTask` goes by: the agent's own environment."""
-    return {name: value for name, value in os.environ.items() if name.startswith(_AWS)}
+    found = {name: value for name, value in os.environ.items() if name.startswith(_AWS)}
+    # Lambda sets both; boto3 reads the second alone.
+    region = found.get("AWS_REGION") or found.get("AWS_DEFAULT_REGION")
+    both = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), region) if region else {}
+    return found | both
 
 
 def _passed_on(names: tuple[str, ...]) -> dict[str, str]:

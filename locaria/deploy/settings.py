@@ -141,12 +141,13 @@ def make_settings(stage: str, given: dict[str, Any], where: str) -> Settings:
     """Settings from plain values. Raises DeployError that names every fault."""
     known = {each.name: each for each in fields(Settings)} | {}
     wrong = [f"{name} is not a setting" for name in sorted(given.keys() - known.keys())]
-    wrong += [told for told in [check_value("stage", stage)] if told]
+    wrong += filter(None, [check_value("stage", stage)])
     wrong += [f"{name} is missing" for name in REQUIRED if not given.get(name)]
     for name in _SHAPES:
         values = given.get(name)
-        listed = values if isinstance(values, list) else [values] if values else []
-        wrong += [told for value in listed if (told := check_value(name, str(value)))]
+        for value in values if isinstance(values, list) else [values] if values else []:
+            told = check_value(name, str(value))
+            wrong += [told] if told else []
     identity = given.get("identity") or {}
     wrong += [f"identity.{name} is not a setting" for name in sorted(identity.keys() - _IDENTITY)]
     if identity.get("jwks_url") and not (

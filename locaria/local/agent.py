@@ -30,6 +30,7 @@ from locaria.install import install, register_containers
 from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_launch import Launcher
 from locaria.local.ecs_model import load_task_definitions
+from locaria.local.ecs_watch import EcsWatch
 from locaria.local.lambda_environment import LambdaFunction
 from locaria.local.lambda_queue import DeliveryRules, LambdaQueue, Share
 from locaria.local.places import CONTAINERS, LAMBDA
@@ -188,6 +189,12 @@ class Agent:
         if self.ecs is not None:
             self.ecs.start()
             self._running.callback(self.ecs.stop)
+        if options.aws is not None:
+            watch = EcsWatch(
+                self._dsn, options.aws, lambda event: queues[0].put("taskEvents", event)
+            )
+            watch.start()
+            self._running.callback(watch.stop)
         ticker = Ticker(self._dsn, options.tick_every_s)
         ticker.start()
         self._running.callback(ticker.stop)

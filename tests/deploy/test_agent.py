@@ -1,18 +1,22 @@
-"""`locaria agent`: two of them on one database, without a superuser; one dies."""
+"""`locaria agent`: two of them on one database, without a superuser; one dies. Docker and ECS."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
+import requests
+from moto.ecs.models import Task
 from psycopg import sql
 from psycopg.rows import dict_row
 
@@ -205,3 +209,132 @@ def test_what_a_dead_agent_leaves_is_taken_over(agents: Agents) -> None:
     assert second.returncode == 1
     assert "Give each agent a folder of its own" in second.stderr
     assert agents.end("two") == 0
+
+
+DOCKER = """
+    #!{python} -SE
+    # Stands in for docker: keeps a diary; runs the container's program instead of its image.
+    import json, os, pathlib, sys
+    words = sys.argv[1:]
+    here = pathlib.Path(__file__).parent
+    given = [w.partition("=")[2] for w in words if w.startswith("--env=")]
+    told = dict(argv=words, variables=dict((name, os.environ.get(name)) for name in given))
+    with (here / "diary.jsonl").open("a") as diary:
+        diary.write(json.dumps(told) + "\\n")
+    if words[0] == "run":
+        os.environ["PYTHONPATH"] = "{root}"
+        os.execv("{python}", ["{python}", "{actor}"])
+"""
+
+
+def test_containers_run_from_images_with_docker(
+    agents: Agents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    docker = programs / "docker"
+    facts = {"python": sys.executable, "root": ROOT, "actor": ACTOR / "actor.py"}
+    docker.write_text(textwrap.dedent(DOCKER).lstrip().format(**facts))
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    words = ["--run", "docker", "--image", "registry.example/x/{container}:1"]
+    agents.start("one", ("actor",), *words, "--mount", "/data:/data:ro")
+    files = agents.submit(do="work")
+    agents.wait(lambda: agents.at_rest(files))
+    hanging = agents.submit(do="hang")
+    agents.wait(lambda: tasks_of(agents, hanging))
+    agents.rows(
+        "update locaria.tasks set stop_requested = locaria.clock() "
+        "where id in (select task_id from locaria.runs where file_id = any(%s))",
+        hanging,
+    )
+    [stopped] = tasks_of(agents, hanging)
+    over = "select exit_code from locaria.tasks where task_arn like %s and stopped is not null"
+    agents.wait(lambda: agents.rows(over, f"%/{stopped}"))
+    assert agents.end("one") == 0
+
+    diary = [json.loads(line) for line in (programs / "diary.jsonl").read_text().splitlines()]
+    run = next(each for each in diary if each["argv"][0] == "run")
+    words, variables = run["argv"], run["variables"]
+    assert words[-1] == "registry.example/x/actor:1"
+    assert {"--rm", "--init", "--network=host", "--volume=/data:/data:ro"} < set(words)
+    assert "PYTHONPATH" not in variables
+    password = psycopg.conninfo.conninfo_to_dict(variables["LOCARIA_DSN"])["password"]
+    assert password
+    assert not [each for each in diary if str(password) in " ".join(each["argv"])]
+    assert ["kill", f"locaria-{stopped}"] in [each["argv"] for each in diary]
+
+
+@pytest.fixture
+def ecs(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of an ECS with a cluster `mine`, and the environment of an agent that uses it."""
+    requests.post(f"{moto_url}/moto-api/reset", timeout=30).raise_for_status()
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    # As ECS tells it; moto knows no versions.
+    version = property(lambda task: 5 if task.last_status == "STOPPED" else 2)
+    monkeypatch.setattr(Task, "version", version, raising=False)
+    client = boto3.client("ecs", region_name="eu-west-1")
+    client.create_cluster(clusterName="mine")
+    facts = {"name": "actor", "image": "actor", "cpu": 256, "memory": 512}
+    client.register_task_definition(
+        family="site-actor",
+        networkMode="awsvpc",
+        requiresCompatibilities=["FARGATE"],
+        cpu="256",
+        memory="512",
+        containerDefinitions=[facts],
+    )
+    return client
+
+
+def test_containers_run_on_an_ecs_cluster_and_a_stopped_task_stands_on_its_row(
+    agents: Agents, ecs: Any
+) -> None:
+    ec2 = boto3.client("ec2", region_name="eu-west-1")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    # moto gives a network interface no DNS name without this, and then fails to read it
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"]
+    agents.start("one", ("actor",), "--run", "ecs")
+    config = {
+        "arn": "arn:aws:lambda:local:000000000000:function:ecsRunTask",
+        "cluster": "mine",
+        "subnets": [subnet],
+        "security_groups": [group],
+    }
+    config = {"default": config, "actor": {"task": "site-actor"}}
+    agents.rows(
+        "update locaria.parameters set parameter = %s where parameter_name = 'fargate_config'",
+        json.dumps(config),
+    )
+    agents.submit(do="work")
+    agents.wait(lambda: ecs.list_tasks(cluster="mine")["taskArns"])
+    [arn] = ecs.list_tasks(cluster="mine")["taskArns"]
+    [task] = ecs.describe_tasks(cluster="mine", tasks=[arn])["tasks"]
+    assert task["taskDefinitionArn"].endswith(":task-definition/site-actor:1")
+    assert task["startedBy"].startswith("locaria-")
+    [override] = task["overrides"]["containerOverrides"]
+    names = {each["name"] for each in override["environment"]}
+    assert override["name"] == "actor"
+    assert names == {
+        "LOCARIA_CONTAINER",
+        "LOCARIA_DISPATCH",
+        "LOCARIA_LAUNCH",
+        "LOCARIA_XACT",
+    }, "and no secret: those are the task definition's"
+    told = {each["name"]: each["value"] for each in task["attachments"][0]["details"]}
+    assert told["subnetId"] == subnet
+
+    row = "select last_status, stopped_reason from locaria.tasks where task_arn = %s"
+    agents.wait(lambda: agents.rows(row, arn))
+    ecs.stop_task(cluster="mine", task=arn, reason="CannotPullContainerError: not found")
+    agents.wait(lambda: agents.rows(row, arn)[0]["last_status"] == "STOPPED")
+    assert agents.rows(row, arn)[0]["stopped_reason"] == "CannotPullContainerError: not found"
+    assert agents.end("one") == 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from locaria.deploy.errors import DeployError
 from locaria.deploy.functions import ECS_RUN_TASK, TASK_EVENTS, WEBSOCKET_API, Function
 from locaria.deploy.settings import make_settings
 from locaria.deploy.template import build_template
+from locaria.local.places import CONTAINERS
 
 Resource = dict[str, Any]
 
@@ -206,6 +208,17 @@ def test_a_task_may_touch_the_object_store_only_where_dockers_json_says_so(
         "s3:AbortMultipartUpload",
         "s3:ListBucket",
     }
+
+
+def test_every_container_has_of_the_object_store_what_its_code_does_with_it() -> None:
+    """What a task opens by LOCARIA_OBJECT_STORE; s3:// paths of files are FilesPolicy's."""
+    told = {each.name: each.object_store for each in load_containers()}
+    for name, allowed in told.items():
+        code = "".join(path.read_text() for path in (CONTAINERS / name).glob("*.py"))
+        opens = bool(re.search(r"\bopen_stores?\(", code))
+        assert (allowed is not None) == opens, name
+    assert told["file_download"] == told["bundle_processor"] == "write"
+    assert told["file_loader"] is told["os_opendata"] is None
 
 
 def container_of(resources: dict[str, Resource], name: str) -> dict[str, Any]:
