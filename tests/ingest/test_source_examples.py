@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.ingest.bundles_for_tests import document, tar
-from tests.ingest.conftest import Site
+from tests.ingest.conftest import Site, read_answer
 from tests.ingest.test_protocol import send_part
 
 POSTED = """
@@ -185,7 +185,7 @@ def test_a_client_that_waits_for_100_continue_is_told_to_go_on_or_why_not(site: 
 
 def test_a_post_without_any_length_is_an_empty_bundle(site: Site) -> None:
     client = send_part(site, b"", 0, length=False)
-    answer = client.recv(65536)
+    answer = read_answer(client)
     assert answer.startswith(b"HTTP/1.1 200 ")
     state = site.wait(json.loads(answer.partition(b"\r\n\r\n")[2])["job_id"])
     assert (state["state"], state["task"]) == ("FAILED", "open tar")
