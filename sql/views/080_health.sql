@@ -20,6 +20,24 @@ left join lateral (
 ) as d on true
 left join locaria.circuits b on b.function_arn = locaria.get_dispatch_circuit(c.name)
 union all
+select 'listener ' || c.name, case when c.paused or l.listens or k.kind in ('requested', 'processing') then 'ok' else 'crit' end,
+  case when l.listens then 'listens' when c.paused then 'paused' else coalesce('file ' || f.id || ' is ' || f.status || coalesce(': ' || f.last_error, ''), 'not started yet') end,
+  'It should always listen. tick() starts one that failed, but leaves one alone that a person has cancelled or deleted.',
+  case k.kind when 'deleted' then format('insert into locaria.files (container) values (%L)', c.name)
+    else coalesce('select * from locaria.retry(' || f.id || ')', 'select locaria.tick()') end
+from locaria.containers c
+left join locaria.files f on f.id = c.autostart_file
+left join locaria.statuses k on k.status = f.status
+cross join lateral (
+  select exists (
+    select from locaria.files o
+    join locaria.runs r on r.id = o.claimed_by
+    join locaria.run_progress p on p.run_id = r.id
+    where o.claimed_by is not null and r.container = c.name and p.endpoint is not null
+  ) as listens
+) as l
+where c.autostart
+union all
 select 'log partitions', case when to_regclass('locaria.log_messages_' || to_char((locaria.statement_clock() at time zone 'utc')::date + 1, 'YYYYMMDD')) is null then 'warn' else 'ok' end,
   (select count(*) || ' partitions' from pg_inherits where inhparent = 'locaria.log_messages'::regclass),
   'The partition for tomorrow is missing: tick() makes it.', 'select locaria.tick()'

@@ -198,6 +198,33 @@ def test_autostart_respects_a_person_who_cancelled_and_one_who_has_started_it(
     assert files_of(place) == [own, file]
 
 
+def health_of(place: Place) -> dict[str, str]:
+    """What `health` says of the listener."""
+    (row,) = place.owner.execute(
+        'select level, value, fix_sql from locaria.health where "check" = %s',
+        [f"listener {FINDER}"],
+    )
+    return row
+
+
+def test_health_names_a_listener_that_was_cancelled_and_how_it_comes_back(place: Place) -> None:
+    autostart(place)
+    place.at(seconds=0)
+    assert health_of(place)["fix_sql"] == "select locaria.tick()"
+    place.tick()
+    (file,) = files_of(place)
+    assert health_of(place)["level"] == "ok", "it starts"
+    place.control("cancel", file)
+    said = health_of(place)
+    assert said["level"] == "crit"
+    assert said["value"].startswith(f"file {file} is CANCELLED")
+    place.owner.execute(said["fix_sql"].encode())
+    assert health_of(place)["level"] == "ok"
+    run = place.claim_one(place.start_task(FINDER))
+    place.call("report_listening", run["run_id"], HERE, None)
+    assert health_of(place)["value"] == "listens"
+
+
 def test_autostart_of_a_paused_container_waits(place: Place) -> None:
     autostart(place)
     place.control("pause", FINDER)
