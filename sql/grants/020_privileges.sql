@@ -74,7 +74,7 @@ grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
   locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], smallint),
-  locaria.pause(text), locaria.resume(text), locaria.undo(bigint, text),
+  locaria.pause(text, text), locaria.resume(text, text), locaria.undo(bigint, text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
