@@ -265,7 +265,7 @@ def test_add_file_checks_what_the_container_publishes(shared_scene: Scenario) ->
     )
     assert add({"order": 17, "parameters": {"table": 1, "mode": "a"}}) == (
         422,
-        [{"path": "attributes.parameters.table", "reason": "must be text, not 1"}],
+        [{"path": "attributes.parameters.table", "reason": "must be a text, not 1"}],
     )
     assert add({"mode": "a", "tabel": "x"})[0] == 422
     for fine in (
