@@ -11,7 +11,7 @@ as $$
 declare
   v_container locaria.containers;
   v_rules jsonb;
-  v_wrapped boolean := jsonb_typeof(p_attributes -> 'parameters') = 'object';
+  v_wrapped boolean := coalesce(jsonb_typeof(p_attributes -> 'parameters') = 'object', false);
   v_parameters jsonb := case when v_wrapped then p_attributes -> 'parameters' else p_attributes end;
 begin
   select * into v_container from locaria.containers where name = p_container;
