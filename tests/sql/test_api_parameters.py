@@ -251,12 +251,12 @@ def test_whole_numbers_are_told_from_others(shared_scene: Scenario, number: floa
 def test_add_file_checks_what_the_container_publishes(shared_scene: Scenario) -> None:
     register(shared_scene, "checked", parameters={"mode": ["a", "b"], "table": "x"})
     register(shared_scene, "unchecked")
-    shared_scene.owner.execute("update locaria.containers set parameters = '{}' where name = 'unchecked'")
+    shared_scene.owner.execute(
+        "update locaria.containers set parameters = '{}' where name = 'unchecked'"
+    )
 
     def add(attributes: Any, container: str = "checked") -> Any:
-        reply = ask(
-            shared_scene.app, method="add_file", container=container, attributes=attributes
-        )
+        reply = ask(shared_scene.app, method="add_file", container=container, attributes=attributes)
         return reply.get("code"), reply.get("errors")
 
     assert add({"mode": "c"}) == (
@@ -275,9 +275,9 @@ def test_add_file_checks_what_the_container_publishes(shared_scene: Scenario) ->
         assert add(fine)[1] is None
     assert add({"what": "ever"}, container="unchecked")[1] is None
     assert (
-        one(shared_scene.owner, "select count(*) as n from locaria.files where attributes ? 'tabel'")[
-            "n"
-        ]
+        one(
+            shared_scene.owner, "select count(*) as n from locaria.files where attributes ? 'tabel'"
+        )["n"]
         == 0
     )
 
@@ -304,9 +304,10 @@ def test_an_insert_is_kept_whatever_it_says_and_explained(shared_scene: Scenario
     register(shared_scene, "checked", parameters={"mode": ["a", "b"]})
     file = shared_scene.insert_file(container="checked", attributes={"mode": "c"})
     told = shared_scene.app.execute("select locaria.explain(%s) as line", [file]).fetchall()
-    assert 'What it asks for is not what checked publishes: attributes.mode "c" is not one of "a", "b".' in [
-        row["line"] for row in told
-    ]
+    assert (
+        'What it asks for is not what checked publishes: attributes.mode "c" is not one of "a", "b".'
+        in [row["line"] for row in told]
+    )
     fine = shared_scene.insert_file(container="checked", attributes={"mode": "a"})
     told = shared_scene.app.execute("select locaria.explain(%s) as line", [fine]).fetchall()
     assert not [row for row in told if "What it asks for" in row["line"]]
