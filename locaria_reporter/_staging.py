@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._channel import Block, Json, StagingTable
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from ._loads import Loads
 
 Columns = Mapping[str, str] | Sequence[tuple[str, str]] | Sequence[Mapping[str, str]]
 
@@ -46,7 +46,9 @@ class Staging:
         adopted: True when it holds the rows of an earlier attempt, up to `run.checkpoint`.
     """
 
-    def __init__(self, run: Run, table: StagingTable, columns: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self, run: Loads, table: StagingTable, columns: Sequence[Mapping[str, str]]
+    ) -> None:
         self._run = run
         self.name = table.name
         self.columns = tuple(column["name"] for column in columns)
