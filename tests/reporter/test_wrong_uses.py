@@ -88,6 +88,18 @@ def test_counts_that_are_unknown_hurt_nobody(site: Site) -> None:
     assert (site.run(file_id)["rows_done"], site.run(file_id)["rows_total"]) == (3, 10)
 
 
+def test_a_line_that_is_not_understood_is_a_warning(site: Site) -> None:
+    file_id = site.submit()
+    script = "for w in check progress nonsense 'progress 1/x' mask; do echo \"::locaria $w\"; done"
+    process = site.start_report("run", "--", "bash", "-c", script)
+    assert process.wait(timeout=60) == 0, process.communicate()[0]
+    rows = site.rows("select message from locaria.log where file_id = %s order by id", file_id)
+    said = [row["message"].partition(": ")[2] for row in rows]
+    assert said[0] == "check takes a name and true or false"
+    assert said[1] == "progress is DONE/TOTAL, like 300/1200, not ''"
+    assert len(said) == 5
+
+
 def test_words_need_not_be_text() -> None:
     channel = lr.RecordingChannel()
     with lr.claim(channel=channel) as run:
