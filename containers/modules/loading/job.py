@@ -6,6 +6,7 @@ import functools
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,28 +151,34 @@ def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
 
 
 def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]]) -> None:
-    """Indexes and the bounding box, when all rows are there."""
+    """Indexes and, at the same time, bounding boxes, when all rows are there."""
     run, options = context.run, context.options
     run.stage("index", total=len(filled), unit="tables")
-    connection = run.connection()
-    for number, (part, _, staging, done) in enumerate(filled, start=1):
-        wanted: list[dict[str, Any]] = []
-        if options.key:
-            wanted.append({"columns": list(options.key), "unique": True})
-        wanted += [{"columns": [name]} for name in options.index]
-        if part.spatial is not None:
-            wanted.append({"columns": [part.spatial], "method": "gist"})
-            done.facts["bbox"] = bounding_box(connection, staging, part.spatial, context.postgis)
-        try:
-            connection.execute(
-                "select locaria.index_staging(%s, %s, %s::jsonb)",
-                [run.id, staging.name, json.dumps(wanted)],
-            )
-        except psycopg.Error as error:
-            if (error.sqlstate or "") not in ("LC007", "LC011"):
-                raise
-            raise Fatal(error.diag.message_primary or str(error), kind="data") from None
-        run.progress(number)
+    with ThreadPoolExecutor(1, "bounding-box") as beside:
+        for number, (part, _, staging, done) in enumerate(filled, start=1):
+            wanted: list[dict[str, Any]] = []
+            if options.key:
+                wanted.append({"columns": list(options.key), "unique": True})
+            wanted += [{"columns": [name]} for name in options.index]
+            if part.spatial is None:
+                _build(run, staging, wanted)
+            else:
+                box = beside.submit(bounding_box, run, staging, part.spatial, context.postgis)
+                _build(run, staging, [*wanted, {"columns": [part.spatial], "method": "gist"}])
+                done.facts["bbox"] = box.result()
+            run.progress(number)
+
+
+def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        run.connection().execute(
+            "select locaria.index_staging(%s, %s, %s::jsonb)",
+            [run.id, staging.name, json.dumps(wanted)],
+        )
+    except psycopg.Error as error:
+        if (error.sqlstate or "") not in ("LC007", "LC011"):
+            raise
+        raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
 
 def check_scripts(context: Context) -> None:
