@@ -20,8 +20,6 @@ from .options import Options
 from .parts import Context, Filled
 
 _GEOMETRY = "geometry"
-# A second COPY is for files of some such blocks.
-_BLOCK_BYTES = 4 << 20
 
 
 class ArrowPart:
@@ -125,7 +123,7 @@ class ArrowPart:
         )
         if load.done:
             run.log.info("going on behind %s %s", layer.row_word, f"{load.done:,}")
-        second = beside(run, staging, self.size // _BLOCK_BYTES)
+        second = beside(run, staging, self.size)
         try:
             self._copy(context, load, beforehand(self._pieces(encoder, load.done)), second)
         finally:

@@ -19,8 +19,14 @@ from psycopg.types.json import Jsonb
 
 from locaria_reporter import Retry, Run, Staging
 
+_BLOCK_BYTES = 5 << 20
 # Of fewer blocks, a second connection costs more than it saves.
 _WORTHWHILE = 4
+
+
+def block_bytes() -> int:
+    """How many bytes of a file are copied at a time."""
+    return int(os.environ.get("LOCARIA_BLOCK_BYTES", _BLOCK_BYTES))
 
 
 class Beside:
@@ -90,8 +96,8 @@ class Beside:
         self._pool.shutdown(wait=False)
 
 
-def beside(run: Run, staging: Staging, blocks: int) -> Beside | None:
-    """A second COPY for a file of so many blocks; None where there is no use for it."""
-    if blocks < _WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
+def beside(run: Run, staging: Staging, size: int) -> Beside | None:
+    """A second COPY for a file of so many bytes; None where there is no use for it."""
+    if size // block_bytes() < _WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
         return None
     return Beside(run, staging)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from locaria_reporter import Fatal, Run, Staging
 
-from .beside import beside
-from .blocks import BLOCK_BYTES, Blocks, ahead
+from .beside import beside, block_bytes
+from .blocks import Blocks, ahead
 from .infer import widen
 from .load import Load
 from .options import Options
@@ -81,8 +80,7 @@ class CsvPart:
 
     def _copy(self, run: Run, context: Context, staging: Staging, load: Load) -> None:
         stream = self._source.open(load.offset)
-        size = int(os.environ.get("LOCARIA_BLOCK_BYTES", BLOCK_BYTES))
-        second = beside(run, staging, self._source.size // size)
+        second = beside(run, staging, self._source.size)
         try:
             blocks = Blocks(
                 stream.read,
@@ -90,7 +88,7 @@ class CsvPart:
                 self._survey.dialect,
                 offset=load.offset,
                 line=load.line,
-                size=size,
+                size=block_bytes(),
             )
             waiting = ahead(blocks)
             for block in waiting:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal
 
+from .beside import block_bytes
 from .completeness import refuse_incomplete
 from .layers import Geometry, Layer
 
@@ -46,7 +47,6 @@ _SETTINGS = {
     "OSM_MAX_TMPFILE_SIZE": "64",
     "OSM_USE_CUSTOM_INDEXING": "NO",
 }
-_BATCH_BYTES = 4 << 20
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
@@ -141,10 +141,10 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
 
 
 def _batch_size(path: Path, rows: int) -> int:
-    """How many features make a few megabytes."""
+    """How many features make a block."""
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*")
     size = sum(each.stat().st_size for each in files if each.is_file())
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES * rows // max(size, 1)))
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, block_bytes() * rows // max(size, 1)))
 
 
 def _read(
