@@ -43,7 +43,7 @@ class ArrowLoad:
         names: of the columns that are sent; `word`: what a row is called.
         first: how the first row is counted.
         encoder: makes COPY's bytes.
-        checkpoint: what to store with so many rows read (and rejected); None: nothing.
+        facts: what is known of the rows so far; kept with each checkpoint.
     """
 
     def __init__(
@@ -55,17 +55,15 @@ class ArrowLoad:
         word: str,
         first: int,
         encoder: Encoder,
-        checkpoint: Callable[[int, int], dict[str, Any] | None],
-        done: int = 0,
-        rejected: int = 0,
+        facts: Callable[[], dict[str, Any]],
     ) -> None:
         self._run = run
         self._staging = staging
         self._names, self._word, self._first = names, word, first
         self._encoder = encoder
-        self._checkpoint = checkpoint
-        self._before = rejected
-        self.done = done
+        self._facts = facts
+        self._before = int(staging.checkpoint.get("rejected", 0))
+        self.done = int(staging.checkpoint.get("row", 0))
         self.trouble = Trouble()
 
     @property
@@ -102,7 +100,7 @@ class ArrowLoad:
 
     def _try(self, data: bytes, reached: int) -> psycopg.Error | None:
         try:
-            checkpoint = self._checkpoint(reached, self.rejected)
+            checkpoint = {"row": reached, "rejected": self.rejected, "facts": self._facts()}
             self._staging.write(
                 data, checkpoint, options=self._encoder.options, columns=self._names
             )
