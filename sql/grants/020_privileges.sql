@@ -21,7 +21,7 @@ grant execute on function
   locaria.report_listening(bigint, text, text),
   locaria.report_result(bigint, jsonb),
   locaria.log_run(bigint, jsonb),
-  locaria.checkpoint_run(bigint, jsonb),
+  locaria.checkpoint_run(bigint, jsonb, text),
   locaria.reject_rows(bigint, jsonb),
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text, jsonb),

@@ -52,7 +52,7 @@ class ArrowLoad:
         names: of the columns that are sent; `word`: what a row is called.
         first: how the first row is counted.
         encoder: makes COPY's bytes.
-        checkpoint: what to store with so many rows read (and rejected); None: nothing.
+        facts: what is known of the rows so far; kept with each checkpoint.
     """
 
     def __init__(
@@ -64,17 +64,15 @@ class ArrowLoad:
         word: str,
         first: int,
         encoder: Encoder,
-        checkpoint: Callable[[int, int], dict[str, Any] | None],
-        done: int = 0,
-        rejected: int = 0,
+        facts: Callable[[], dict[str, Any]],
     ) -> None:
         self._run = run
         self._staging = staging
         self._names, self._word, self._first = names, word, first
         self._encoder = encoder
-        self._checkpoint = checkpoint
-        self._before = rejected
-        self.done = done
+        self._facts = facts
+        self._before = int(staging.checkpoint.get("rejected", 0))
+        self.done = int(staging.checkpoint.get("row", 0))
         self.trouble = Trouble()
 
     @property
@@ -99,7 +97,7 @@ class ArrowLoad:
             return
         self.done += first.rows
         try:
-            beside.commit(self._checkpoint(self.done + second.rows, self.rejected))
+            beside.commit(self._checkpoint(self.done + second.rows))
         except psycopg.Error as error:
             beside.abandon()
             self._run.check()
@@ -132,15 +130,20 @@ class ArrowLoad:
 
     def _try(self, data: bytes, reached: int) -> psycopg.Error | None:
         try:
-            checkpoint = self._checkpoint(reached, self.rejected)
             self._staging.write(
-                data, checkpoint, options=self._encoder.options, columns=self._names
+                data,
+                self._checkpoint(reached),
+                options=self._encoder.options,
+                columns=self._names,
             )
         except psycopg.Error as error:
             if not (error.sqlstate or "").startswith(_OF_A_ROW):
                 raise
             return error
         return None
+
+    def _checkpoint(self, reached: int) -> dict[str, Any]:
+        return {"row": reached, "rejected": self.rejected, "facts": self._facts()}
 
     def _reject(self, arrays: Sequence[pa.Array], index: int, error: psycopg.Error) -> None:
         found = _LINE.search(error.diag.context or "")

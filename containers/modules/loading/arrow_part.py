@@ -106,7 +106,7 @@ class ArrowPart:
         run.log.info("%s: %s", self.label, _described(layer, len(self.columns)))
         for note in layer.notes:
             run.log.warning("%s: %s", self.label, note)
-        reached = run.checkpoint if staging.adopted and context.alone else {}
+        self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
         names = [*self._sent, *(self._target.columns if self._target else ())]
         encoder = Encoder(names, columns, _types_of(run, staging))
@@ -117,9 +117,7 @@ class ArrowPart:
             word=layer.row_word,
             first=layer.first,
             encoder=encoder,
-            checkpoint=lambda done, rejected: context.checkpoint(self, row=done, rejected=rejected),
-            done=int(reached.get("row", 0)),
-            rejected=int(reached.get("rejected", 0)),
+            facts=self._facts,
         )
         if load.done:
             run.log.info("going on behind %s %s", layer.row_word, f"{load.done:,}")
@@ -211,7 +209,7 @@ class ArrowPart:
         if self._target is not None:
             facts |= {"srid": self._target.srid, "geometry": self._target.spatial or _GEOMETRY}
             if self._bounds.box:
-                facts["bbox"] = self._bounds.box
+                facts["bbox"] = list(self._bounds.box)
         return facts
 
     def widened(self) -> dict[str, str]:

@@ -61,7 +61,7 @@ class Beside:
                 copy.write(data)
             return cursor.rowcount
 
-    def commit(self, checkpoint: Mapping[str, Any] | None) -> None:
+    def commit(self, checkpoint: Mapping[str, Any]) -> None:
         """Commit the block with its checkpoint; the block before it has been committed.
 
         Raises:
@@ -72,8 +72,8 @@ class Beside:
         rows = self._copied.result()
         assert self._connection is not None, "the copy has opened it"
         self._connection.execute(
-            "select locaria.checkpoint_run(%s, %s::jsonb)",
-            [self._run.id, None if checkpoint is None else Jsonb(dict(checkpoint))],
+            "select locaria.checkpoint_run(%s, %s::jsonb, %s::text)",
+            [self._run.id, Jsonb(dict(checkpoint)), self._staging.name],
         )
         try:
             self._connection.execute("commit")

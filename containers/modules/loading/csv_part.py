@@ -69,7 +69,6 @@ class CsvPart:
             found,
             staging,
             null=self._options.null,
-            checkpoint=lambda **reached: context.checkpoint(self, **reached),
         )
         if load.line != found.line:
             run.log.info(

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -87,19 +88,14 @@ def load_parts(
     """Load parts, each into a table of its own, and finish the run."""
     run, options = context.run, context.options
     tables = _tables(options, parts, name)
+    stagings = prepare(context, parts, tables, path)
     run.stage("load", unit="rows")
     total, before = sum(part.size for part in parts), 0
     filled: list[tuple[Part, str, Staging, Filled]] = []
-    for part, table in zip(parts, tables, strict=True):
-        staging = prepare(context, part, table)
-        start = before
-        run.count_bytes(start, total)
-        context.reached = functools.partial(_count, run, start, total)
-        try:
-            done = part.fill(context, staging)
-        except TooManyRejects as error:
-            _begin_again_or_fail(context, part, error)
-            raise
+    for part, table, staging in zip(parts, tables, stagings, strict=True):
+        run.count_bytes(before, total)
+        context.reached = functools.partial(_count, run, before, total)
+        done = _fill(context, part, staging)
         before += part.size
         if staging.rows or part.empty or _may_be_empty(context, part, done):
             filled.append((part, table, staging, done))
@@ -125,14 +121,25 @@ def load_parts(
         )
     except Refused as error:
         raise Fatal(str(error), kind="data") from None
-    except TooManyRejects as error:
-        # The last of them were still on their way.
-        worst = max(filled, key=lambda each: each[3].rejected)
-        _begin_again_or_fail(context, worst[0], error)
 
 
 def _count(run: Run, start: int, total: int, done: int) -> None:
     run.count_bytes(start + done, total)
+
+
+def _fill(context: Context, part: Part, staging: Staging) -> Filled:
+    """Load a part, unless an earlier attempt has done so."""
+    filled = staging.checkpoint.get("filled")
+    if filled is not None:
+        context.run.log.info("%s: all of it was loaded by an earlier attempt", part.label)
+        return Filled(**filled)
+    try:
+        done = part.fill(context, staging)
+        staging.write(b"", {"filled": asdict(done)})
+    except TooManyRejects as error:
+        _begin_again_or_fail(context, part, error)
+        raise
+    return done
 
 
 def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
@@ -208,21 +215,31 @@ def _tables(options: Options, parts: Sequence[Part], name: str) -> list[str]:
     return distinct(wanted)
 
 
-def prepare(context: Context, part: Part, table: str) -> Staging:
-    """The staging table; an earlier attempt's, if that was about the same file."""
+def prepare(
+    context: Context, parts: Sequence[Part], tables: Sequence[str], path: Path
+) -> list[Staging]:
+    """The staging tables; an earlier attempt's, as far as they were filled from the same."""
     run = context.run
-    if run.checkpoint:
-        # Ours from now on: an attempt whose rows are gone begins again, with what was learned.
-        run.save_checkpoint(types=context.learned)
-    staging = _staging(context, part, table)
-    if staging.adopted and run.checkpoint.get("source") != part.fingerprint:
-        run.log.warning("%s has changed since the last attempt: beginning again", part.label)
-        run.save_checkpoint(types=context.learned)
-        staging = _staging(context, part, table)
-    return staging
+    version = _version(run, path)
+    sources = [f"{part.fingerprint}{version}" for part in parts]
+    before: dict[str, str] = run.checkpoint.get("sources", {})
+    for part, table, source in zip(parts, tables, sources, strict=True):
+        if before.get(table, source) != source:
+            run.log.warning("%s has changed since the last attempt: beginning again", part.label)
+    # What holds for all tables; where the rows of each end is kept with it.
+    run.save_checkpoint(types=context.learned, sources=dict(zip(tables, sources, strict=True)))
+    return [
+        _staging(context, part, table, source)
+        for part, table, source in zip(parts, tables, sources, strict=True)
+    ]
 
 
-def _staging(context: Context, part: Part, table: str) -> Staging:
+def _version(run: Run, path: Path) -> str:
+    """When the file was last written; nothing for what each attempt downloads anew."""
+    return "" if path.is_relative_to(run.temporary) else f" {path.stat().st_mtime_ns}"
+
+
+def _staging(context: Context, part: Part, table: str, source: str) -> Staging:
     try:
         options = context.options
         return context.run.staging(
@@ -233,6 +250,8 @@ def _staging(context: Context, part: Part, table: str) -> Staging:
             load_run=options.load_run,
             keep_previous=options.keep_previous,
             labels=options.labels,
+            source=source,
+            own_checkpoint=True,
         )
     except Refused as error:
         raise Fatal(str(error), kind="data") from None
@@ -245,7 +264,7 @@ def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) ->
     if not wider or run.attempt >= run.max_attempts:
         raise Fatal(f"{error.message}; the last one: {part.trouble}", kind="data") from None
     context.learned[part.name] = {**context.learned.get(part.name, {}), **wider}
-    run.save_checkpoint(types=context.learned)
+    run.save_checkpoint({**run.checkpoint, "types": context.learned})
     words = ", ".join(f'"{name}" as {kind}' for name, kind in wider.items())
     raise Retry(f"{error.message} ({part.trouble}); loading again with {words}", in_=0) from None
 
