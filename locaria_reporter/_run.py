@@ -148,9 +148,13 @@ class Run(Reports):
         """A database connection for the loader's own statements (autocommit), for this run."""
         self._account.check()
         if self._connection is None or self._connection.closed:
-            self._connection = self._channel.connect(self.id, self._claimed.lease)
+            self._connection = self.connect()
             self._account.interrupt = self._account.interrupt or self._interrupt
         return self._connection
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """One more connection, for statements beside others; close it. No cancel interrupts it."""
+        return self._channel.connect(self.id, self._claimed.lease)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:

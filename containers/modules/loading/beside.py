@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -38,14 +38,14 @@ class Beside:
         self._copied: Future[int] | None = None
         self._connection: psycopg.Connection[Any] | None = None
 
-    def start(self, data: bytes, options: str) -> None:
-        """Begin to copy whole rows; `options` as in Staging.write()."""
-        self._copied = self._pool.submit(self._copy, data, options)
+    def start(self, data: bytes, options: str, columns: Sequence[str] | None = None) -> None:
+        """Begin to copy whole rows; `options` and `columns` as in Staging.write()."""
+        self._copied = self._pool.submit(self._copy, data, options, columns)
 
-    def _copy(self, data: bytes, options: str) -> int:
+    def _copy(self, data: bytes, options: str, columns: Sequence[str] | None) -> int:
         statement = sql.SQL("copy {} ({}) from stdin with ({})").format(
             sql.SQL(self._staging.name),
-            sql.SQL(", ").join(map(sql.Identifier, self._staging.columns)),
+            sql.SQL(", ").join(map(sql.Identifier, columns or self._staging.columns)),
             sql.SQL(options),
         )
         self._connection = self._run.connection()

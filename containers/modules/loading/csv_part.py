@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from locaria_reporter import Fatal, Run, Staging
 
-from .beside import Beside, beside
+from .beside import beside
 from .blocks import BLOCK_BYTES, Blocks, ahead
 from .infer import widen
 from .load import Load
@@ -101,7 +101,8 @@ class CsvPart:
                     load.add(block)
                 context.reached((other or block).position)
         finally:
-            _close(second)
+            if second is not None:
+                second.close()
             stream.close()
 
     def widened(self) -> dict[str, str]:
@@ -119,8 +120,3 @@ class CsvPart:
     def trouble(self) -> str:
         """What was wrong with the last bad row."""
         return self._load.trouble.last if self._load is not None else ""
-
-
-def _close(second: Beside | None) -> None:
-    if second is not None:
-        second.close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import psycopg
 
 from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
 
+from .checksum import Checksum
 from .find import find
 from .layers import Layer
 from .names import distinct, safe_name, table_name
@@ -21,8 +22,6 @@ from .opening import open_parts, parts_of_layers
 from .options import Options
 from .parts import Context, Filled, Part
 from .postgis import bounding_box, postgis_schema
-
-_CHUNK = 1 << 20
 
 
 def load(run: Run, options: Options | None = None) -> None:
@@ -108,12 +107,13 @@ def load_parts(
         raise Fatal(f"{name} holds no row in any of its {len(parts)} tables", kind="data")
     run.count_bytes(total, total)
     timings = {"load": round(time.monotonic() - began, 3)}
+    checksum = Checksum(path)
     index(context, filled)
     timings["index"] = round(time.monotonic() - began - timings["load"], 3)
     run.stage("publish")
     rows = sum(staging.rows for _, _, staging, _ in filled)
     run.progress(rows, rows)
-    result = _result(filled, path, began, timings)
+    result = _result(filled, path, checksum, began, timings)
     words = _words(filled, rows, result["rejected"])
     try:
         run.finish(
@@ -151,28 +151,34 @@ def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
 
 
 def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]]) -> None:
-    """Indexes and the bounding box, when all rows are there."""
+    """Indexes and, at the same time, bounding boxes, when all rows are there."""
     run, options = context.run, context.options
     run.stage("index", total=len(filled), unit="tables")
-    connection = run.connection()
-    for number, (part, _, staging, done) in enumerate(filled, start=1):
-        wanted: list[dict[str, Any]] = []
-        if options.key:
-            wanted.append({"columns": list(options.key), "unique": True})
-        wanted += [{"columns": [name]} for name in options.index]
-        if part.spatial is not None:
-            wanted.append({"columns": [part.spatial], "method": "gist"})
-            done.facts["bbox"] = bounding_box(connection, staging, part.spatial, context.postgis)
-        try:
-            connection.execute(
-                "select locaria.index_staging(%s, %s, %s::jsonb)",
-                [run.id, staging.name, json.dumps(wanted)],
-            )
-        except psycopg.Error as error:
-            if (error.sqlstate or "") not in ("LC007", "LC011"):
-                raise
-            raise Fatal(error.diag.message_primary or str(error), kind="data") from None
-        run.progress(number)
+    with ThreadPoolExecutor(1, "bounding-box") as beside:
+        for number, (part, _, staging, done) in enumerate(filled, start=1):
+            wanted: list[dict[str, Any]] = []
+            if options.key:
+                wanted.append({"columns": list(options.key), "unique": True})
+            wanted += [{"columns": [name]} for name in options.index]
+            if part.spatial is None:
+                _build(run, staging, wanted)
+            else:
+                box = beside.submit(bounding_box, run, staging, part.spatial, context.postgis)
+                _build(run, staging, [*wanted, {"columns": [part.spatial], "method": "gist"}])
+                done.facts["bbox"] = box.result()
+            run.progress(number)
+
+
+def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        run.connection().execute(
+            "select locaria.index_staging(%s, %s, %s::jsonb)",
+            [run.id, staging.name, json.dumps(wanted)],
+        )
+    except psycopg.Error as error:
+        if (error.sqlstate or "") not in ("LC007", "LC011"):
+            raise
+        raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
 
 def check_scripts(context: Context) -> None:
@@ -247,6 +253,7 @@ def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) ->
 def _result(
     filled: Sequence[tuple[Part, str, Staging, Filled]],
     path: Path,
+    checksum: Checksum,
     began: float,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
@@ -266,21 +273,13 @@ def _result(
         "rows": sum(staging.rows for _, _, staging, _ in filled),
         "rejected": sum(done.rejected for _, _, _, done in filled),
         "bytes": path.stat().st_size if path.is_file() else size,
-        "sha256": _checksum(path),
+        "sha256": checksum.value(),
         "seconds": round(time.monotonic() - began, 3),
         "timings": dict(seconds),
     }
     if len(tables) == 1:
         return {**tables[0], **whole}
     return {"tables": tables, **whole}
-
-
-def _checksum(path: Path) -> str | None:
-    """Of the file as it was given; None of a folder."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _words(filled: Sequence[tuple[Part, str, Staging, Filled]], rows: int, rejected: int) -> str:

@@ -6,9 +6,12 @@ others, or that start programs are never registered, and nothing is read over a 
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +51,30 @@ _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
 
+@functools.cache
 def _pyogrio() -> Any:
     """pyogrio with the drivers of `_OFF` missing."""
     os.environ.update(_SETTINGS)
-    import pyogrio  # noqa: PLC0415 - the environment comes first
-    import pyogrio.raw  # noqa: PLC0415
+    with _without("pandas", "geopandas"):
+        import pyogrio  # noqa: PLC0415 - the environment comes first
+        import pyogrio.raw  # noqa: PLC0415
 
     return pyogrio
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Packages that are imported where they are installed, seem not to be.
+
+    pyogrio imports pandas for functions that nothing here calls: twice the time of all else.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) -> list[Layer]:
