@@ -27,10 +27,10 @@ def load_product(run: lr.Run) -> None:
     """Load the product that a run is about, unless this version of it is here."""
     began = time.monotonic()
     name, product = chosen(run.parameters)
-    key = resolve(run.parameters.get("credentials")).get("key")
+    credentials = resolve(run, run.parameters.get("credentials"))
     run.plan(download=25, inspect=2, load=65, index=6, publish=2)
     run.stage("download")
-    api = DownloadsApi(run, key)
+    api = DownloadsApi(run, credentials.get("key", credentials.get("token")))
     archive = api.find(name, product.format, AREA)
     options = options_for(run, product, archive)
     if not run.parameters.get("force") and is_loaded(run, archive, options):
