@@ -33,6 +33,7 @@ def fetch(
     target: Path,
     account: Account,
     headers: Mapping[str, str],
+    *,
     allow_private: bool | None,
     resume: bool = False,
 ) -> Path:
@@ -154,7 +155,7 @@ class _Download:
             connection.close()
 
     def _remember(self, tag: str | None, modified: str | None) -> None:
-        # A weak tag says "much the same", which is not enough to join two halves (RFC 9110, 13.1.5).
+        # A weak tag says "much the same": not enough to join two halves (RFC 9110, 13.1.5).
         self._validator = modified if tag is None or tag.startswith("W/") else tag
         if self._mark is not None:
             self._mark.write_text(self._validator or "", encoding="utf-8")

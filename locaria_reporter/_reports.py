@@ -143,8 +143,14 @@ class Reports:
             Retry: the server failed, again and again, or wants to be left alone for a while.
         """
         target = Path(path) if path is not None else None
-        where = target or self.temporary
-        return fetch(url, where, self._account, headers or {}, allow_private, resume)
+        return fetch(
+            url,
+            target or self.temporary,
+            self._account,
+            headers or {},
+            allow_private=allow_private,
+            resume=resume,
+        )
 
     @property
     def temporary(self) -> Path:

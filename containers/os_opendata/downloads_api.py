@@ -1,8 +1,8 @@
 """The OS Downloads API: which version of a product there is, and where its archive lies.
 
 GET {api}/products/{product} tells the version, GET {api}/products/{product}/downloads?area=&format=
-lists the archives with `fileName`, a `url` that redirects to the file and, mostly, `md5` and `size`.
-OpenData needs no key. Described at https://docs.os.uk/os-apis/accessing-os-apis/os-downloads-api.
+lists the archives with `fileName`, a `url` that redirects to the file and, mostly, `md5` and
+`size`. OpenData needs no key. Described at https://docs.os.uk/os-apis/accessing-os-apis/os-downloads-api.
 """
 
 from __future__ import annotations
@@ -91,9 +91,7 @@ class DownloadsApi:
         if archive.md5 and target.is_file() and self._problem(archive, target) is None:
             self._run.log.info("%s is here from an earlier attempt", archive.file_name)
             return
-        self._run.fetch(
-            archive.url, target, headers=self._own_headers(archive.url), resume=True
-        )
+        self._run.fetch(archive.url, target, headers=self._own_headers(archive.url), resume=True)
         problem = self._problem(archive, target)
         if problem is not None:
             target.unlink()

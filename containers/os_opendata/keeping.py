@@ -1,4 +1,4 @@
-"""Downloads that outlive their process, so that a later attempt on this host goes on behind them."""
+"""Downloads that outlive their process: a later attempt on this host goes on behind them."""
 
 from __future__ import annotations
 

@@ -130,9 +130,7 @@ class OsServer:
         handler.end_headers()
         handler.wfile.write(data)
 
-    def _refuse(
-        self, handler: http.server.BaseHTTPRequestHandler, status: int, after: str
-    ) -> None:
+    def _refuse(self, handler: http.server.BaseHTTPRequestHandler, status: int, after: str) -> None:
         handler.send_response(status)
         handler.send_header("Retry-After", after)
         handler.send_header("Content-Length", "0")
