@@ -30,6 +30,7 @@ grant execute on function
   locaria.publish_staging(bigint, text, bigint),
   locaria.check_download(bigint, text),
   locaria.find_published(bigint, jsonb),
+  locaria.find_earlier_run(bigint, text[]),
   locaria.publish_load(bigint, jsonb, text[], text[]),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),

@@ -1,5 +1,7 @@
 """Percentages, masks, `::locaria` lines, GDAL's points: tables of input and output."""
 
+import email.utils
+import time
 from pathlib import Path
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 from locaria_reporter._command.environment import database_variables, parameter_variables
 from locaria_reporter._command.gdal import GdalProgress
 from locaria_reporter._command.lines import parse_line
-from locaria_reporter._fetch import _file_name
+from locaria_reporter._fetch import _file_name, _seconds
 from locaria_reporter._masking import Masker
 from locaria_reporter._outcome import failure_of
 from locaria_reporter._progress import Progress
@@ -162,3 +164,18 @@ def test_a_missing_right_is_not_tried_again() -> None:
     failure = failure_of(denied, Masker())
     assert failure.kind == "config"
     assert "permission denied for schema geo" in failure.error
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0), ("", 0), ("120", 120), ("soon", 0), ("-5", 0), ("9" * 400, 86_400)],
+)
+def test_a_server_says_how_long_it_wants_to_be_left_alone(
+    header: str | None, seconds: float
+) -> None:
+    assert _seconds(header) == seconds
+
+
+def test_a_server_says_it_as_a_date() -> None:
+    assert 50 < _seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
+    assert _seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
