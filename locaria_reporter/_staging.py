@@ -118,6 +118,11 @@ class Staging:
         Returns:
             the number of rows copied.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"staging.write() takes bytes, as COPY reads them, not {type(data).__name__}: "
+                "encode text; rows go to staging.copy(), one by one"
+            )
         self.flush()
         names = self.columns if columns is None else tuple(columns)
         block = Block(self.name, names, data=data, options=options, own=self._own)

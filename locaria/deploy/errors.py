@@ -1,9 +1,9 @@
 """How a deployment ends when it can't go on.
 
-    DeployError        something failed; what is done is done, the same command goes on from there
-    ├── Refused        AWS, the database or this machine is not ready; nothing was changed
-    ├── BadInput       an option, locaria.toml or dockers.json is wrong; nothing was done
-    └── Unreachable    the database can't be reached or logged in to; nothing was changed
+DeployError        something failed; what is done is done, the same command goes on from there
+├── Refused        AWS, the database or this machine is not ready; nothing was changed
+├── BadInput       an option, locaria.toml or dockers.json is wrong; nothing was done
+└── Unreachable    the database can't be reached or logged in to; nothing was changed
 """
 
 from __future__ import annotations

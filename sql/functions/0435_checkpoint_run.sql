@@ -11,14 +11,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := locaria.clock();
+  v_file bigint;
   v_cancel timestamptz;
 begin
   -- The lock makes it a fence: until this transaction ends nobody takes the file over, and after a
   -- take-over this transaction, with the rows that it copied, can't commit.
-  perform from locaria.files where claimed_by = p_run for share;
+  select id into v_file from locaria.files where claimed_by = p_run for share;
   if not found then
     perform locaria.require_run(p_run);
   end if;
+  p_checkpoint := locaria.hide_json_secrets(p_checkpoint, locaria.list_secrets(v_file));
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, progressed, checkpoint)
   select p_run, v_now, v_now + c.lease, v_now, case when p_staging is null then p_checkpoint end
   from locaria.runs r join locaria.containers c on c.name = r.container where r.id = p_run
@@ -36,4 +38,4 @@ begin
 end
 $$;
 comment on function locaria.checkpoint_run(bigint, jsonb, text) is
-  'Stores how far a run has come, for the next attempt; call it last in the transaction that wrote the rows, so that both are committed or neither. With p_staging it is kept with that table, and the run''s own stays as it is: for runs that fill several. Returns running or cancel. Errors: LC001, LC002, LC008.';
+  'Stores how far a run has come, for the next attempt; call it last in the transaction that wrote the rows, so that both are committed or neither. Secrets of its file become ***. With p_staging it is kept with that table, and the run''s own stays as it is: for runs that fill several. Returns running or cancel. Errors: LC001, LC002, LC008.';

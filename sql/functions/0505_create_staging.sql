@@ -37,6 +37,9 @@ begin
     p_columns || case when v_load_run then '[{"name": "_load_run", "type": "bigint"}]'::jsonb else '[]' end,
     case when p_mode in ('append', 'merge') then v_relation end);
   perform locaria.check_key(p_options -> 'key', v_columns, p_mode);
+  if p_options ? 'labels' then
+    p_options := p_options || jsonb_build_object('labels', locaria.hide_json_secrets(p_options -> 'labels', locaria.list_secrets(v_file)));
+  end if;
   for n in 2 .. 10000 loop
     exit when to_regclass(format('locaria_staging.%I', v_name)) is null;
     v_name := format('run_%s_%s', p_run, n);
