@@ -158,26 +158,27 @@ class ArrowPart:
                 done = item.index + 1
                 yield item
             else:
-                for bad, good in self._good(item, done):
-                    if bad is not None:
-                        yield bad
+                for start, good in self._good(item, done):
+                    if isinstance(good, BadRow):
+                        yield good
                     elif good.num_rows:
                         arrays = self._arrays(good)
-                        yield Encoded(arrays, good.num_rows, encoder.encode(arrays))
+                        yield Encoded(arrays, start, good.num_rows, encoder.encode(arrays))
                 done += item.num_rows
 
     def _good(
         self, batch: pa.RecordBatch, done: int
-    ) -> Iterator[tuple[BadRow | None, pa.RecordBatch]]:
-        """The batch, cut at geometries that can't be read or are to be refused."""
+    ) -> Iterator[tuple[int, BadRow | pa.RecordBatch]]:
+        """The batch, cut at geometries that can't be read or are to be refused; with indexes."""
         at = 0
         for index, why in self._bad_geometries(batch).items():
-            yield None, batch.slice(at, index - at)
+            yield done + at, batch.slice(at, index - at)
             others = [name for name in batch.schema.names if name != self._geometry_name]
             text = ", ".join(str(batch.column(name)[index].as_py())[:200] for name in others)
-            yield BadRow(done + index, text, f"invalid geometry: {why}"), batch
+            bad = BadRow(done + index, text, f"invalid geometry: {why}")
+            yield bad.index, bad
             at = index + 1
-        yield None, batch.slice(at)
+        yield done + at, batch.slice(at)
 
     @property
     def _geometry_name(self) -> str | None:
