@@ -13,7 +13,7 @@ from .arrow_load import ArrowLoad, Encoded, beforehand
 from .arrow_types import as_sent, column_for
 from .beside import Beside, beside
 from .encode import Encoder
-from .geometry import Bounds, Target, loosest_kind, target_for, why_invalid
+from .geometry import Bounds, Target, loosest_kind, target_for
 from .layers import BadRow, Layer
 from .names import column_names
 from .options import Options
@@ -188,10 +188,9 @@ class ArrowPart:
         return self._layer.geometry.column if self._layer.geometry else None
 
     def _bad_geometries(self, batch: pa.RecordBatch) -> dict[int, str]:
-        if self._target is None or not self._target.parses:
+        if self._target is None or self._target.flaws is None:
             return {}
-        strict = self._options.invalid_geometries == "refuse"
-        return why_invalid(batch.column(self._geometry_name), strict=strict)
+        return self._target.flaws(batch.column(self._geometry_name))
 
     def _arrays(self, batch: pa.RecordBatch) -> list[pa.Array]:
         arrays = [

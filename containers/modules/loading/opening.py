@@ -144,7 +144,8 @@ def _parts_of(context: Context, piece: Piece, *, several: bool) -> list[Part]:
     if kind == CSV:
         source = recognise(path, name, options.encoding)
         return [CsvPart(source, options, own_name, context.learned.get(own_name, {}))]
-    return parts_of_layers(context, _layers(kind, path, name, options), path, name, own_name)
+    found = _layers(context.run, kind, piece, options)
+    return parts_of_layers(context, found, path, name, own_name)
 
 
 def parts_of_layers(
@@ -183,8 +184,9 @@ def _called(member: str, layer: str) -> str:
     return "_".join(filter(None, (member, layer)))
 
 
-def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
+def _layers(run: Run, kind: str, piece: Piece, options: Options) -> list[Layer]:
     """By a reader that is imported only now: each costs time, and a task needs one of them."""
+    path, name = piece.path, piece.name
     if kind in (SHEETS, ARCHIVE):
         from . import sheets  # noqa: PLC0415
 
@@ -199,7 +201,9 @@ def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
         return documents.layers(path, name, options.encoding)
     from . import ogr  # noqa: PLC0415
 
-    return ogr.layers(path, name, kind, list(options.layers) if options.layers else None)
+    wanted = list(options.layers) if options.layers else None
+    beside = _folder(run) if kind == "GML" else None
+    return ogr.layers(path, name, kind, wanted, encoding=options.encoding, folder=beside)
 
 
 def _size_of(folder: Path) -> int:
