@@ -218,7 +218,7 @@ def flaws_of(wkb: pa.Array, *, strict: bool, move: Transformer | None) -> dict[i
     values = np.array(wkb.to_pylist(), dtype=object)
     values[list(found)] = None
     shapes = shapely.from_wkb(values, on_invalid="ignore")
-    unread = shapely.is_missing(shapes) & np.not_equal(values, None)
+    unread = shapely.is_missing(shapes) & np.array([v is not None for v in values], bool)
     found |= {int(n): _why_unread(values[n]) for n in np.flatnonzero(unread)}
     if strict:
         wrong = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
@@ -239,7 +239,8 @@ def _is_out_of_reach(shapes: Shapes, move: Transformer) -> Shapes:
     for x, y in ((0, 1), (0, 3), (2, 1), (2, 3)):
         moved = np.column_stack(move.transform(boxes[:, x], boxes[:, y]))
         lost |= ~np.isfinite(moved).all(axis=1)
-    return there & lost
+    found: Shapes = there & lost
+    return found
 
 
 def _why_unread(wkb: bytes) -> str:

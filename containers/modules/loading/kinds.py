@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from typing import Any
 
@@ -70,8 +71,8 @@ def with_srid(wkb: pa.Array, srid: int) -> pa.Array:
     there, codes = codes_of(wkb)
     made = wkb.to_pylist()
     for index, code in zip(there, codes, strict=True):
-        order = "little" if made[index][0] == 1 else "big"
-        head = (int(code) | _HAS_SRID).to_bytes(4, order) + srid.to_bytes(4, order)
+        form = "<II" if made[index][0] == 1 else ">II"
+        head = struct.pack(form, int(code) | _HAS_SRID, srid)
         made[index] = made[index][:1] + head + made[index][5:]
     return pa.array(made, pa.large_binary())
 
