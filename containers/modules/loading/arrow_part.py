@@ -7,17 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from locaria_reporter import Fatal, Run, Staging
+from locaria_reporter import Fatal, Run, Staging, TooManyRejects
 
 from .arrow_load import ArrowLoad, Encoded, beforehand
 from .arrow_types import as_sent, column_for
 from .beside import Beside, beside
 from .encode import Encoder
-from .geometry import Bounds, Target, loosest_kind, target_for, why_invalid
+from .geometry import Bounds, Target, loosest_kind, target_for
 from .layers import BadRow, Layer
 from .names import column_names
 from .options import Options
-from .parts import Context, Filled
+from .parts import Context, Filled, NoRows
 
 _GEOMETRY = "geometry"
 
@@ -77,11 +77,7 @@ class ArrowPart:
         self.columns: Mapping[str, str] = kinds
         self.spatial = self._target.spatial if self._target else None
         if self.empty and not options.allow_empty:
-            raise Fatal(
-                f"{label} has no {layer.row_word}; "
-                "attribute allow_empty = true makes an empty table",
-                kind="data",
-            )
+            raise NoRows(label, f"has no {layer.row_word}")
 
     def _target_for(self, names: Sequence[str], learned: Mapping[str, str]) -> Target | None:
         geometry, options = self._layer.geometry, self._options
@@ -148,6 +144,8 @@ class ArrowPart:
             if isinstance(other, BadRow):
                 # Not before the batch that it follows: its checkpoint counts those that are read.
                 load.reject(other)
+            if self.widened() and context.run.attempt < context.run.max_attempts:
+                raise TooManyRejects("a geometry is not of the kind that the layer declares")
             context.reached(self._position(load.done))
 
     def _pieces(self, encoder: Encoder, skip: int) -> Iterator[Encoded | BadRow]:
@@ -185,10 +183,9 @@ class ArrowPart:
         return self._layer.geometry.column if self._layer.geometry else None
 
     def _bad_geometries(self, batch: pa.RecordBatch) -> dict[int, str]:
-        if self._target is None or not self._target.parses:
+        if self._target is None or self._target.flaws is None:
             return {}
-        strict = self._options.invalid_geometries == "refuse"
-        return why_invalid(batch.column(self._geometry_name), strict=strict)
+        return self._target.flaws(batch.column(self._geometry_name))
 
     def _arrays(self, batch: pa.RecordBatch) -> list[pa.Array]:
         arrays = [

@@ -68,7 +68,7 @@ def column_for(field: pa.Field) -> Column:
     Raises:
         Fatal: there is no way.
     """
-    kind, says_json = plain(field), _is_json(field)
+    kind, says_json = plain(field), is_json(field)
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_null(kind):
@@ -95,7 +95,8 @@ def plain(field: pa.Field) -> pa.DataType:
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
-def _is_json(field: pa.Field) -> bool:
+def is_json(field: pa.Field) -> bool:
+    """Whether its texts are said to be JSON."""
     if isinstance(field.type, pa.BaseExtensionType):
         return bool(field.type.extension_name == "arrow.json")
     about: Mapping[bytes, bytes] = field.metadata or {}
