@@ -60,10 +60,20 @@ def format_of(head: bytes, name: str) -> str:  # noqa: PLR0911 - a table of case
             return driver
     if b"OSMHeader" in head[:64]:
         return "OSM"
+    if _is_dbase(head):
+        return "ESRI Shapefile"
     for magic, what in _REFUSED:
         if head.startswith(magic):
             raise Fatal(f"{name} is no table but {what}", kind="data")
     return _format_of_text(head, name)
+
+
+def _is_dbase(head: bytes) -> bool:
+    """A .dbf alone: a Shapefile without shapes. By version, date, and the end of its header."""
+    if len(head) < 33 or head[0] not in (0x03, 0x83, 0x8B, 0x30):
+        return False
+    end = int.from_bytes(head[8:10], "little")
+    return head[2] <= 12 and head[3] <= 31 and b"\r" in head[max(0, end - 2) : end]
 
 
 def _format_of_text(head: bytes, name: str) -> str:
