@@ -222,8 +222,6 @@ def _ask_container() -> str:
     from locaria.deploy.containers import load_containers  # noqa: PLC0415 - slow, for this alone
 
     if not _interactive():
-        raise CommandError(
-            "which container?", "--command docker --container NAME", ExitCode.USAGE
-        )
+        raise CommandError("which container?", "--command docker --container NAME", ExitCode.USAGE)
     names = [container.name for container in load_containers()]
     return str(click.prompt("Container", type=click.Choice(names), err=True))
