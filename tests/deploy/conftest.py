@@ -5,6 +5,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,7 +90,7 @@ class Wire:
         return made
 
     def _before(self, model: Any, **_: Any) -> Any:
-        if self._dead:
+        if self.dead:
             raise Killed
         call = (model.service_model.service_name, model.name)
         self.calls.append(call)
@@ -100,11 +101,11 @@ class Wire:
         return None
 
     def _after(self, **_: Any) -> None:
-        if self._dead:
+        if self.dead:
             raise Killed
 
     @property
-    def _dead(self) -> bool:
+    def dead(self) -> bool:
         return self.die_after is not None and len(self.changes) >= self.die_after
 
 
@@ -129,6 +130,18 @@ class Account:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def empty(self) -> None:
+        """Start again: an account with nothing in it but the network."""
+        requests.post(f"{self.url}/moto-api/reset", timeout=30).raise_for_status()
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"]
+            for n in range(2)
+        ]
+        group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)
+        self.network |= {"subnets": subnets, "security_groups": [group["GroupId"]]}
 
     def locaria(self, *words: str, answer: str = "", **variables: str | None) -> Result:
         """Run the command; `answer` is what a person types."""
@@ -178,45 +191,52 @@ def _told_as_aws_does(stack: Stack) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """A moto server for the session."""
+@contextmanager
+def serving_aws() -> Iterator[str]:
+    """moto, as the AWS of a machine."""
     Stack.parameter_list = property(_told_as_aws_does)  # type: ignore[assignment]
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
 
 
-@pytest.fixture
-def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-    """An empty account, but for a VPC with two subnets and a security group."""
-    monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: CHOSEN)
-    requests.post(f"{moto_url}/moto-api/reset", timeout=30).raise_for_status()
-    programs = tmp_path / "bin"
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """A moto server for the session."""
+    with serving_aws() as url:
+        yield url
+
+
+def make_account(url: str, folder: Path) -> Account:
+    """An account and a machine to deploy from, with a docker of its own."""
+    programs = folder / "bin"
     programs.mkdir()
     docker = programs / "docker"
     docker.write_text(textwrap.dedent(DOCKER).lstrip().format(python=sys.executable, region=REGION))
     docker.chmod(0o755)
     environment = {
         "PATH": f"{programs}:{Path(sys.executable).parent}:{os.defpath}",
-        "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": moto_url,
+        "HOME": str(folder),
+        "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    made = Account(moto_url, tmp_path, environment)
+    made = Account(url, folder, environment)
+    made.empty()
+    return made
+
+
+@pytest.fixture
+def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An empty account, but for a VPC with two subnets and a security group."""
+    monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: CHOSEN)
+    made = make_account(moto_url, tmp_path)
     monkeypatch.setattr("locaria.deploy.aws.boto3.Session", made.wire.session)
-    ec2 = made.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"]
-        for n in range(2)
-    ]
-    group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)
-    made.network |= {"subnets": subnets, "security_groups": [group["GroupId"]]}
     return made
 
 
