@@ -129,21 +129,24 @@ class Masker:
 
         NaN and the infinities, which JSON has no word for, become null.
         """
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, Link):
-            return str(value)
-        if isinstance(value, numbers.Integral):
-            return int(value)
-        if isinstance(value, numbers.Real):
-            return float(value) if math.isfinite(value) else None
+        if value is None or isinstance(value, bool | numbers.Real):
+            return _number(value)
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.value(item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(item) for item in value]
         if isinstance(value, bytes | bytearray):
-            return self.text(value.decode("utf-8", "replace"))
-        return self.text(str(value))
+            value = value.decode("utf-8", "replace")
+        return str(value) if isinstance(value, Link) else self.text(str(value))
+
+
+def _number(value: Any) -> Any:
+    """A number as JSON has it; also those of other libraries."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None
 
 
 def _lines(value: str) -> list[str]:
