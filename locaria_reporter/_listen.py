@@ -203,7 +203,7 @@ class Listener:
             "container": self._task.container,
             "container_id": self._run.file_id,
             "state": "stopping" if self._server.stopping or self._task.signalled else state,
-            "command": executing[0] if executing else None,
+            "command": self._task.masker.text(executing[0]) if executing else None,
             "waiting": self._server.waiting,
             "done": self._done,
             "failed": self._failed,
@@ -221,7 +221,7 @@ class Listener:
             reply: Json | HttpError
             try:
                 with self._in_hand(command.name):
-                    result = _as_json(self._commands.do(command))
+                    result = self._task.masker.value(self._do(command))
                 duration = time.monotonic() - began
                 reply = {
                     "command": command.name,
@@ -304,9 +304,15 @@ class Listener:
             raise BadCommand("attributes.command must be a text")
         began = time.monotonic()
         with run.executing(name):
-            result = _as_json(self._commands.do(Command(name, _parameters(run), run)))
+            result = self._do(Command(name, _parameters(run), run))
         duration = time.monotonic() - began
         run.finish(message=f"{name}: done ({duration:.3f} s)", result={"result": result})
+
+    def _do(self, command: Command) -> Any:
+        """What the handler returns; ValueError or TypeError where JSON can't say it."""
+        result = self._commands.do(command)
+        json.dumps(result, default=str, allow_nan=False)
+        return result
 
 
 def _parameters(run: Run) -> Json:
@@ -319,8 +325,3 @@ def _parameters(run: Run) -> Json:
     if "credentials" in run.parameters:
         parameters["credentials"] = run.parameters["credentials"]
     return parameters
-
-
-def _as_json(result: Any) -> Any:
-    """What a handler returned, as JSON has it: tuples are lists, dates and the like text."""
-    return json.loads(json.dumps(result, default=str, allow_nan=False))

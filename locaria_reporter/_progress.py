@@ -6,12 +6,14 @@ reporting thread, which takes a snapshot when it wants to write one.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
 _TENTHS = 10.0
 _STAGES_KEPT = 100
+_LARGEST = 2.0**63
 
 
 class Progress:
@@ -89,8 +91,8 @@ class Progress:
 
     def _fraction(self) -> float | None:
         for done, total in ((self.done, self.total), (self.bytes_done, self.bytes_total)):
-            if done is not None and total is not None:
-                return min(1.0, done / total) if total > 0 else 1.0
+            if done is not None and total is not None and math.isfinite(done - total):
+                return max(0.0, min(1.0, done / total)) if total > 0 else 1.0
         return None
 
     def snapshot(self) -> dict[str, Any]:
@@ -101,11 +103,11 @@ class Progress:
             "stage_n": self._stage_n or None,
             "stage_of": len(self._plan) or None,
             "percent": self.percent(),
-            "rows_done": None if rows_are_bytes else self.done,
-            "rows_total": None if rows_are_bytes else self.total,
+            "rows_done": None if rows_are_bytes else _whole(self.done),
+            "rows_total": None if rows_are_bytes else _whole(self.total),
             "unit": self.unit,
-            "bytes_done": self.done if rows_are_bytes else self.bytes_done,
-            "bytes_total": self.total if rows_are_bytes else self.bytes_total,
+            "bytes_done": _whole(self.done if rows_are_bytes else self.bytes_done),
+            "bytes_total": _whole(self.total if rows_are_bytes else self.bytes_total),
             "message": self.message,
         }
         return {key: value for key, value in known.items() if value is not None}
@@ -115,3 +117,10 @@ class Progress:
         percent = self.percent()
         shown = "" if percent is None else f"{percent:.0f}%"
         return " ".join(word for word in (shown, self.stage or "") if word)
+
+
+def _whole(count: float | None) -> int | None:
+    """A count as the database has it; NaN, and what no bigint holds, is unknown."""
+    if count is None or not abs(count) < _LARGEST:
+        return None
+    return int(count)

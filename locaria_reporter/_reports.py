@@ -124,6 +124,7 @@ class Reports:
         *,
         headers: Mapping[str, str] | None = None,
         allow_private: bool | None = None,
+        resume: bool = False,
     ) -> Path:
         """Download to a file, with progress in bytes; goes on where a connection broke.
 
@@ -134,13 +135,22 @@ class Reports:
             allow_private: allow loopback and private addresses, for URLs from people you trust.
                 By default the environment's LOCARIA_FETCH_PRIVATE=1 decides. Link-local ones are
                 always refused: a task's own credentials are served there.
+            resume: keep what had come to `path` when the download fails, or the process dies, and
+                go on behind it next time, if the server says that the file is still the same.
 
         Raises:
             Fatal: the address is refused, or the server says that there is no such thing.
-            Retry: the server failed, again and again.
+            Retry: the server failed, again and again, or wants to be left alone for a while.
         """
         target = Path(path) if path is not None else None
-        return fetch(url, target or self.temporary, self._account, headers or {}, allow_private)
+        return fetch(
+            url,
+            target or self.temporary,
+            self._account,
+            headers or {},
+            allow_private=allow_private,
+            resume=resume,
+        )
 
     @property
     def temporary(self) -> Path:

@@ -14,6 +14,7 @@ import psycopg
 from ._channel import Block, ClaimedRun, Ending, Json
 from ._errors import CheckFailed, NotPublished, Retry
 from ._logging import LOADER_LOGGER, clip
+from ._masking import MASK
 from ._reports import Reports
 from ._staging import Columns, Staging, column_list
 
@@ -47,6 +48,7 @@ class Run(Reports):
         self._checkpoint: Json = claimed.checkpoint
         self._inherited = bool(claimed.checkpoint)
         self._relied = False
+        self._masked = False
         self.log = logging.getLogger(LOADER_LOGGER)
         self.nested = False  # a command of a listener: its end is not the end of the task
         self._stagings: list[Staging] = []
@@ -77,14 +79,29 @@ class Run(Reports):
     # What is kept with the run
 
     def save_checkpoint(self, checkpoint: Mapping[str, Any] | None = None, **more: Any) -> None:
-        """Remember how far this run came, for a later attempt: `run.save_checkpoint(page=7)`."""
+        """Remember how far this run came, for a later attempt: `run.save_checkpoint(page=7)`.
+
+        It is kept as JSON and without secrets: keep them out of it, or a later attempt finds ****.
+        """
         self._account.check()
         for staging in self._stagings:
             staging.flush()
         self._send_rejects()
         wanted = {**(checkpoint or {}), **more}
-        self._heed(self._channel.save_checkpoint(self.id, wanted))
+        self._heed(self._channel.save_checkpoint(self.id, self._kept(wanted)))
         self._checkpoint, self._inherited = wanted, False
+
+    def _kept(self, checkpoint: Json) -> Json:
+        """A checkpoint as it is stored; where that takes something out of it, it is said."""
+        kept: Json = self._task.masker.value(checkpoint)
+        if not self._masked and MASK in str(kept) and MASK not in str(checkpoint):
+            self._masked = True
+            self.log.warning(
+                "the checkpoint holds a secret, or looks like it: a later attempt finds %s in its "
+                "place; keep it out, or say that it may be kept: locaria_reporter.Link(text)",
+                MASK,
+            )
+        return kept
 
     # Data
 
@@ -98,6 +115,8 @@ class Run(Reports):
         load_run: bool = False,
         keep_previous: bool = False,
         labels: Mapping[str, Any] | None = None,
+        source: str | None = None,
+        own_checkpoint: bool = False,
     ) -> Staging:
         """A table to fill in many short transactions, published by `run.finish(swap=…)`.
 
@@ -111,6 +130,10 @@ class Run(Reports):
             keep_previous: keep what is replaced or merged away, so that locaria.undo() can bring
                 it back.
             labels: kept with the published table (data_set, category, tags).
+            source: what the rows come from, for instance a checksum of the file: an attempt goes on
+                only with a table that was filled from the same.
+            own_checkpoint: keep the checkpoints given to write() and copy() with this table, as its
+                `.checkpoint`, and not with the run: for runs that fill several.
 
         Returns:
             the staging table; `.adopted` when it holds an earlier attempt's rows, which are those
@@ -121,15 +144,20 @@ class Run(Reports):
         options: Json = {"key": list(key)} if key else {}
         options |= {"load_run": True} if load_run else {}
         options |= {"keep_previous": True} if keep_previous else {}
-        options |= {"labels": dict(labels)} if labels else {}
+        options |= {"labels": self._task.masker.value(labels)} if labels else {}
+        options |= {"source": source} if source else {}
+        options |= {"own_checkpoint": True} if own_checkpoint else {}
         made = self._channel.create_staging(self.id, table, wanted, mode, options)
-        if made.adopted:
+        if own_checkpoint:
+            # The run's checkpoint says nothing of these rows.
+            self._inherited = False
+        elif made.adopted:
             # Said again under this run's name, or one more failure would forget it.
             self._heed(self._channel.save_checkpoint(self.id, made.checkpoint))
             self._checkpoint = made.checkpoint
         elif self._inherited:
             self._start_over()
-        staging = Staging(self, made, wanted)
+        staging = Staging(self, made, wanted, own_checkpoint=own_checkpoint)
         self._stagings.append(staging)
         return staging
 
@@ -148,9 +176,13 @@ class Run(Reports):
         """A database connection for the loader's own statements (autocommit), for this run."""
         self._account.check()
         if self._connection is None or self._connection.closed:
-            self._connection = self._channel.connect(self.id, self._claimed.lease)
+            self._connection = self.connect()
             self._account.interrupt = self._account.interrupt or self._interrupt
         return self._connection
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """One more connection, for statements beside others; close it. No cancel interrupts it."""
+        return self._channel.connect(self.id, self._claimed.lease)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[Any]]:
@@ -289,14 +321,16 @@ class Run(Reports):
             # What was rejected before it must not be lost once it is passed.
             self._send_rejects()
         # A block without a checkpoint unsets the last one: going on from there would double rows.
-        rows, cancelled = self._channel.copy_block(self.id, block, checkpoint)
-        self._checkpoint, self._inherited = checkpoint or {}, False
+        kept = None if checkpoint is None else self._kept(checkpoint)
+        rows, cancelled = self._channel.copy_block(self.id, block, kept)
+        if not block.own:
+            self._checkpoint, self._inherited = checkpoint or {}, False
         self._heed(cancelled)
         return rows
 
-    def _count_copied(self, rows: int) -> None:
+    def _count_copied(self) -> None:
         if not self._tracked:
-            self._account.progress.done = rows
+            self._account.progress.done = sum(staging.rows for staging in self._stagings)
             self._account.progress.unit = self._account.progress.unit or "rows"
 
     def _heed(self, cancelled: bool) -> None:

@@ -274,7 +274,8 @@ class Task:
             for step in (run._send_rejects, lambda: account.flush(self.channel, final=True)):
                 self._try(step)
             if is_termination(error):
-                self._try(lambda: self.channel.release_run(run.id, describe(error)))
+                words = self.masker.text(describe(error))
+                self._try(lambda: self.channel.release_run(run.id, words))
             else:
                 failure = failure_of(error, self.masker)
                 self._try(lambda: self.channel.fail_run(run.id, failure))

@@ -110,7 +110,7 @@ def _target(stage: str, path: Path, given: dict[str, Any]) -> Any:
     from locaria.deploy.containers import load_containers  # noqa: PLC0415
     from locaria.deploy.errors import DeployError  # noqa: PLC0415
     from locaria.deploy.prechecks import check_account, check_network  # noqa: PLC0415
-    from locaria.deploy.settings import load_settings  # noqa: PLC0415
+    from locaria.deploy.settings_file import load_settings  # noqa: PLC0415
     from locaria.deploy.target import Options, Target  # noqa: PLC0415
     from locaria.deploy.zips import build_zips  # noqa: PLC0415
     from locaria.local.places import ROOT  # noqa: PLC0415
@@ -174,7 +174,7 @@ def destroy(stage: str, path: Path, *, yes: bool, dry_run: bool, **given: Any) -
     from locaria.deploy import destroy as destruction  # noqa: PLC0415 - slow, for this alone
     from locaria.deploy.aws import Aws  # noqa: PLC0415
     from locaria.deploy.prechecks import check_account  # noqa: PLC0415
-    from locaria.deploy.settings import load_settings  # noqa: PLC0415
+    from locaria.deploy.settings_file import load_settings  # noqa: PLC0415
 
     with told():
         settings = load_settings(stage, path, **given)

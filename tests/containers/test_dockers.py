@@ -1,7 +1,10 @@
 """dockers.json and the folders that it lists."""
 
+import ast
 import json
 import re
+import sys
+from pathlib import Path
 from string import Template
 
 import jsonschema
@@ -72,6 +75,40 @@ def test_dockerfiles_share_their_heads() -> None:
     versions = re.findall(r"^ARG \w+=.*$", head, re.MULTILINE)
     agents = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^ARG \w+=.*$", agents, re.MULTILINE) == versions
+
+
+def imported(files: list[Path]) -> set[str]:
+    """The packages that these files import, as a registry names them."""
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {name.name for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found.add(node.module)
+    tops = {name.partition(".")[0] for name in found}
+    return {name.replace("_", "-") for name in tops - sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("name", DOCKERS)
+def test_an_image_installs_and_copies_what_its_code_imports(name: str) -> None:
+    folder = ROOT / "containers" / name
+    modules = DOCKERS[name].get("modules", [])
+    shared = ROOT / "containers" / "modules"
+    own = [file for file in folder.glob("*.py") if not file.name.startswith("test_")]
+    files = [*own, *(shared / f"{module}.py" for module in modules)]
+    files = [file for file in files if file.is_file()]
+    files += [file for module in modules for file in (shared / module).glob("*.py")]
+    dockerfile = (folder / "Dockerfile").read_text(encoding="utf-8")
+    for module in modules:
+        copied = rf"containers/modules/(\*\.py|{module}(\.py)?)\s"
+        assert re.search(copied, dockerfile), f"the Dockerfile copies {module}"
+    here = {file.stem for file in own} | set(modules) | {"locaria_reporter", "psycopg"}
+    requirements = folder / "requirements.txt"
+    wanted = imported(files) - {each.replace("_", "-") for each in here}
+    lines = requirements.read_text(encoding="utf-8").split() if requirements.is_file() else []
+    listed = {re.split(r"[<>=\[]", line)[0] for line in lines}
+    assert wanted - {"botocore"} <= listed
 
 
 def test_the_database_takes_every_entry(db: Database) -> None:

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal, Run, Staging
 
-from .arrow_load import ArrowLoad, beforehand
+from .arrow_load import ArrowLoad, Encoded, beforehand
 from .arrow_types import as_sent, column_for
+from .beside import Beside, beside
 from .encode import Encoder
 from .geometry import Bounds, Target, loosest_kind, target_for, why_invalid
 from .layers import BadRow, Layer
@@ -19,7 +20,6 @@ from .options import Options
 from .parts import Context, Filled
 
 _GEOMETRY = "geometry"
-_Piece = tuple[list[pa.Array], int, bytes]
 
 
 class ArrowPart:
@@ -106,7 +106,7 @@ class ArrowPart:
         run.log.info("%s: %s", self.label, _described(layer, len(self.columns)))
         for note in layer.notes:
             run.log.warning("%s: %s", self.label, note)
-        reached = run.checkpoint if staging.adopted and context.alone else {}
+        self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
         names = [*self._sent, *(self._target.columns if self._target else ())]
         encoder = Encoder(names, columns, _types_of(run, staging))
@@ -117,21 +117,40 @@ class ArrowPart:
             word=layer.row_word,
             first=layer.first,
             encoder=encoder,
-            checkpoint=lambda done, rejected: context.checkpoint(self, row=done, rejected=rejected),
-            done=int(reached.get("row", 0)),
-            rejected=int(reached.get("rejected", 0)),
+            facts=self._facts,
         )
         if load.done:
             run.log.info("going on behind %s %s", layer.row_word, f"{load.done:,}")
-        for piece in beforehand(self._pieces(encoder, load.done)):
-            if isinstance(piece, BadRow):
-                load.reject(piece)
-            else:
-                load.add(*piece)
-            context.reached(self._position(load.done))
+        second = beside(run, staging, self.size)
+        try:
+            self._copy(context, load, beforehand(self._pieces(encoder, load.done)), second)
+        finally:
+            if second is not None:
+                second.close()
         return Filled(load.rejected, load.trouble.last, self._facts())
 
-    def _pieces(self, encoder: Encoder, skip: int) -> Iterator[_Piece | BadRow]:
+    def _copy(
+        self,
+        context: Context,
+        load: ArrowLoad,
+        pieces: Iterator[Encoded | BadRow],
+        second: Beside | None,
+    ) -> None:
+        for piece in pieces:
+            if isinstance(piece, BadRow):
+                load.reject(piece)
+                continue
+            other = next(pieces, None) if second else None
+            if second and isinstance(other, Encoded):
+                load.add_both(piece, other, second)
+            else:
+                load.add(piece)
+            if isinstance(other, BadRow):
+                # Not before the batch that it follows: its checkpoint counts those that are read.
+                load.reject(other)
+            context.reached(self._position(load.done))
+
+    def _pieces(self, encoder: Encoder, skip: int) -> Iterator[Encoded | BadRow]:
         """What is read, converted and encoded, by a thread of its own."""
         done = skip
         for item in self._layer.read(skip):
@@ -144,7 +163,7 @@ class ArrowPart:
                         yield bad
                     elif good.num_rows:
                         arrays = self._arrays(good)
-                        yield arrays, good.num_rows, encoder.encode(arrays)
+                        yield Encoded(arrays, good.num_rows, encoder.encode(arrays))
                 done += item.num_rows
 
     def _good(
@@ -190,7 +209,7 @@ class ArrowPart:
         if self._target is not None:
             facts |= {"srid": self._target.srid, "geometry": self._target.spatial or _GEOMETRY}
             if self._bounds.box:
-                facts["bbox"] = self._bounds.box
+                facts["bbox"] = list(self._bounds.box)
         return facts
 
     def widened(self) -> dict[str, str]:

@@ -6,9 +6,12 @@ others, or that start programs are never registered, and nothing is read over a 
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal
 
+from .beside import block_bytes
 from .completeness import refuse_incomplete
 from .layers import Geometry, Layer
 
@@ -43,18 +47,34 @@ _SETTINGS = {
     "OSM_MAX_TMPFILE_SIZE": "64",
     "OSM_USE_CUSTOM_INDEXING": "NO",
 }
-_BATCH_BYTES = 4 << 20
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
 
+@functools.cache
 def _pyogrio() -> Any:
     """pyogrio with the drivers of `_OFF` missing."""
     os.environ.update(_SETTINGS)
-    import pyogrio  # noqa: PLC0415 - the environment comes first
-    import pyogrio.raw  # noqa: PLC0415
+    with _without("pandas", "geopandas"):
+        import pyogrio  # noqa: PLC0415 - the environment comes first
+        import pyogrio.raw  # noqa: PLC0415
 
     return pyogrio
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Packages that are imported where they are installed, seem not to be.
+
+    pyogrio imports pandas for functions that nothing here calls: twice the time of all else.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) -> list[Layer]:
@@ -121,10 +141,10 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
 
 
 def _batch_size(path: Path, rows: int) -> int:
-    """How many features make a few megabytes."""
+    """How many features make a block."""
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*")
     size = sum(each.stat().st_size for each in files if each.is_file())
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES * rows // max(size, 1)))
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, block_bytes() * rows // max(size, 1)))
 
 
 def _read(

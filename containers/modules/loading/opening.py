@@ -184,15 +184,21 @@ def _called(member: str, layer: str) -> str:
 
 
 def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
-    """By a reader that is imported only now: text files, the most frequent, need none of them."""
-    from . import documents, ogr, parquet, sheets  # noqa: PLC0415
-
+    """By a reader that is imported only now: each costs time, and a task needs one of them."""
     if kind in (SHEETS, ARCHIVE):
+        from . import sheets  # noqa: PLC0415
+
         return sheets.layers(path, name, options)
     if kind == PARQUET:
+        from . import parquet  # noqa: PLC0415
+
         return parquet.layers(path, name)
     if kind == JSON:
+        from . import documents  # noqa: PLC0415
+
         return documents.layers(path, name, options.encoding)
+    from . import ogr  # noqa: PLC0415
+
     return ogr.layers(path, name, kind, list(options.layers) if options.layers else None)
 
 
