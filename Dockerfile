@@ -7,7 +7,7 @@ ARG PSYCOPG=3.2.3
 WORKDIR /opt/locaria
 COPY . .
 # Editable: SQL, Lambda functions and containers are read from the checkout, which stays where it is.
-RUN sh containers/build/install.sh "psycopg[binary]==${PSYCOPG}" -e ./locaria_reporter -e . $(printf -- '-r %s ' containers/*/requirements.txt) \
+RUN sh containers/packing/install.sh "psycopg[binary]==${PSYCOPG}" -e ./locaria_reporter -e . $(printf -- '-r %s ' containers/*/requirements.txt) \
  && rm -rf *.egg-info build */*.egg-info */build \
  && python3 -m compileall -q --invalidation-mode unchecked-hash .
 

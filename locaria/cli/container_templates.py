@@ -94,7 +94,7 @@ ARG BASE=python:3.13.1-slim-bookworm
 
 FROM $${BASE} AS packages
 ARG PSYCOPG=3.2.3
-COPY containers/build /build
+COPY containers/packing /build
 COPY locaria_reporter /build/locaria_reporter
 RUN sh /build/install.sh "psycopg[binary]==$${PSYCOPG}" /build/locaria_reporter
 

@@ -18,7 +18,7 @@ from locaria.local.places import CONTAINERS, ROOT
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 REPORTER = "locaria_reporter"
-BUILD = "build"  # below containers/: what the first stage of every image runs
+PACKING = "packing"  # below containers/: what the first stage of every image runs
 DOCKER_TIME = "--build-arg=SOURCE_DATE_EPOCH="
 BUILDAH_TIME = "--timestamp="
 MIB = 2**20
@@ -43,7 +43,7 @@ def content_tag(
 def sources(container: Container, containers: Path = CONTAINERS) -> list[Path]:
     """The folders (modules: also files, without .py) that an image is made of."""
     shared = [containers / MODULES / name for name in container.modules]
-    return [containers / container.name, containers / BUILD, ROOT / REPORTER, *shared]
+    return [containers / container.name, containers / PACKING, ROOT / REPORTER, *shared]
 
 
 def facts(commands: Commands, container: Container) -> tuple[dict[str, str], int]:
