@@ -170,13 +170,20 @@ def parts_of_layers(
             label,
             context.options,
             name=called,
-            size=max(1, size // len(layers)),
+            size=_share(size, layer, layers),
             fingerprint=fingerprint,
             postgis=context.postgis,
             learned=context.learned.get(called, {}),
         )
         made.append(part)
     return made
+
+
+def _share(size: int, layer: Layer, layers: Sequence[Layer]) -> int:
+    """How many bytes of a file are a layer's: as many as it has rows, as far as these are known."""
+    if any(each.rows is None for each in layers):
+        return max(1, size // len(layers))
+    return max(1, size * (layer.rows or 0) // max(1, sum(each.rows or 0 for each in layers)))
 
 
 def _called(member: str, layer: str) -> str:
