@@ -62,7 +62,7 @@ def is_bytes(kind: pa.DataType) -> bool:
     )
 
 
-def column_for(field: pa.Field) -> Column:
+def column_for(field: pa.Field) -> Column:  # noqa: PLR0911 - a table of cases
     """How a field's values are kept: timestamps in microseconds, nested values as jsonb.
 
     Raises:
