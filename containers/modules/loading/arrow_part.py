@@ -18,6 +18,7 @@ from .layers import BadRow, Layer
 from .names import column_names
 from .options import Options
 from .parts import Context, Filled, NoRows
+from .postgis import knows_srid
 
 _GEOMETRY = "geometry"
 
@@ -52,6 +53,7 @@ class ArrowPart:
         self._layer, self._options = layer, options
         self._bounds = Bounds()
         self._load: ArrowLoad | None = None
+        self._notes: list[str] = []
         self._postgis = postgis
         geometry = layer.geometry
         self._fields = [f for f in layer.schema if geometry is None or f.name != geometry.column]
@@ -100,7 +102,8 @@ class ArrowPart:
         """Load all rows into the staging table."""
         run, layer = context.run, self._layer
         run.log.info("%s: %s", self.label, _described(layer, len(self.columns)))
-        for note in layer.notes:
+        self._notes = [*layer.notes, *self._srid_notes(run)]
+        for note in self._notes:
             run.log.warning("%s: %s", self.label, note)
         self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
@@ -124,6 +127,12 @@ class ArrowPart:
             if second is not None:
                 second.close()
         return Filled(load.rejected, load.trouble.last, self._facts())
+
+    def _srid_notes(self, run: Run) -> list[str]:
+        srid = self._target.srid if self._target and self.spatial else 0
+        if not srid or knows_srid(run.connection(), self._postgis or "", srid):
+            return []
+        return [f"PostGIS does not know SRID {srid} (spatial_ref_sys), and can't reproject from it"]
 
     def _copy(
         self,
@@ -203,7 +212,7 @@ class ArrowPart:
         return min(self.size, layer.position()) if layer.position else 0
 
     def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"notes": list(self._layer.notes)} if self._layer.notes else {}
+        facts: dict[str, Any] = {"notes": self._notes} if self._notes else {}
         if self._target is not None:
             facts |= {"srid": self._target.srid, "geometry": self._target.spatial or _GEOMETRY}
             if self._bounds.box:

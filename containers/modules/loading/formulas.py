@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,9 +20,10 @@ _CHUNK = 1 << 20
 _LONGEST_CELL = 64 << 10
 # So many cells fit into memory, and so many times those that hold something.
 _MOST_CELLS, _SPREAD = 10_000_000, 50
-_FILLED = re.compile(rb'<(?:\w+:)?c\b[^>/]*?\br="([A-Z]+)[0-9]+"[^>/]*>')
-_ROW = re.compile(rb'<(?:\w+:)?c\b[^>/]*?\br="[A-Z]+([0-9]+)"[^>/]*>')
-_FAR_ROW = re.compile(rb'\br="[A-Z]+([0-9]{6,})"')
+# Its column; in rows of six digits its name.
+_ANY_CELL = re.compile(rb'<c r="([A-Z]+(?:[0-9]{6,})?)')
+_FILLED = re.compile(rb'<(?:\w+:)?c\b[^>/]*?\br="([A-Z]+)([0-9]+)"[^>/]*>')
+_MOST_PLACES = 100_000
 _REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CELL = re.compile(rb"<c\b([^>]*[^/>])>(.*?)</c>", re.DOTALL)
 _NAME = re.compile(rb'\br="([A-Z]+[0-9]+)"')
@@ -83,10 +85,9 @@ def find_reach(path: Path, sheet: str, where: str) -> Oddities:
             part = _part_of(archive, sheet)
             if part is None:
                 return found
-            _reach(archive, part, found, where, exact=False)
-            if found.sparse:
+            if not _reach_about(archive, part, found, where) or found.sparse:
                 found = Oddities()
-                _reach(archive, part, found, where, exact=True)
+                _reach(archive, part, found)
     except (KeyError, ElementTree.ParseError):
         return Oddities()
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
@@ -95,26 +96,53 @@ def find_reach(path: Path, sheet: str, where: str) -> Oddities:
     return found
 
 
-def _reach(
-    archive: zipfile.ZipFile, part: str, found: Oddities, where: str, *, exact: bool
-) -> None:
-    """Numbers of less than six digits are all taken for 99,999, where it need not be exact."""
+def _reach_about(archive: zipfile.ZipFile, part: str, found: Oddities, where: str) -> bool:
+    """A quick look, which finds no less than there is; False where the cells are unusual to it."""
+    places: set[bytes] = set()
+    found.rows = 99_999
+    for number, data in enumerate(_pieces(archive, part, b"<")):
+        if not number and b"<!DOCTYPE" in data:
+            raise Fatal(f"{where}: a sheet has no DTD: it is not read", kind="data")
+        names = _ANY_CELL.findall(data)
+        if data.count(b"<c ") != len(names) or b":c " in data:
+            return False
+        found.cells += len(names)
+        places.update(names)
+        if len(places) > _MOST_PLACES:
+            places = _count(places, found)
+    _count(places, found)
+    return True
+
+
+def _count(places: set[bytes], found: Oddities) -> set[bytes]:
+    """How far columns ("AB") and cells in far rows ("AB100000") reach."""
+    for place in places:
+        letters = place.rstrip(b"0123456789")
+        found.columns = max(found.columns, _number(letters))
+        found.rows = max(found.rows, int(place[len(letters) :] or 0))
+    return set()
+
+
+def _reach(archive: zipfile.ZipFile, part: str, found: Oddities) -> None:
     columns: set[bytes] = set()
+    for data in _pieces(archive, part, b"<"):
+        names = _FILLED.findall(data)
+        found.cells += len(names)
+        columns.update(column for column, _ in names)
+        found.rows = max(found.rows, max((int(row) for _, row in names), default=0))
+    found.columns = max(map(_number, columns), default=0)
+
+
+def _pieces(archive: zipfile.ZipFile, part: str, end: bytes) -> Iterator[bytes]:
+    """The text of a part, in pieces that begin at `end` or before it; none is cut in two."""
     rest = b""
     with archive.open(part) as file:
         while chunk := file.read(_CHUNK):
             data = rest + chunk
-            if b"<!DOCTYPE" in data:
-                raise Fatal(f"{where}: a sheet has no DTD: it is not read", kind="data")
-            end = data.rfind(b"<") if b"<" in data else 0
-            names = _FILLED.findall(data, 0, end)
-            found.cells += len(names)
-            columns.update(names)
-            far = _ROW.findall(data, 0, end) if exact else _FAR_ROW.findall(data, 0, end)
-            found.rows = max(found.rows, max(map(int, set(far)), default=0))
-            rest = data[end:][-_LONGEST_CELL:]
-    found.rows = found.rows or (0 if exact or not found.cells else 99_999)
-    found.columns = max(map(_number, columns), default=0)
+            cut = data.rfind(end)
+            yield data[: max(cut, 0)]
+            rest = data[max(cut, 0) :][-_LONGEST_CELL:]
+    yield rest
 
 
 def _number(letters: bytes) -> int:

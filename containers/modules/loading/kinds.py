@@ -38,6 +38,7 @@ def codes_of(wkb: pa.Array) -> tuple[Codes, Codes]:
     if data is None or not len(there):
         return there, np.zeros(0, np.int64)
     octets = np.frombuffer(data, np.uint8)
+    there = there[octets[offsets[there]] <= 1]
     starts = offsets[there]
     little = octets[starts] == 1
     codes = np.zeros(len(there), np.int64)
