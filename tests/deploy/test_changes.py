@@ -88,11 +88,6 @@ def test_a_container_that_is_taken_out_goes_and_its_files_say_why_they_wait(
     assert set(config["parameter"]) == {"default", "file_loader"}
     assert "Nothing to change." in deployed(ready)
 
-    offer("file_loader", "place_finder")
-    deployed(ready)
-    [status] = ask(db, "select why from locaria.status")
-    assert "not deployed" not in status["why"]
-
 
 def test_one_container_alone_is_deployed_to_an_empty_account(ready: Account, db: Database) -> None:
     deployed(ready, "--container", "file_loader")
