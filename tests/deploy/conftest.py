@@ -12,6 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 import requests
 from click.testing import CliRunner, Result
@@ -84,7 +86,9 @@ class Wire:
         return [call for call in self.calls if not call[1].startswith(QUESTIONS)]
 
     def session(self, *words: Any, **given: Any) -> Any:
-        made = _Session(*words, **given)
+        core = botocore.session.get_session()
+        core.register_component("data_loader", MODELS)
+        made = _Session(*words, botocore_session=core, **given)
         made.events.register("before-call", self._before)
         made.events.register("after-call", self._after)
         return made
@@ -110,6 +114,8 @@ class Wire:
 
 
 _Session = boto3.Session
+# The models of AWS's services are large: they are read once for all tests.
+MODELS = botocore.loaders.create_loader()
 
 
 @dataclass

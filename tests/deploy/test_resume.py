@@ -68,7 +68,7 @@ def test_a_deployment_that_dies_again_and_again_ends_as_one_that_did_not(
     deaths = 0
     while deaths < steps:
         mortal.wire.calls.clear()
-        mortal.wire.die_after = deaths + 1
+        mortal.wire.die_after = 1 + 2 * deaths
         try:
             done = mortal.deploy()
         except Killed:
