@@ -34,6 +34,21 @@ class Reports:
         self._tracked = False
         self.id = claimed.run_id
 
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._account.stop == "closed"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run has ended or shall end: cancelled, lease lost, given back."""
+        return self._account.stop is not None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
+
     def stage(
         self,
         name: str,
