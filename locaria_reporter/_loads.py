@@ -79,6 +79,8 @@ class Loads(Reports):
         load_run: bool = False,
         keep_previous: bool = False,
         labels: Mapping[str, Any] | None = None,
+        source: str | None = None,
+        own_checkpoint: bool = False,
     ) -> Staging:
         """A table to fill in many short transactions, published by `run.finish(swap=…)`.
 
@@ -92,6 +94,10 @@ class Loads(Reports):
             keep_previous: keep what is replaced or merged away, so that locaria.undo() can bring
                 it back.
             labels: kept with the published table (data_set, category, tags).
+            source: what the rows come from, for instance a checksum of the file: an attempt goes on
+                only with a table that was filled from the same.
+            own_checkpoint: keep the checkpoints given to write() and copy() with this table, as its
+                `.checkpoint`, and not with the run: for runs that fill several.
 
         Returns:
             the staging table; `.adopted` when it holds an earlier attempt's rows, which are those
@@ -103,14 +109,19 @@ class Loads(Reports):
         options |= {"load_run": True} if load_run else {}
         options |= {"keep_previous": True} if keep_previous else {}
         options |= {"labels": self._task.masker.value(labels)} if labels else {}
+        options |= {"source": source} if source else {}
+        options |= {"own_checkpoint": True} if own_checkpoint else {}
         made = self._channel.create_staging(self.id, table, wanted, mode, options)
-        if made.adopted:
+        if own_checkpoint:
+            # The run's checkpoint says nothing of these rows.
+            self._inherited = False
+        elif made.adopted:
             # Said again under this run's name, or one more failure would forget it.
             self._heed(self._channel.save_checkpoint(self.id, made.checkpoint))
             self._checkpoint = made.checkpoint
         elif self._inherited:
             self._start_over()
-        staging = Staging(self, made, wanted)
+        staging = Staging(self, made, wanted, own_checkpoint=own_checkpoint)
         self._stagings.append(staging)
         return staging
 
@@ -129,9 +140,13 @@ class Loads(Reports):
         """A database connection for the loader's own statements (autocommit), for this run."""
         self._account.check()
         if self._connection is None or self._connection.closed:
-            self._connection = self._channel.connect(self.id, self._lease)
+            self._connection = self.connect()
             self._account.interrupt = self._account.interrupt or self._interrupt
         return self._connection
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """One more connection, for statements beside others; close it. No cancel interrupts it."""
+        return self._channel.connect(self.id, self._lease)
 
     def _copy_block(self, block: Block, checkpoint: Json | None) -> int:
         self._account.check()
@@ -141,13 +156,14 @@ class Loads(Reports):
         # A block without a checkpoint unsets the last one: going on from there would double rows.
         kept = None if checkpoint is None else self._kept(checkpoint)
         rows, cancelled = self._channel.copy_block(self.id, block, kept)
-        self._checkpoint, self._inherited = checkpoint or {}, False
+        if not block.own:
+            self._checkpoint, self._inherited = checkpoint or {}, False
         self._heed(cancelled)
         return rows
 
-    def _count_copied(self, rows: int) -> None:
+    def _count_copied(self) -> None:
         if not self._tracked:
-            self._account.progress.done = rows
+            self._account.progress.done = sum(staging.rows for staging in self._stagings)
             self._account.progress.unit = self._account.progress.unit or "rows"
 
     def _heed(self, cancelled: bool) -> None:

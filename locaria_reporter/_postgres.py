@@ -152,8 +152,12 @@ class PostgresChannel:
             rows = copy_into(connection, statement, block)
             # Last in the transaction: the row lock of the run is held only until the commit.
             answer = connection.execute(
-                "select locaria.checkpoint_run(%s, %s::jsonb) as state",
-                [run, None if checkpoint is None else as_jsonb(checkpoint)],
+                "select locaria.checkpoint_run(%s, %s::jsonb, %s::text) as state",
+                [
+                    run,
+                    None if checkpoint is None else as_jsonb(checkpoint),
+                    block.staging if block.own else None,
+                ],
             ).fetchone()
             return rows, bool(answer and answer["state"] == "cancel")
 

@@ -102,7 +102,7 @@ class _Remote(Account):
 def _fetch(options: argparse.Namespace) -> int:
     account = _Remote()
     target = Path(options.output)
-    got = fetch(options.url, target, account, {}, options.allow_private)
+    got = fetch(options.url, target, account, {}, allow_private=options.allow_private)
     if got != target:
         # A file: URL is not copied by the library; a script wants it where it said.
         shutil.copyfile(got, target)

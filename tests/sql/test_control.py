@@ -141,6 +141,38 @@ def test_pause_lets_go_on_what_runs(scene: Scenario) -> None:
             scene.control(function, "nobody")
 
 
+def test_a_retired_container_starts_nothing_and_says_so_until_it_is_registered_again(
+    scene: Scenario,
+) -> None:
+    run = scene.running()
+    (row,) = scene.owner.execute("select * from locaria.retire_container('file_loader')").fetchall()
+    assert row["paused"]
+    waiting = scene.insert_file()
+    assert scene.claim(run["task_id"]) == []
+    scene.finish(run["run_id"])
+    (status,) = scene.owner.execute(
+        "select why from locaria.status where file_id = %s", [waiting]
+    ).fetchall()
+    assert status["why"] == (
+        "waiting: container file_loader is not deployed any more; deploy it again, "
+        f"or cancel(array[{waiting}])"
+    )
+    (answer,) = scene.app.execute('select locaria.api(\'{"method": "get_containers"}\')').fetchall()
+    assert "file_loader" not in [each["name"] for each in answer["api"]]
+    with refused("LC009", "not deployed any more"):
+        scene.control("resume", "file_loader")
+    with refused("LC004", "nobody"):
+        scene.owner.execute("select locaria.retire_container('nobody')")
+    scene.owner.execute("select locaria.register_container('file_loader', '{}')")
+    assert len(scene.claim(run["task_id"])) == 1
+    scene.control("pause", "file_loader")
+    scene.owner.execute("select locaria.register_container('file_loader', '{}')")
+    (row,) = scene.owner.execute(
+        "select paused, retired from locaria.containers where name = 'file_loader'"
+    )
+    assert (row["paused"], row["retired"]) == (True, None), "a pause of an operator's is left alone"
+
+
 def test_registering_a_container_again_changes_what_the_entry_names(scene: Scenario) -> None:
     register = "select (locaria.register_container('file_loader', %s)).*"
     scene.set_limits(max_tasks=9, max_attempts=8)

@@ -87,6 +87,7 @@ REPORTING = {
     "publish_staging",
     "check_download",
     "find_published",
+    "find_earlier_run",
     "publish_load",
     "finish_run",
     "finish_runs",
