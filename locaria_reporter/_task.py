@@ -6,19 +6,14 @@ import atexit
 import logging
 import os
 import platform
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
-from pathlib import Path
 
 import psycopg
 
-from ._account import Account
-from ._channel import Channel, ClaimedRun, Ending, Json, TaskStart
+from ._channel import ClaimedRun, Ending, TaskStart
 from ._errors import (
     EXIT_DONE,
     EXIT_TERMINATED,
@@ -32,11 +27,9 @@ from ._errors import (
 )
 from ._forks import watch
 from ._heartbeat import Heart
-from ._logging import Logs
-from ._masking import Masker
 from ._outcome import concerns_the_file, describe, exit_is_no_success, failure_of, is_termination
+from ._process import Process
 from ._run import Run
-from ._signals import Signals
 
 _LOG = logging.getLogger("locaria_reporter")
 _NOT_FINISHED = (
@@ -45,7 +38,7 @@ _NOT_FINISHED = (
 _REPORTING = (Outcome, ReporterError, psycopg.Error)
 
 
-class Task:
+class Task(Process):
     """Owns the channel, the heart, the signals and the log handler of one process.
 
     Args:
@@ -55,33 +48,6 @@ class Task:
         keep_going: a failed file does not end the task (claims(), not claim()).
         info: what is known of the surroundings (task ARN, …).
     """
-
-    def __init__(
-        self,
-        channel: Channel,
-        container: str,
-        masker: Masker,
-        *,
-        keep_going: bool,
-        info: Json | None = None,
-    ) -> None:
-        self.channel = channel
-        self.container = container
-        self.masker = masker
-        self.exit_code = EXIT_DONE
-        self._keep_going = keep_going
-        self._info = info or {}
-        self._signals = Signals()
-        self._logs = Logs(masker)
-        self._heart: Heart | None = None
-        self._start: TaskStart | None = None
-        self._temporary: dict[int, Path] = {}
-        self._open: dict[int, Run] = {}
-        self._deferred: dict[int, Run] = {}
-        self._began: list[Account] = []
-        self._closed = False
-        self.batch = 1
-        self.claimed_any = False
 
     def start(self) -> TaskStart:
         """Register with the database and begin to listen for signals."""
@@ -105,12 +71,6 @@ class Task:
             self._heart.start()
         return self._start
 
-    @property
-    def task_id(self) -> int:
-        """The task's id."""
-        assert self._start is not None, "start() comes first"
-        return self._start.task_id
-
     def claim(self, count: int) -> list[Run]:
         """Up to `count` files, whose leases are kept from now on."""
         # A signal between the claim's commit and the registration would leave files behind.
@@ -125,60 +85,10 @@ class Task:
             self._heart.watch(run._account)
         return run
 
-    def supervise(self, account: Account, interrupt: Callable[[], None], grace: float) -> None:
-        """The work is done by another process: nothing is given back while it may be alive.
-
-        Args:
-            account: of the run.
-            interrupt: called when the run shall end.
-            grace: seconds between asking that process to end and killing it.
-        """
-        account.shielded = True
-        account.interrupt = interrupt
-        if self._heart is not None:
-            self._heart.exit_grace = grace + 10.0
-
-    def linger(self, seconds: float) -> None:
-        """On SIGTERM the process has this long to come to its end."""
-        if self._heart is not None:
-            self._heart.exit_grace = seconds
-
-    def shield(self) -> AbstractContextManager[None]:
-        """A signal within the block is raised at its end."""
-        return self._signals.shield()
-
-    @property
-    def signalled(self) -> bool:
-        """Whether the process has been told to end."""
-        return self._signals.received is not None
-
-    def wake(self) -> None:
-        """Have the heart write what changed, if its last write is long enough ago."""
-        if self._heart is not None:
-            self._heart.wake()
-
-    def began(self, account: Account) -> None:
-        """The run's block was entered: its log messages begin."""
-        self._began.append(account)
-        self._logs.handler.account = account
-
-    def forget(self, account: Account, run_id: int) -> None:
-        """The run has ended."""
-        if account in self._began:
-            self._began.remove(account)
-            self._logs.handler.account = self._began[-1] if self._began else None
-        self._open.pop(run_id, None)
-        if self._heart is not None and run_id not in self._deferred:
-            self._heart.forget(account)
-        directory = self._temporary.pop(run_id, None)
-        if directory is not None:
-            shutil.rmtree(directory, ignore_errors=True)
-
-    def temporary(self, run_id: int) -> Path:
-        """The run's directory for files."""
-        if run_id not in self._temporary:
-            self._temporary[run_id] = Path(tempfile.mkdtemp(prefix=f"locaria-{run_id}-"))
-        return self._temporary[run_id]
+    def leave_to_parent(self) -> None:
+        """In a forked child: the task, its runs and connections are the parent's alone."""
+        super().leave_to_parent()
+        atexit.unregister(self.close)
 
     # How runs end
 
@@ -233,15 +143,6 @@ class Task:
             run._close()
             if not self._keep_going and not run.nested:
                 self.close()
-
-    def leave_to_parent(self) -> None:
-        """In a forked child: the task, its runs and connections are the parent's alone."""
-        self._closed = True
-        atexit.unregister(self.close)
-        self._signals.restore()
-        self._logs.handler.account = None
-        for run in self._open.values():
-            run._account.stop = "forked"
 
     def drop(self, run: Run) -> None:
         """A run that was cancelled, or lost, before its turn in the batch came."""

@@ -17,10 +17,7 @@ declare
   v_file record;
 begin
   perform set_config('locaria.reason', coalesce(p_reason, 'run again by ' || locaria.actor()), true);
-  if exists (select from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)) then
-    raise exception using errcode = 'LC008', message = format('there is no file %s',
-      (select string_agg(w.id::text, ', ' order by w.id) from unnest(p_files) as w (id) where not exists (select from locaria.files f where f.id = w.id)));
-  end if;
+  perform locaria.require_files(p_files);
   -- One statement for all, so that all of them are one dispatch.
   return query
   with wanted as (

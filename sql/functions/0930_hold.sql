@@ -5,6 +5,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+  select locaria.require_files(p_files);
   with changed as (
     update locaria.files set run_after = 'infinity', last_update = locaria.clock()
     where id = any (p_files) and claimed_by is null and finished is null returning *
@@ -13,7 +14,7 @@ as $$
   )
   select * from changed
 $$;
-comment on function locaria.hold(bigint[]) is 'Keeps waiting files from being run until release. Returns the held ones. Example: select id from locaria.hold(array[17]).';
+comment on function locaria.hold(bigint[]) is 'Keeps waiting files from being run until release. Returns the held ones. Example: select id from locaria.hold(array[17]). Error: LC008.';
 
 create or replace function locaria.hold(p_file bigint)
 returns setof locaria.files

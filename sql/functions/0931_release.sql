@@ -5,6 +5,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+  select locaria.require_files(p_files);
   with changed as (
     update locaria.files set run_after = locaria.clock(), last_update = locaria.clock()
     where id = any (p_files) and claimed_by is null and finished is null and run_after = 'infinity' returning *
@@ -13,7 +14,7 @@ as $$
   )
   select * from changed
 $$;
-comment on function locaria.release(bigint[]) is 'Lets held files run. Returns them. Example: select id from locaria.release(array[17]).';
+comment on function locaria.release(bigint[]) is 'Lets held files run. Returns them. Example: select id from locaria.release(array[17]). Error: LC008.';
 
 create or replace function locaria.release(p_file bigint)
 returns setof locaria.files

@@ -13,6 +13,7 @@ begin
   if p_priority is null or p_priority not between -32768 and 32767 then
     raise exception using errcode = 'LC007', message = format('set_priority: %s is not between -32768 and 32767', coalesce(p_priority::text, 'null'));
   end if;
+  perform locaria.require_files(p_files);
   return query
   with changed as (
     update locaria.files set priority = p_priority, last_update = locaria.clock()
@@ -24,7 +25,7 @@ begin
   select * from changed;
 end
 $$;
-comment on function locaria.set_priority(bigint[], integer) is 'Moves waiting files forward (higher) or back (lower). Returns them. Example: select id, priority from locaria.set_priority(array[17, 18], 10). Error: LC007.';
+comment on function locaria.set_priority(bigint[], integer) is 'Moves waiting files forward (higher) or back (lower). Returns them. Example: select id, priority from locaria.set_priority(array[17, 18], 10). Errors: LC007, LC008.';
 
 create or replace function locaria.set_priority(
   p_file bigint,

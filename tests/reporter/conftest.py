@@ -16,6 +16,7 @@ from locaria_reporter import PostgresChannel
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINER = "file_loader"
+COLUMNS = {"id": "bigint", "name": "text"}
 
 
 class Site:

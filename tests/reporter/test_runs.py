@@ -13,7 +13,7 @@ import pytest
 import locaria_reporter as lr
 from locaria_reporter import RecordingChannel, claim, claims
 
-COLUMNS = {"id": "bigint", "name": "text"}
+from .conftest import COLUMNS
 
 
 def names(channel: RecordingChannel) -> list[str]:

@@ -111,6 +111,9 @@ def test_one_file_needs_no_array(scene: Scenario) -> None:
     for call in ("hold(%s)", "release(%s)", "hold(%s)", "run_now(%s)", "set_priority(%s, -5)"):
         rows = scene.operator.execute(f"select id from locaria.{call}", [file]).fetchall()
         assert rows == [{"id": file}], call
+    for call in ("hold(4711)", "release(4711)", "run_now(4711)", "set_priority(4711, 1)"):
+        with refused("LC008", "there is no file 4711"):
+            scene.operator.execute(f"select locaria.{call}")
     with refused("LC007", "32767"):
         scene.operator.execute("select locaria.set_priority(%s, 32768)", [file])
 

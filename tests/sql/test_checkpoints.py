@@ -1,0 +1,69 @@
+"""From where the next attempt goes on."""
+
+from tests.sql.scenario import Scenario, refused
+
+
+def test_a_checkpoint_is_handed_to_the_next_attempt(scene: Scenario) -> None:
+    run = scene.running()
+    assert scene.call("checkpoint_run", run["run_id"], '{"line": 500}') == "running"
+    scene.fail(run["run_id"])
+    scene.at(minutes=10)
+    again = scene.claim_one()
+    assert (again["attempt"], again["checkpoint"], again["previous_run"]) == (
+        2,
+        {"line": 500},
+        run["run_id"],
+    )
+
+
+def test_a_checkpoint_outlives_an_attempt_that_ended_before_its_own_first(scene: Scenario) -> None:
+    """Else the third attempt would load again what the first has committed."""
+    scene.set_limits(max_attempts=9)
+    run = scene.running()
+    scene.call("checkpoint_run", run["run_id"], '{"line": 500}')
+    scene.fail(run["run_id"])
+    scene.at(minutes=10)
+    scene.fail(scene.claim_one()["run_id"])
+    scene.at(minutes=20)
+    assert scene.claim_one()["checkpoint"] == {"line": 500}
+
+
+def test_a_checkpoint_outlives_a_release(scene: Scenario) -> None:
+    run = scene.running()
+    scene.call("checkpoint_run", run["run_id"], '{"line": 500}')
+    scene.call("release_run", run["run_id"], "Spot")
+    scene.at(minutes=10)
+    again = scene.claim_one()
+    assert (again["attempt"], again["checkpoint"]) == (1, {"line": 500})
+
+
+def test_a_file_that_is_run_again_by_hand_begins_anew(scene: Scenario) -> None:
+    run = scene.running()
+    scene.call("checkpoint_run", run["run_id"], '{"line": 500}')
+    scene.fail(run["run_id"], "data")
+    scene.control("retry", run["file_id"])
+    again = scene.claim_one()
+    assert (again["attempt"], again["checkpoint"], again["previous_run"]) == (1, None, None)
+
+
+def test_a_checkpoint_of_a_zombie_takes_its_rows_along(scene: Scenario) -> None:
+    """The fence is a lock: a transaction that holds a checkpoint can't be overtaken, and a late one can't commit."""
+    scene.root.execute(
+        "create table public.site (line int); grant insert on public.site to locaria_loader"
+    )
+    scene.at(seconds=0)
+    run = scene.running()
+    zombie = scene.session("loader", autocommit=False)
+    zombie.execute("insert into public.site values (1)")
+    scene.call("checkpoint_run", run["run_id"], "{}", connection=zombie)
+    scene.at(minutes=10)
+    scene.tick()
+    assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSING", "its transaction holds the file"
+    zombie.commit()
+    scene.tick(minutes=20)
+    assert scene.run(run["run_id"])["checkpoint"] == {}
+    zombie.execute("insert into public.site values (2)")
+    with refused("LC001"):
+        scene.call("checkpoint_run", run["run_id"], "{}", connection=zombie)
+    zombie.rollback()
+    assert scene.root.execute("select line from public.site").fetchall() == [{"line": 1}]
