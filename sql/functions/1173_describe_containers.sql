@@ -9,6 +9,8 @@ as $$
     'name', c.name,
     'type', c.type,
     'paused', c.paused,
+    'paused_by', p.by_user,
+    'paused_why', p.reason,
     'max_tasks', c.max_tasks,
     'living', t.living,
     'idle', t.idle,
@@ -27,6 +29,9 @@ as $$
     select coalesce(sum(o.asked) filter (where o.status = 'invoked'), 0) as asked, min(o.next_try) as next_try, max(o.error) as error
     from locaria.dispatches o where o.container = c.name and o.ended is null
   ) as d on true
+  left join lateral (
+    select k.by_user, k.reason from locaria.container_changes k where c.paused and k.container = c.name and k.what = 'paused' order by k.id desc limit 1
+  ) as p on true
   left join (
     select r.container, count(*) as running from locaria.files f join locaria.runs r on r.id = f.claimed_by where f.claimed_by is not null group by r.container
   ) as w on w.container = c.name

@@ -316,6 +316,11 @@ def test_the_overview_shows_containers_throughput_and_health(place: Place, page:
     page.says(".readout", "waiting")
     page.click(".numbers-table summary")
     assert page.all(".numbers-table caption")
+    place.db.execute("select locaria.pause('spare', 'the disk is <full>')")
+    try:
+        page.says(".overview", "paused by locaria: the disk is <full>")
+    finally:
+        place.db.execute("select locaria.resume('spare')")
     held = page.text(".tiles [data-phase=held] strong")
     hold(place)
     page.until(lambda: page.text(".tiles [data-phase=held] strong") != held, "one more is held")

@@ -155,6 +155,7 @@ function showCards(cards, known, descriptions) {
 function card(name) {
   const type = h("span", { class: "kind" });
   const paused = h("span", { class: "badge", "data-phase": "held" }, "paused");
+  const pausedBy = h("bdi", { class: "hint" });
   const description = h("bdi", { class: "hint" });
   const error = h("bdi", { class: "card-error" });
   const facts = new Map(["waiting", "running", "tasks alive", "idle"].map((label) => [label, h("dd", {})]));
@@ -162,6 +163,7 @@ function card(name) {
     "li",
     { class: "card" },
     h("p", { class: "card-head" }, h("a", { href: filesHash({ container: name }) }, said(name)), type, paused),
+    pausedBy,
     description,
     h(
       "dl",
@@ -174,6 +176,8 @@ function card(name) {
   item.show = (container) => {
     setText(type, container.type);
     setAttribute(paused, "hidden", !container.paused);
+    const why = container.paused_why ? `: ${container.paused_why}` : "";
+    setText(pausedBy, container.paused_by ? visible(`paused by ${container.paused_by}${why}`, 300) : "");
     setText(description, visible(container.description ?? "", 300));
     setText(error, visible(container.error ?? "", 300));
     const alive = `${number(container.living)} of ${number(container.max_tasks)}`;
