@@ -47,6 +47,8 @@ _SETTINGS = {
     "OSM_MAX_TMPFILE_SIZE": "64",
     "OSM_USE_CUSTOM_INDEXING": "NO",
 }
+# A driver that counts no features.
+_UNCOUNTED = "OSM"
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
@@ -120,14 +122,14 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
             warnings.simplefilter("ignore")
             # Counting reads all of a file that has no count; and it is the only call that tells
             # of an error in the middle: an Arrow stream just ends there.
-            info = pyogrio.read_info(path, layer=layer, force_feature_count=True)
+            info = pyogrio.read_info(path, layer=layer, force_feature_count=driver != _UNCOUNTED)
             if info["driver"] != driver:
                 raise Fatal(f"{name} is no {driver} but {info['driver']}", kind="data")
             with pyogrio.raw.open_arrow(path, layer=layer, batch_size=1) as (meta, stream):
                 schema = pa.RecordBatchReader.from_stream(stream).schema
+            rows = _count(path, layer) if driver == _UNCOUNTED else int(info["features"])
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise unreadable(f"{name}, layer {layer!r}", error) from None
-    rows = int(info["features"])
     geometry = None
     if meta["geometry_type"] is not None:
         column = meta["geometry_name"] or "wkb_geometry"
@@ -138,6 +140,16 @@ def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
         return _read(path, name, layer, skip=skip, batch=batch, rows=rows)
 
     return Layer(layer, schema, read, rows, geometry, row_word="feature")
+
+
+def _count(path: Path, layer: str) -> int:
+    """How many features a layer has, where GDAL does not say.
+
+    By SQL, which counts within GDAL: pyogrio would keep each feature that it counts in memory.
+    """
+    statement = f'select count(*) from "{layer}"'
+    found = _pyogrio().raw.read(path, sql=statement, sql_dialect="OGRSQL", read_geometry=False)
+    return int(found[3][0][0])
 
 
 def _batch_size(path: Path, rows: int) -> int:

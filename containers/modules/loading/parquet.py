@@ -16,6 +16,8 @@ from .layers import Geometry, Layer
 
 _BATCH_BYTES = 4 << 20
 _MOST_ROWS = 65_536
+# Read by and by: else all of the file, as it is stored, would stay in memory.
+_STREAMED = {"pre_buffer": False, "buffer_size": 1 << 20}
 # GeoParquet: longitude and latitude on WGS 84 where nothing is said.
 _DEFAULT_CRS = "OGC:CRS84"
 
@@ -45,7 +47,7 @@ def layers(path: Path, name: str) -> list[Layer]:
 def _read(path: Path, name: str, skip: int, batch: int) -> Iterator[pa.RecordBatch]:
     done = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, **_STREAMED) as file:
             groups: list[int] = []
             for number in range(file.num_row_groups):
                 rows = file.metadata.row_group(number).num_rows
