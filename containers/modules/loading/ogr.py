@@ -25,6 +25,7 @@ from .kinds import UNKNOWN, Kinds, column_kind
 from .layers import Geometry, Layer
 from .scan import Scan
 
+_GEOJSON = ("GeoJSON", "GeoJSONSeq")
 # Their texts may be in any encoding; the others are UTF-8, as GDAL sees to.
 _ANY_ENCODING = ("ESRI Shapefile", "MapInfo File")
 # A driver that counts no features.
@@ -179,14 +180,16 @@ class _SpatialLayer:
         if first is not None:
             kinds.add(first.column(column))
         seen = kinds.kind()
-        if seen != UNKNOWN and (kinds.curved or column_kind(seen)[1] != column_kind(kind)[1]):
+        other = kinds.curved or column_kind(seen)[1] != column_kind(kind)[1]
+        # Of GeoJSON, one feature with Z makes it say Z.
+        if (seen != UNKNOWN and other) or (kind.endswith("Z") and self._driver in _GEOJSON):
             kind = UNKNOWN
         return Geometry(column, kind, self._crs(meta["crs"]))
 
     def _crs(self, found: str | None) -> str | None:
         if self._driver == "GML":
             return found or gml.srs_name(self._path)
-        if self._driver in ("GeoJSON", "GeoJSONSeq"):
+        if self._driver in _GEOJSON:
             # RFC 7946: longitude, latitude on WGS 84, and a height perhaps.
             found = "EPSG:4326" if found == "EPSG:4979" else found
             return crs_member(self._path) if found in (None, "EPSG:4326") else found
