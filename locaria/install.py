@@ -56,15 +56,27 @@ def read_dockers(path: Path = DOCKERS_JSON) -> dict[str, dict[str, Any]]:
         ValueError: the file is not a JSON object of objects; the message says where.
     """
     try:
-        dockers = json.loads(path.read_text(encoding="utf-8"))
+        dockers = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"{path}: {error.args[0]} stands there twice") from error
     if not isinstance(dockers, dict):
         raise ValueError(f"{path}: must be an object of containers by name")
     for name, entry in dockers.items():
         if not isinstance(entry, dict):
             raise ValueError(f"{path}: {name}: must be an object")
     return dockers
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of which no key stands twice: the first would be lost without a word."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise KeyError(key)
+        found[key] = value
+    return found
 
 
 def register_containers(

@@ -34,6 +34,21 @@ class Reports:
         self._tracked = False
         self.id = claimed.run_id
 
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._account.stop == "closed"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run has ended or shall end: cancelled, lease lost, given back."""
+        return self._account.stop is not None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
+
     def stage(
         self,
         name: str,
@@ -54,7 +69,10 @@ class Reports:
         self._tracked = False
 
     def plan(self, **weights: float) -> None:
-        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`."""
+        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`.
+
+        Said again, it changes the weights of stages that have not begun.
+        """
         self._account.progress.plan(weights)
 
     def track(
@@ -97,6 +115,15 @@ class Reports:
         if total is None:
             self._account.progress.unit = "%"
         self.progress(round((100 if total is None else total) * percent / 100), total or 100)
+
+    def measure(self, fraction: Callable[[], float]) -> None:
+        """Have the reporting thread ask how far the stage is, while a library is at work for long.
+
+        Args:
+            fraction: from 0 to 1; called from that thread, so quick and without side effects.
+        """
+        self._account.check()
+        self._account.progress.measure = fraction
 
     def check(self) -> None:
         """Raise Cancelled or LeaseLost if that has been ordered; long computations call it."""

@@ -36,6 +36,8 @@ begin
   update locaria.containers c
   set description = coalesce(p_container ->> 'description', c.description),
     type = coalesce(p_container ->> 'type', c.type),
+    paused = c.paused and c.retired is null,
+    retired = null,
     port = coalesce((p_container ->> 'port')::integer, c.port),
     autostart = coalesce((p_container ->> 'autostart')::boolean, c.autostart),
     parameters = coalesce(p_container -> 'parameters', c.parameters),
@@ -65,4 +67,4 @@ begin
   return v_row;
 end
 $$;
-comment on function locaria.register_container(text, jsonb) is 'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry does not name stay as they are. "scripts", {name: SQL}, are all that it ships.';
+comment on function locaria.register_container(text, jsonb) is 'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry does not name stay as they are. One that was retired goes on. "scripts", {name: SQL}, are all that it ships.';

@@ -30,6 +30,7 @@ TELLING = {
     "list_run_backends",
     "timeline",
     "explain",
+    "check_attributes",
     "get_log_position",
     "read_log",
     "get_ingest_state",
