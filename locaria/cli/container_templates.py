@@ -235,7 +235,7 @@ and an entry in $dockers
 
 Next:
   python -m pytest $folder
-  locaria down; locaria up --detach    # registers it; from now on it can be started
+  $begin
   locaria psql                         # and there:
     insert into locaria.files (container, attributes) values ('$name', '$attributes');
 From here to a finished loader: docs/writing_a_loader.md

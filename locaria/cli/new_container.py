@@ -49,7 +49,7 @@ _LIMITS = {
     "--containers",
     type=click.Path(file_okay=False, path_type=Path),
     default=CONTAINERS,
-    help="The folder with dockers.json; by default that of this checkout.",
+    help="The folder with dockers.json, or an empty one; by default that of this checkout.",
 )
 @json_option
 def new_container(  # noqa: PLR0917 - the options of a command
@@ -72,7 +72,7 @@ def new_container(  # noqa: PLR0917 - the options of a command
             ExitCode.USAGE,
         )
     dockers_json = containers / "dockers.json"
-    dockers = _read(dockers_json)
+    dockers = {} if _is_fresh(containers) else _read(dockers_json)
     _check_name(name, containers, dockers)
     description = description or f"What {name} does, in one line: for whoever chooses a container"
     entry = _entry(name, "shell" if shell else kind, description, dockers)
@@ -89,6 +89,13 @@ def new_container(  # noqa: PLR0917 - the options of a command
         )
     else:
         click.echo(_next_steps(name, kind, containers, entry), nl=False)
+
+
+def _is_fresh(containers: Path) -> bool:
+    """Whether the folder is to be begun: it is empty, or its parent is there."""
+    if containers.is_dir():
+        return not any(containers.iterdir())
+    return containers.parent.is_dir()
 
 
 def _read(dockers_json: Path) -> dict[str, Any]:
@@ -182,7 +189,7 @@ def _write(folder: Path, name: str, description: str, entry: dict[str, Any]) -> 
 
 def _add_entry(dockers_json: Path, name: str, entry: dict[str, Any]) -> None:
     """Add the entry at the end; every other line of the file stays as it is."""
-    text = dockers_json.read_text(encoding="utf-8").rstrip()
+    text = dockers_json.read_text(encoding="utf-8").rstrip() if dockers_json.exists() else "{}"
     before = text[: text.rindex("}")].rstrip()
     added = json.dumps({name: entry}, indent=2, ensure_ascii=False)
     inner = added[1:-1].strip("\n")
@@ -205,4 +212,7 @@ def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -
         if loads
         else f"the listener: on port {entry['port']} it knows one command, greet",
         attributes=json.dumps(wanted),
+        begin="locaria down; locaria up --detach    # registers it; from now on it can be started"
+        if containers.resolve() == CONTAINERS
+        else f"locaria agent --containers {containers}    # registers it, and starts its tasks",
     )

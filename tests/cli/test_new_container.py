@@ -122,6 +122,24 @@ def test_bad_and_taken_names_are_refused_and_nothing_is_written(
     assert before == (sorted(containers.rglob("*")), (containers / "dockers.json").read_text())
 
 
+def test_a_folder_is_begun_and_one_of_something_else_is_not(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thing").write_text("")
+    for folder, code in (("mine", 0), ("other", 2), ("no/such", 2)):
+        where = tmp_path / folder
+        done = CliRunner().invoke(main, ["new-container", "maps", "--containers", str(where)])
+        assert done.exit_code == code, done.output
+        assert (f"locaria agent --containers {where}" in done.output) == (code == 0)
+    assert list(json.loads((tmp_path / "mine" / "dockers.json").read_text())) == ["maps"]
+    assert not (tmp_path / "no").exists()
+    again = CliRunner().invoke(
+        main, ["new-container", "maps", "--containers", str(tmp_path / "mine")]
+    )
+    assert "already" in again.output
+    listens = ["new-container", "x_y", "--shell", "--type", "listener"]
+    assert "a listener in shell is not made" in CliRunner().invoke(main, listens).output
+
+
 def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
         superuser.execute(f"grant usage, create on schema public to {OWNER}")
@@ -139,8 +157,6 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     environment = Command(db.dsn, tmp_path).environment
     environment["PATH"] = f"{tools}:{environment['PATH']}"
     environment["DSN"] = environment.pop("LOCARIA_DSN")
-    (tmp_path / "containers").mkdir()
-    (tmp_path / "containers" / "dockers.json").write_text("{}\n")
     (tmp_path / "exported").write_text("")
     said = ""
     for language, text in BLOCK.findall(TUTORIAL):
@@ -149,7 +165,8 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
             continue
         dockers = tmp_path / "containers" / "dockers.json"
         # A reader may wait for the task to leave.
-        dockers.write_text(dockers.read_text().replace(IDLE, '"idle_timeout": "0 seconds"'))
+        if dockers.exists():
+            dockers.write_text(dockers.read_text().replace(IDLE, '"idle_timeout": "0 seconds"'))
         # A reader's shell remembers what was exported.
         lines = f". ./exported\n{text}\nexport -p >exported"
         program = ["bash", "-euo", "pipefail", "-c", lines]
