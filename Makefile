@@ -63,9 +63,8 @@ base-image: ## where no registry can be reached: a base by debootstrap and build
 images: setup ## build every image (BASE=, PLATFORM=linux/amd64,linux/arm64, IMAGES_OPTIONS=)
 	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(PLATFORM:%=--platform=%) $(IMAGES_OPTIONS)
 
-test-images: setup ## build the loader's image and load a file with it (BASE= as above)
-	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(IMAGES_OPTIONS) file_loader
-	LOCARIA_TEST_IMAGES=1 $(BIN)/pytest -q tests/deploy/test_images.py
+test-images: images ## build all images, and use each: load, download, listen; Docker and a registry where there are any
+	LOCARIA_TEST_IMAGES=1 $(BIN)/pytest -q -rs tests/deploy/test_images.py tests/deploy/test_docker.py tests/deploy/test_push.py
 
 clean: ## stop the local runtime, remove .venv and the local database
 	@if [ -x $(BIN)/locaria ]; then $(BIN)/locaria down; fi

@@ -122,7 +122,8 @@ class Account:
         with self._lock:
             words = list(self.executing)
             more = f" and {len(words) - 1} more" if len(words) > 1 else ""
-            state = (self._endpoint, self._masker.text(words[0] + more) if words else None)
+            endpoint = None if self._endpoint is None else self._masker.text(self._endpoint)
+            state = (endpoint, self._masker.text(words[0] + more) if words else None)
             if state != self._listening_written:
                 self._listening_at = time.monotonic()
                 if channel.report_listening(self.run_id, *state):

@@ -68,7 +68,10 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class StagingTable:
-    """A staging table: its quoted, qualified name and what it holds from an earlier attempt."""
+    """A staging table: its quoted, qualified name and what it holds from an earlier attempt.
+
+    `checkpoint` is the table's own where it was asked for so, else the earlier run's.
+    """
 
     name: str
     adopted: bool = False
@@ -80,7 +83,8 @@ class StagingTable:
 class Block:
     """Rows for one short transaction: Python rows, or bytes that COPY understands.
 
-    `options` is the text in the parentheses of COPY … WITH (…).
+    `options` is the text in the parentheses of COPY … WITH (…). `own`: its checkpoint is kept with
+    the table and says nothing of the run.
     """
 
     staging: str
@@ -88,6 +92,7 @@ class Block:
     rows: Sequence[Sequence[Any]] | None = None
     data: bytes | None = None
     options: str | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

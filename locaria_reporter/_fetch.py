@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import ipaddress
 import os
@@ -21,7 +22,9 @@ _CHUNK = 1 << 18
 _TIMEOUT = 30.0
 _REDIRECTS = 5
 _LONGEST_NAME = 80
-_ATTEMPTS = 5
+_ATTEMPTS = 5  # in a row that brought nothing
+_LONGEST_WAIT = 60.0
+_A_DAY = 86_400.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -30,7 +33,9 @@ def fetch(
     target: Path,
     account: Account,
     headers: Mapping[str, str],
+    *,
     allow_private: bool | None,
+    resume: bool = False,
 ) -> Path:
     """Download `url` to `target` (a file, or a directory in which the URL names the file)."""
     account.check()
@@ -43,9 +48,12 @@ def fetch(
         allow_private = os.environ.get("LOCARIA_FETCH_PRIVATE") == "1"
     if target.is_dir():
         target = target / _file_name(parts.path)
-    download = _Download(url, dict(headers), account, allow_private)
-    with target.open("wb") as file:
+    mark = target.with_name(f"{target.name}.mark") if resume else None
+    download = _Download(url, dict(headers), account, allow_private, mark)
+    with target.open("ab" if resume else "wb") as file:
         download.into(file)
+    if mark is not None:
+        mark.unlink(missing_ok=True)
     return target
 
 
@@ -63,32 +71,62 @@ def _local(parts: SplitResult) -> Path:
 
 
 class _PassingError(Exception):
-    """The server or the line failed; another attempt may succeed."""
+    """The server or the line failed; another attempt may succeed, after `wait` seconds."""
+
+    def __init__(self, words: str, wait: float = 0.0) -> None:
+        super().__init__(words)
+        self.wait = wait
 
 
 class _Download:
+    """A download over several connections, if need be.
+
+    Args:
+        mark: a file that keeps what tells this version of the document from another one, so that
+            a later process can go on; None: nobody will.
+    """
+
     def __init__(
-        self, url: str, headers: dict[str, str], account: Account, allow_private: bool
+        self,
+        url: str,
+        headers: dict[str, str],
+        account: Account,
+        allow_private: bool,
+        mark: Path | None,
     ) -> None:
         self._url = url
         self._headers = headers
         self._account = account
         self._allow_private = allow_private
+        self._mark = mark
         self._validator: str | None = None
+        if mark is not None and mark.is_file():
+            self._validator = mark.read_text(encoding="utf-8") or None
 
     def into(self, file: IO[bytes]) -> None:
-        """All of it, over several connections if need be."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        """All of it, behind what the file has already."""
+        failures = 0
+        while True:
+            before = file.tell()
             try:
                 self._transfer(file)
                 return
             except http.client.InvalidURL as error:
                 raise Fatal(f"cannot fetch {self._url!r}: {error}", kind="data") from error
             except (_PassingError, OSError, http.client.HTTPException) as error:
-                self._account.check()
-                if attempt == _ATTEMPTS:
-                    raise Retry(f"could not fetch {self._url}: {error}") from error
-                time.sleep(0.2 * 2**attempt)
+                failures = 1 if file.tell() > before else failures + 1
+                wait = error.wait if isinstance(error, _PassingError) else 0.0
+                if failures >= _ATTEMPTS or wait > _LONGEST_WAIT:
+                    words = f"could not fetch {self._url}: {error}"
+                    raise Retry(words, in_=wait or None) from error
+                self._sleep(max(wait, 0.2 * 2**failures))
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._account.check()
+            time.sleep(min(left, 0.5))
+        self._account.check()
 
     def _transfer(self, file: IO[bytes]) -> None:
         position = file.tell()
@@ -97,23 +135,41 @@ class _Download:
             headers |= {"Range": f"bytes={position}-", "If-Range": self._validator}
         connection, answer = self._open(headers)
         try:
-            if answer.status != http.client.PARTIAL_CONTENT:
+            given = answer.headers.get("Content-Range", "").removeprefix("bytes ")
+            if answer.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+                self._validator = None
+                if position and given == f"*/{position}":
+                    return  # All of it had come.
+                raise _PassingError("the file changed while it was fetched")
+            resumed = answer.status == http.client.PARTIAL_CONTENT
+            if not resumed or (given and not given.startswith(f"{position}-")):
                 position = 0
                 file.seek(0)
                 file.truncate()
-            self._validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-            expected = answer.length
-            progress = self._account.progress
-            progress.bytes_total = None if expected is None else position + expected
-            progress.bytes_done = position
-            while chunk := answer.read(_CHUNK):
-                self._account.check()
-                file.write(chunk)
-                progress.bytes_done = file.tell()
-            if progress.bytes_total is not None and file.tell() < progress.bytes_total:
-                raise _PassingError(f"the connection ended at byte {file.tell()}")
+            if position == 0 and resumed:
+                self._validator = None
+                raise _PassingError(f"the server sent {given} of the file, which nobody asked for")
+            self._remember(answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
+            self._receive(answer, file, position)
         finally:
             connection.close()
+
+    def _remember(self, tag: str | None, modified: str | None) -> None:
+        # A weak tag says "much the same": not enough to join two halves (RFC 9110, 13.1.5).
+        self._validator = modified if tag is None or tag.startswith("W/") else tag
+        if self._mark is not None:
+            self._mark.write_text(self._validator or "", encoding="utf-8")
+
+    def _receive(self, answer: http.client.HTTPResponse, file: IO[bytes], position: int) -> None:
+        progress = self._account.progress
+        progress.bytes_total = None if answer.length is None else position + answer.length
+        progress.bytes_done = position
+        while chunk := answer.read(_CHUNK):
+            self._account.check()
+            file.write(chunk)
+            progress.bytes_done = file.tell()
+        if progress.bytes_total is not None and file.tell() < progress.bytes_total:
+            raise _PassingError(f"the connection ended at byte {file.tell()}")
 
     def _open(
         self, headers: dict[str, str]
@@ -142,13 +198,24 @@ class _Download:
 
 
 def _judge(answer: http.client.HTTPResponse, url: str) -> None:
-    if answer.status in (200, 206):
+    if answer.status in (200, 206, http.client.REQUESTED_RANGE_NOT_SATISFIABLE):
         return
+    words = f"the server answered {answer.status} {answer.reason}"
     if answer.status in (408, 425, 429) or answer.status >= 500:
-        raise _PassingError(f"the server answered {answer.status} {answer.reason}")
-    if answer.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise _PassingError("the file changed while it was fetched")
-    raise Fatal(f"{url}: the server answered {answer.status} {answer.reason}", kind="data")
+        raise _PassingError(words, _seconds(answer.headers.get("Retry-After")))
+    raise Fatal(f"{url}: {words}", kind="data")
+
+
+def _seconds(retry_after: str | None) -> float:
+    """How long a server asks to be left alone: a number of seconds, or a date."""
+    given = (retry_after or "").strip()
+    if given.isdecimal():
+        return min(float(given), _A_DAY)
+    try:
+        wait = email.utils.parsedate_to_datetime(given).timestamp() - time.time()
+        return min(max(0.0, wait), _A_DAY)
+    except ValueError:
+        return 0.0
 
 
 def _check_address(host: str, address: str, allow_private: bool) -> None:

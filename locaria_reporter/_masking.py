@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+import numbers
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -10,6 +13,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 MASK = "****"
 _SHORTEST_SECRET = 4
+_SHORTEST_LINE = 8
 
 _SECRET_NAME = re.compile(
     r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY)", re.IGNORECASE
@@ -58,9 +62,9 @@ def secrets_of_environment(environment: Mapping[str, str]) -> set[str]:
 
 
 class Link(str):
-    """A text in a run's result that is shown although it looks like a secret: a presigned link.
+    """A text in a result, or a checkpoint, that is kept although it looks like a secret.
 
-    Whoever may read the result may use it; give it a short life.
+    A presigned link, for instance: whoever may read the run may use it; give it a short life.
     """
 
     __slots__ = ()
@@ -87,13 +91,24 @@ class Masker:
         self.add(more)
 
     def add(self, values: Iterable[str]) -> None:
-        """Mask these, too, from now on."""
-        self._known |= set(values)
+        """Mask these, too, from now on; of one with many lines (a key) each line as well."""
+        more = {line for value in values for line in (value, *_lines(value))} - self._known
+        if not more and self._values is not None:
+            return
+        self._known |= more
         forms = {
             form
             for value in self._known
             if len(value) >= _SHORTEST_SECRET
-            for form in (value, quote(value), quote(value, safe=""), quote_plus(value))
+            for form in (
+                value,
+                quote(value),
+                quote(value, safe=""),
+                quote_plus(value),
+                json.dumps(value)[1:-1],
+                json.dumps(value, ensure_ascii=False)[1:-1],
+                repr(value)[1:-1],
+            )
         }
         # Longest first: a secret may contain another one.
         ordered = sorted(forms, key=len, reverse=True)
@@ -110,13 +125,30 @@ class Masker:
         return text.encode("utf-8", "replace").decode("utf-8")
 
     def value(self, value: Any) -> Any:
-        """The same through strings, mappings and lists; other things stay as they are."""
-        if isinstance(value, Link):
-            return str(value)
-        if isinstance(value, str):
-            return self.text(value)
+        """Any value as JSON has it, without secrets: what JSON doesn't know becomes text.
+
+        NaN and the infinities, which JSON has no word for, become null.
+        """
+        if value is None or isinstance(value, bool | numbers.Real):
+            return _number(value)
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.value(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple | set | frozenset):
             return [self.value(item) for item in value]
+        if isinstance(value, bytes | bytearray):
+            value = value.decode("utf-8", "replace")
+        return str(value) if isinstance(value, Link) else self.text(str(value))
+
+
+def _number(value: Any) -> Any:
+    """A number as JSON has it; also those of other libraries."""
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None
+
+
+def _lines(value: str) -> list[str]:
+    lines = value.splitlines()
+    return [each for each in lines if len(each) >= _SHORTEST_LINE] if len(lines) > 1 else []

@@ -34,6 +34,21 @@ class Reports:
         self._tracked = False
         self.id = claimed.run_id
 
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._account.stop == "closed"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run has ended or shall end: cancelled, lease lost, given back."""
+        return self._account.stop is not None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
+
     def stage(
         self,
         name: str,
@@ -54,7 +69,10 @@ class Reports:
         self._tracked = False
 
     def plan(self, **weights: float) -> None:
-        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`."""
+        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`.
+
+        Said again, it changes the weights of stages that have not begun.
+        """
         self._account.progress.plan(weights)
 
     def track(
@@ -98,6 +116,15 @@ class Reports:
             self._account.progress.unit = "%"
         self.progress(round((100 if total is None else total) * percent / 100), total or 100)
 
+    def measure(self, fraction: Callable[[], float]) -> None:
+        """Have the reporting thread ask how far the stage is, while a library is at work for long.
+
+        Args:
+            fraction: from 0 to 1; called from that thread, so quick and without side effects.
+        """
+        self._account.check()
+        self._account.progress.measure = fraction
+
     def check(self) -> None:
         """Raise Cancelled or LeaseLost if that has been ordered; long computations call it."""
         self._account.check()
@@ -124,6 +151,7 @@ class Reports:
         *,
         headers: Mapping[str, str] | None = None,
         allow_private: bool | None = None,
+        resume: bool = False,
     ) -> Path:
         """Download to a file, with progress in bytes; goes on where a connection broke.
 
@@ -134,13 +162,22 @@ class Reports:
             allow_private: allow loopback and private addresses, for URLs from people you trust.
                 By default the environment's LOCARIA_FETCH_PRIVATE=1 decides. Link-local ones are
                 always refused: a task's own credentials are served there.
+            resume: keep what had come to `path` when the download fails, or the process dies, and
+                go on behind it next time, if the server says that the file is still the same.
 
         Raises:
             Fatal: the address is refused, or the server says that there is no such thing.
-            Retry: the server failed, again and again.
+            Retry: the server failed, again and again, or wants to be left alone for a while.
         """
         target = Path(path) if path is not None else None
-        return fetch(url, target or self.temporary, self._account, headers or {}, allow_private)
+        return fetch(
+            url,
+            target or self.temporary,
+            self._account,
+            headers or {},
+            allow_private=allow_private,
+            resume=resume,
+        )
 
     @property
     def temporary(self) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._channel import Block, Json, StagingTable
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from ._loads import Loads
 
 Columns = Mapping[str, str] | Sequence[tuple[str, str]] | Sequence[Mapping[str, str]]
 
@@ -44,10 +44,20 @@ class Staging:
         name: quoted and qualified, for the loader's own SQL.
         columns: the names, in order.
         adopted: True when it holds the rows of an earlier attempt, up to `run.checkpoint`.
+        checkpoint: where its rows end, when it was made with own_checkpoint; {} at first.
     """
 
-    def __init__(self, run: Run, table: StagingTable, columns: Sequence[Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        run: Loads,
+        table: StagingTable,
+        columns: Sequence[Mapping[str, str]],
+        *,
+        own_checkpoint: bool = False,
+    ) -> None:
         self._run = run
+        self._own = own_checkpoint
+        self.checkpoint: Json = table.checkpoint if own_checkpoint else {}
         self.name = table.name
         self.columns = tuple(column["name"] for column in columns)
         self.adopted = table.adopted
@@ -108,15 +118,21 @@ class Staging:
         Returns:
             the number of rows copied.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"staging.write() takes bytes, as COPY reads them, not {type(data).__name__}: "
+                "encode text; rows go to staging.copy(), one by one"
+            )
         self.flush()
         names = self.columns if columns is None else tuple(columns)
-        block = Block(self.name, names, data=data, options=options)
+        block = Block(self.name, names, data=data, options=options, own=self._own)
         return self._send(block, None if checkpoint is None else dict(checkpoint))
 
     def count(self, rows: int) -> None:
         """Count rows that the loader has copied into it on a connection of its own."""
         self._run._channel.count_copied(self.name, rows)
-        self._add(rows)
+        self._sent += rows
+        self._run._count_copied()
 
     def flush(self) -> None:
         """Send the rows that wait in memory."""
@@ -124,17 +140,16 @@ class Staging:
             return
         rows, self._buffer = self._buffer, []
         checkpoint, self._checkpoint = self._checkpoint, None
-        self._send(Block(self.name, self.columns, rows=rows), checkpoint)
+        self._send(Block(self.name, self.columns, rows=rows, own=self._own), checkpoint)
         self._since = time.monotonic()
 
     def _send(self, block: Block, checkpoint: Json | None) -> int:
         copied = self._run._copy_block(block, checkpoint)
-        self._add(copied)
+        if self._own:
+            self.checkpoint = checkpoint or {}
+        self._sent += copied
+        self._run._count_copied()
         return copied
-
-    def _add(self, rows: int) -> None:
-        self._sent += rows
-        self._run._count_copied(self._sent)
 
     def __enter__(self) -> Staging:
         return self

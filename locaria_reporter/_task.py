@@ -32,7 +32,7 @@ from ._errors import (
 from ._heartbeat import Heart
 from ._logging import Logs
 from ._masking import Masker
-from ._outcome import describe, exit_is_no_success, failure_of, is_termination
+from ._outcome import concerns_the_file, describe, exit_is_no_success, failure_of, is_termination
 from ._run import Run
 from ._signals import Signals
 
@@ -215,7 +215,7 @@ class Task:
             if run.nested and not isinstance(error, Terminated | Unavailable):
                 self.exit_code = EXIT_DONE
                 return True
-            if self._keep_going and _concerns_the_file(error):
+            if self._keep_going and concerns_the_file(error):
                 self.exit_code = EXIT_DONE
                 return True
             if error is not in_flight:
@@ -274,7 +274,8 @@ class Task:
             for step in (run._send_rejects, lambda: account.flush(self.channel, final=True)):
                 self._try(step)
             if is_termination(error):
-                self._try(lambda: self.channel.release_run(run.id, describe(error)))
+                words = self.masker.text(describe(error))
+                self._try(lambda: self.channel.release_run(run.id, words))
             else:
                 failure = failure_of(error, self.masker)
                 self._try(lambda: self.channel.fail_run(run.id, failure))
@@ -315,10 +316,3 @@ def _finish_quietly(run: Run) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 - handed on: it is the run's outcome
         return error
     return None
-
-
-def _concerns_the_file(error: BaseException) -> bool:
-    """Whether the next file may be taken after this error."""
-    if isinstance(error, Outcome):
-        return not isinstance(error, LeaseLost | Terminated | Unavailable)
-    return isinstance(error, Exception)

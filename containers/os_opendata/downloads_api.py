@@ -1,8 +1,8 @@
 """The OS Downloads API: which version of a product there is, and where its archive lies.
 
 GET {api}/products/{product} tells the version, GET {api}/products/{product}/downloads?area=&format=
-lists the archives with `md5`, `size`, `fileName` and a `url` that redirects to the file. OpenData
-needs no key. Described at https://docs.os.uk/os-apis/accessing-os-apis/os-downloads-api.
+lists the archives with `fileName`, a `url` that redirects to the file and, mostly, `md5` and
+`size`. OpenData needs no key. Described at https://docs.os.uk/os-apis/accessing-os-apis/os-downloads-api.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +30,22 @@ class Archive:
 
     Attributes:
         version: like '2024-04'.
-        md5: in lower-case hex, as the API says.
-        size: bytes, as the API says.
+        md5: in lower-case hex, as the API says; None when it does not.
+        size: bytes, likewise.
     """
 
     product: str
     version: str
     file_name: str
     url: str
-    md5: str
-    size: int
+    md5: str | None
+    size: int | None
+
+    @property
+    def stored_as(self) -> str:
+        """A file's name that no other archive has."""
+        parts = (self.product, self.version, self.md5 or self.size or "", self.file_name)
+        return re.sub(r"[^A-Za-z0-9.-]", "_", "-".join(map(str, parts)))[-200:]
 
 
 class DownloadsApi:
@@ -75,27 +82,34 @@ class DownloadsApi:
             raise Fatal(f"{product} has several downloads in {format_}: {names}", kind="data")
         return found[0]
 
-    def fetch(self, archive: Archive) -> Path:
-        """Download an archive, going on where the line broke, and check it.
+    def fetch(self, archive: Archive, target: Path) -> None:
+        """Download an archive behind what the target has of it, and check it.
 
         Raises:
-            Retry: what came is not what the API announced.
+            Retry: what came is not what the API announced; nothing of it stays.
         """
-        target = self._run.temporary / "archive.zip"
-        self._run.fetch(archive.url, target, headers=self._own_headers(archive.url))
+        if archive.md5 and target.is_file() and self._problem(archive, target) is None:
+            self._run.log.info("%s is here from an earlier attempt", archive.file_name)
+            return
+        self._run.fetch(archive.url, target, headers=self._own_headers(archive.url), resume=True)
+        problem = self._problem(archive, target)
+        if problem is not None:
+            target.unlink()
+            raise Retry(problem)
+
+    def _problem(self, archive: Archive, target: Path) -> str | None:
         size = target.stat().st_size
-        if size != archive.size:
-            raise Retry(
-                f"{archive.file_name} has {size:,} bytes, the API announced {archive.size:,}"
-            )
+        if archive.size not in (None, size):
+            announced = f"the API announced {archive.size:,}"
+            return f"{archive.file_name} has {size:,} bytes, {announced}"
         digest = hashlib.md5(usedforsecurity=False)
         with target.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 self._run.check()
-        if digest.hexdigest() != archive.md5:
-            raise Retry(f"{archive.file_name} does not have the MD5 that the API announced")
-        return target
+        if archive.md5 not in (None, digest.hexdigest()):
+            return f"{archive.file_name} does not have the MD5 that the API announced"
+        return None
 
     def _own_headers(self, url: str) -> dict[str, str]:
         return self._headers if urlsplit(url)[:2] == urlsplit(self._url)[:2] else {}
@@ -121,14 +135,16 @@ def _matches(listed: Any, format_: str, area: str) -> bool:
 
 
 def _archive(product: str, about: Any, listed: Mapping[str, Any]) -> Archive:
+    if urlsplit(str(listed.get("url"))).scheme not in ("http", "https"):
+        raise Retry(f"the OS Downloads API names no http(s) address for {product}")
     try:
         return Archive(
             product,
             str(about["version"]),
             str(listed["fileName"]),
             str(listed["url"]),
-            str(listed["md5"]).lower(),
-            int(listed["size"]),
+            str(listed["md5"]).lower() if listed.get("md5") else None,
+            int(listed["size"]) if listed.get("size") else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Retry(f"the OS Downloads API's answer about {product} lacks {error}") from None

@@ -91,29 +91,33 @@ DOCKERFILE = """\
 # Build from the root of the repository: docker build -f containers/$name/Dockerfile .
 # For a reproducible image, give the base with its digest: --build-arg BASE=python:…@sha256:…
 ARG BASE=python:3.13.1-slim-bookworm
-FROM $${BASE}
 
+FROM $${BASE} AS packages
 ARG PSYCOPG=3.2.3
-ARG VERSION=0.1.0
-ARG REVISION=unknown
-LABEL org.opencontainers.image.title="locaria $name" \\
-      org.opencontainers.image.description="$description" \\
-      org.opencontainers.image.version="$${VERSION}" \\
-      org.opencontainers.image.revision="$${REVISION}"
-
+COPY containers/packing /build
 COPY locaria_reporter /build/locaria_reporter
-RUN pip install --no-cache-dir "psycopg[binary]==$${PSYCOPG}" /build/locaria_reporter \\
- && rm -r /build \\
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin loader
+RUN sh /build/install.sh "psycopg[binary]==$${PSYCOPG}" /build/locaria_reporter
+
+FROM $${BASE}
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin loader
+COPY --from=packages /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:$$PATH \\
+    PYTHONUNBUFFERED=1 \\
+    PYTHONDONTWRITEBYTECODE=1
 
 WORKDIR /app
 COPY containers/$name/$name.py ./
-RUN python -m compileall -q .
-
-ENV PYTHONUNBUFFERED=1
+RUN python -m compileall -q --invalidation-mode unchecked-hash .
+$health
 USER 10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["python", "$name.py"]
+"""
+
+HEALTH = """\
+ENV LOCARIA_PORT=$port
+EXPOSE $port
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["healthcheck"]
 """
 
 NEXT_STEPS = """\

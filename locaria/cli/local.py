@@ -21,7 +21,7 @@ def read_local_status() -> dict[str, Any]:
     """What `locaria status --json` says; empty when there is no local runtime to ask."""
     if not state_dir().exists() or find_spec("locaria.local.runtime") is None:
         return {}
-    from locaria.local.runtime import read_status  # noqa: PLC0415 - slow to import, seldom needed
+    from locaria.local.status import read_status  # noqa: PLC0415 - slow to import, seldom needed
 
     status: dict[str, Any] = read_status(state_dir())
     return status

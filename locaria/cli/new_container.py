@@ -68,7 +68,7 @@ def new_container(
     _check_name(name, containers, dockers)
     description = description or f"What {name} does, in one line: for whoever chooses a container"
     entry = _entry(name, kind, description, dockers)
-    files = _write(containers / name, name, kind, description)
+    files = _write(containers / name, name, description, entry)
     _add_entry(dockers_json, name, entry)
     if as_json:
         print_json(
@@ -138,20 +138,23 @@ def _entry(name: str, kind: str, description: str, dockers: dict[str, Any]) -> d
     return entry
 
 
-def _write(folder: Path, name: str, kind: str, description: str) -> list[Path]:
-    loader = kind == "loader"
+def _write(folder: Path, name: str, description: str, entry: dict[str, Any]) -> list[Path]:
+    loader = entry["type"] == "loader"
+    health = "" if loader else Template(templates.HEALTH).substitute(port=entry["port"])
     texts = {
         f"{name}.py": templates.LOADER if loader else templates.LISTENER,
         f"test_{name}.py": templates.LOADER_TEST if loader else templates.LISTENER_TEST,
         "Dockerfile": templates.DOCKERFILE,
     }
-    # It stands in a docstring and in a label.
+    # It stands in a docstring.
     plain = description.replace("\\", "/").replace('"', "'").replace("\n", " ").rstrip(".")
     folder.mkdir(parents=True)
     written = []
     for file, text in texts.items():
         path = folder / file
-        filled = Template(text).substitute(name=name, description=plain.replace("$", ""))
+        filled = Template(text).substitute(
+            name=name, description=plain.replace("$", ""), health=health
+        )
         path.write_text(filled, encoding="utf-8")
         written.append(path)
     return written

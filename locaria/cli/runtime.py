@@ -52,9 +52,10 @@ def up(detach: bool, dsn: str | None, http_port: int, state_dir: Path) -> None:
     LOCARIA_UP_DSN=postgresql://postgres@host/db locaria up
     """
     from locaria.local import daemon, runtime  # noqa: PLC0415 - slow to import, for this alone
+    from locaria.local import status as status_of  # noqa: PLC0415 - as above
 
     state_dir = state_dir.absolute()
-    status = runtime.read_status(state_dir)
+    status = status_of.read_status(state_dir)
     if status["pid"] is not None:
         _fail(
             f"Locaria is already running on {state_dir} (process {status['pid']}).\n"
@@ -63,13 +64,13 @@ def up(detach: bool, dsn: str | None, http_port: int, state_dir: Path) -> None:
     if detach:
         _start_in_background(state_dir, dsn, http_port)
         return
-    daemon.log_to(state_dir / runtime.LOG_FILE)
+    daemon.log_to(state_dir / status_of.LOG_FILE)
     try:
         with _console.status("Starting …") as spinner:
 
             def ready(started: runtime.Runtime) -> None:
                 spinner.stop()
-                _show(runtime.read_status(started.state_dir), state_dir)
+                _show(status_of.read_status(started.state_dir), state_dir)
                 _console.print("[dim]Ctrl-C stops everything.[/dim]")
 
             daemon.serve(runtime.Runtime(state_dir, dsn, http_port=http_port), ready)
@@ -86,14 +87,14 @@ def down(state_dir: Path) -> None:
     \b
     locaria down
     """
-    from locaria.local import runtime  # noqa: PLC0415 - as above
+    from locaria.local import status as status_of  # noqa: PLC0415 - as above
 
     state_dir = state_dir.absolute()
-    was = runtime.read_status(state_dir)["state"]
+    was = status_of.read_status(state_dir)["state"]
     with _console.status("Stopping …"):
-        stopped = runtime.shut_down(state_dir)
+        stopped = status_of.shut_down(state_dir)
     if not stopped:
-        _fail(f"It did not stop; see {state_dir / runtime.LOG_FILE}")
+        _fail(f"It did not stop; see {state_dir / status_of.LOG_FILE}")
     _console.print("Nothing was running." if was == "stopped" else "Stopped.")
 
 
@@ -106,9 +107,9 @@ def status(as_json: bool, state_dir: Path) -> None:
     \b
     locaria status --json                       # {"state", "dsn", "http", "ws", "ingest", …}
     """
-    from locaria.local import runtime  # noqa: PLC0415 - as above
+    from locaria.local import status as status_of  # noqa: PLC0415 - as above
 
-    found = runtime.read_status(state_dir.absolute())
+    found = status_of.read_status(state_dir.absolute())
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -118,9 +119,10 @@ def status(as_json: bool, state_dir: Path) -> None:
 
 
 def _start_in_background(state_dir: Path, dsn: str | None, http_port: int) -> None:
-    from locaria.local import daemon, runtime  # noqa: PLC0415 - as above
+    from locaria.local import daemon  # noqa: PLC0415 - as above
+    from locaria.local import status as status_of  # noqa: PLC0415 - as above
 
-    log_path = state_dir / runtime.LOG_FILE
+    log_path = state_dir / status_of.LOG_FILE
     state_dir.mkdir(parents=True, exist_ok=True)
     log_path.touch(mode=0o600)
     before = log_path.stat().st_size
@@ -133,11 +135,11 @@ def _start_in_background(state_dir: Path, dsn: str | None, http_port: int) -> No
             start_new_session=True,
             env=os.environ | ({} if dsn is None else {daemon.DSN_VARIABLE: dsn}),
         )
-        ready = runtime.await_running(state_dir, process.pid, timeout_s=180)
+        ready = status_of.await_running(state_dir, process.pid, timeout_s=180)
     if not ready:
         said = log_path.read_bytes()[before:].decode(errors="replace").strip().splitlines()
         _fail("Locaria did not start:\n  " + "\n  ".join(said[-15:]) + f"\nSee {log_path}")
-    _show(runtime.read_status(state_dir), state_dir)
+    _show(status_of.read_status(state_dir), state_dir)
 
 
 def _show(found: dict[str, Any], state_dir: Path) -> None:

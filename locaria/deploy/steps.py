@@ -39,7 +39,6 @@ def _build(target: Target, container: Container) -> None:
     tag, arguments = target.local_tag(container), []
     if target.options.base:
         arguments.append(f"--build-arg=BASE={target.options.base}")
-    arguments.append(f"--build-arg=REVISION={target.tags[container.name]}")
     target.say(f"building {tag}")
     target.engine.build(container, tag, PLATFORMS[target.settings.architecture], arguments)
     size = None if target.commands.dry_run else target.engine.size(tag)

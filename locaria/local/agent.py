@@ -16,8 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +27,12 @@ import psycopg
 from locaria.deploy.database import SiteDatabase
 from locaria.install import install, register_containers
 from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_launch import Launcher
+from locaria.local.ecs_launch import OBJECT_STORE, OBJECTS_VOLUME, DockerLauncher, Launcher
 from locaria.local.ecs_model import load_task_definitions
 from locaria.local.ecs_watch import EcsWatch
 from locaria.local.lambda_environment import LambdaFunction
 from locaria.local.lambda_queue import DeliveryRules, LambdaQueue, Share
+from locaria.local.living import Inhabitant, Living
 from locaria.local.places import CONTAINERS, LAMBDA
 from locaria.local.private_file import PrivateFile
 from locaria.local.site import CLUSTER, GROUPS, LOADER, SiteError, configure_launch
@@ -41,7 +41,7 @@ from locaria.local.state_lock import hold
 from locaria.local.ticker import Ticker
 
 log = logging.getLogger(__name__)
-_PASSED_ON = ("LOCARIA_OBJECT_STORE", "LOCARIA_FILE_ROOTS", "LOCARIA_FETCH_PRIVATE")
+_PASSED_ON = (OBJECT_STORE, "LOCARIA_FILE_ROOTS", "LOCARIA_FETCH_PRIVATE")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Agent:
         self._options = options or AgentOptions()
         self._kept = PrivateFile(self.state_dir / "secrets.json")
         self._running = ExitStack()
+        self.on_lost: Callable[[str], None] = log.error
 
     @property
     def mark(self) -> str:
@@ -95,10 +96,15 @@ class Agent:
     @property
     def name(self) -> str:
         """How it is called in the database."""
-        return f"{socket.gethostname()}-{self.mark}"
+        return self._who.name
+
+    @property
+    def _who(self) -> Inhabitant:
+        by = "process" if self._options.launcher is None else "docker"
+        return Inhabitant("agent", by if self._options.aws is None else "ecs", self.mark)
 
     def __enter__(self) -> Self:
-        """Start. Raises AlreadyRunningError, SiteError, StandinError; nothing runs then."""
+        """Start. Raises AlreadyRunningError, OccupiedError, SiteError or StandinError."""
         self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = "Give each agent a folder of its own: --state-dir."
         try:
@@ -106,7 +112,10 @@ class Agent:
             for name, value in (("mark", secrets.token_hex(4)), ("access_key", _new_key())):
                 if self._kept.get(name) is None:
                     self._kept.save(**{name: value})
+            living = Living(self._dsn, self._who, self.on_lost)
+            self._running.enter_context(living)
             names, task_dsn = self._prepare()
+            living.tell(self._dsn, names)
             self._start_services(names, task_dsn)
         except BaseException:
             self._running.close()
@@ -200,7 +209,9 @@ class Agent:
         self._running.callback(ticker.stop)
 
     def _task_environment(self, task_dsn: str) -> dict[str, str]:
-        objects = {"LOCARIA_OBJECT_STORE": (self.state_dir.resolve() / "objects").as_uri()}
+        objects = {OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
+        if isinstance(self._options.launcher, DockerLauncher):
+            objects = {OBJECT_STORE: OBJECTS_VOLUME.store}
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         given = dict(self._options.task_environment)
         return objects | passed | given | {"LOCARIA_DSN": task_dsn}

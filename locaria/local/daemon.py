@@ -18,17 +18,21 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from locaria.local.binaries import PostgresNotFoundError
+from locaria.local.living import OccupiedError
 from locaria.local.postgres import PostgresError
-from locaria.local.runtime import LOG_FILE, Runtime
+from locaria.local.runtime import Runtime
 from locaria.local.site import SiteError
 from locaria.local.standin import StandinError
 from locaria.local.state_lock import AlreadyRunningError
+from locaria.local.status import LOG_FILE
 from locaria.local.system_user import SystemUserError
 from locaria.web.sockets import DEFAULT_PORT
 
+log = logging.getLogger(__name__)
 DSN_VARIABLE = "LOCARIA_UP_DSN"
 START_ERRORS = (
     AlreadyRunningError,
+    OccupiedError,
     PostgresError,
     PostgresNotFoundError,
     SiteError,
@@ -49,7 +53,13 @@ def log_to(path: Path) -> None:
 
 
 class Service(Protocol):
-    """Something that runs from `with` to the end of the block."""
+    """Something that runs from `with` to the end of the block.
+
+    Attributes
+        on_lost  is called, with the reason, when it can't go on: it is to be stopped.
+    """
+
+    on_lost: Callable[[str], None]
 
     def __enter__(self) -> Any:
         """Start."""
@@ -67,9 +77,11 @@ S = TypeVar("S", bound=Service)
 def serve(runtime: S, on_ready: Callable[[S], None] | None = None) -> None:
     """Start, call `on_ready`, run until SIGINT or SIGTERM, stop.
 
-    A second signal kills the tasks that take their time to end.
+    A second signal kills the tasks that take their time to end. Raises OccupiedError, once it has
+    stopped, when somebody took its place on the database.
     """
     asked = threading.Event()
+    lost: list[str] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -79,11 +91,20 @@ def serve(runtime: S, on_ready: Callable[[S], None] | None = None) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, ask)
+
+    def lose(reason: str) -> None:
+        log.error("%s", reason)
+        lost.append(reason)
+        asked.set()
+
+    runtime.on_lost = lose
     with runtime:
         if on_ready is not None:
             on_ready(runtime)
         asked.wait()
-        logging.getLogger(__name__).info("stopping")
+        log.info("stopping")
+    if lost:
+        raise OccupiedError(lost[0])
 
 
 def main() -> None:
@@ -94,7 +115,7 @@ def main() -> None:
         port = int(sys.argv[2]) if len(sys.argv) > 2 else DEFAULT_PORT
         serve(Runtime(state_dir, os.environ.pop(DSN_VARIABLE, None), http_port=port))
     except START_ERRORS as error:
-        logging.getLogger(__name__).error("%s", error)
+        log.error("%s", error)
         sys.exit(1)
 
 

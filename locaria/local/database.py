@@ -9,10 +9,25 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 log = logging.getLogger(__name__)
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+# A host or a network that vanished is noticed within half a minute, by us and by the server:
+# what this session locks must not stay locked for the two hours of the system's own keepalive.
+_NOTICE_LOSS = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+_NOTICE_OURS = """
+    select set_config('tcp_keepalives_idle', '10', false),
+           set_config('tcp_keepalives_interval', '5', false),
+           set_config('tcp_keepalives_count', '3', false),
+           set_config('tcp_user_timeout', '25000', false)
+"""
 
 
 class StoppedError(Exception):
@@ -26,11 +41,15 @@ class Database:
         dsn       where to connect.
         name      shown as application_name in pg_stat_activity.
         stopping  set by the owner to end all waiting.
+        session   the whole application_name, where it isn't made of the name.
     """
 
-    def __init__(self, dsn: str, name: str, stopping: threading.Event) -> None:
-        self._dsn = dsn
-        self._name = name
+    def __init__(
+        self, dsn: str, name: str, stopping: threading.Event, *, session: str | None = None
+    ) -> None:
+        self._dsn = make_conninfo(dsn, **(_NOTICE_LOSS | conninfo_to_dict(dsn)))
+        self._name = name or session or ""
+        self._session = session or f"locaria {name}"
         self._stopping = stopping
         self._connection: psycopg.Connection[DictRow] | None = None
 
@@ -44,8 +63,9 @@ class Database:
                     autocommit=True,
                     row_factory=dict_row,
                     connect_timeout=5,
-                    application_name=f"locaria {self._name}",
+                    application_name=self._session,
                 )
+                self._connection.execute(_NOTICE_OURS)
             except psycopg.OperationalError as error:
                 if attempt == 0:
                     log.warning("%s: can't connect, trying on: %s", self._name, error)

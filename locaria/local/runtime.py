@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import signal
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,18 +17,18 @@ from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_model import load_task_definitions
 from locaria.local.lambda_environment import LambdaFunction
 from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
+from locaria.local.living import Inhabitant, Living
 from locaria.local.places import CONTAINERS, DEFAULT_STATE_DIR, LAMBDA
 from locaria.local.postgres import PostgresServer
 from locaria.local.private_file import PrivateFile
 from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
 from locaria.local.state_lock import hold
+from locaria.local.status import STATUS_FILE
 from locaria.local.ticker import Ticker
 from locaria.local.web_process import WebServer
 from locaria.web.sockets import DEFAULT_PORT
 
 log = logging.getLogger(__name__)
-STATUS_FILE = "runtime.json"
-LOG_FILE = "locaria.log"
 # Where containers keep objects, and what they need to reach it; see containers/modules.
 _OBJECT_STORE = "LOCARIA_OBJECT_STORE"
 _ARCHIVE = "LOCARIA_ARCHIVE"
@@ -97,6 +95,7 @@ class Runtime:
         self._listeners: dict[str, str] = {}
         self._site: Site | None = None
         self._ecs: LocalEcs | None = None
+        self.on_lost: Callable[[str], None] = log.error
 
     @property
     def dsn(self) -> str:
@@ -120,7 +119,8 @@ class Runtime:
     def start(self) -> Self:
         """Start all parts, in an order in which each finds what it needs.
 
-        Raises AlreadyRunningError, PostgresError, SiteError or StandinError; nothing runs then.
+        Raises AlreadyRunningError, OccupiedError, PostgresError, SiteError or StandinError; nothing
+        runs then.
         """
         self.state_dir.mkdir(parents=True, exist_ok=True)
         try:
@@ -170,13 +170,22 @@ class Runtime:
         self._running.enter_context(hold(self.state_dir, f"process {pid}", told))
 
     def _prepare(self) -> Site:
+        """The database, once nobody else lives on it: the logins in it become ours."""
         if self.server is not None:
             site = prepare_embedded(self.server, self._kept)
+            living = self._live_on(site.superuser_dsn)
         else:
-            site = prepare_given(self._given_dsn or "", self._kept)
+            given = self._given_dsn or ""
+            living = self._live_on(given)
+            site = prepare_given(given, self._kept)
         names = install_site(site, self._kept, self._dockers_json)
+        living.tell(site.owner_dsn, names)
         log.info("installed, containers: %s", ", ".join(names) or "none")
         return site
+
+    def _live_on(self, dsn: str) -> Living:
+        living = Living(dsn, Inhabitant("up"), self.on_lost)
+        return self._running.enter_context(living)
 
     @property
     def _object_store(self) -> dict[str, str]:
@@ -263,68 +272,3 @@ class Runtime:
         if self.server is None:
             return {"kind": "given"}
         return {"kind": "embedded", "version": self.server.version, "port": self.server.port}
-
-
-EMPTY_STATUS: dict[str, Any] = {
-    "state": "stopped",
-    "pid": None,
-    "dsn": None,
-    "http": None,
-    "ws": None,
-    "ingest": None,
-    "listeners": {},
-    "ecs": None,
-    "postgres": None,
-}
-
-
-def read_status(state_dir: Path) -> dict[str, Any]:
-    """How the runtime is: `state` is starting, running, stopping, stopped or crashed."""
-    said = PrivateFile(state_dir / STATUS_FILE).load()
-    if not said:
-        return dict(EMPTY_STATUS)
-    mark = said.pop("mark", None)
-    if mark is None or processes.start_time(said["pid"]) != mark:
-        return EMPTY_STATUS | {"state": "crashed"}
-    return EMPTY_STATUS | said
-
-
-def shut_down(state_dir: Path, timeout_s: float = 150.0) -> bool:
-    """Stop the runtime on `state_dir` and whatever a crashed one left; False if it lives on.
-
-    150 seconds are more than the longest stopTimeout that ECS allows a container (120).
-    """
-    status = read_status(state_dir)
-    if status["pid"] is not None:
-        os.kill(status["pid"], signal.SIGTERM)
-        if not processes.wait_gone(status["pid"], timeout_s):
-            return False
-    _end_left_tasks(state_dir)
-    if (state_dir / "postgres" / "cluster").exists():
-        PostgresServer(state_dir / "postgres").stop()
-    return True
-
-
-def _end_left_tasks(state_dir: Path) -> None:
-    """End the processes of a crashed runtime's tasks; the next start tells that they stopped."""
-    for path in (state_dir / "ecs" / "tasks").glob("*.json"):
-        task = PrivateFile(path).load()
-        pid, mark = task["pid"], task["process_mark"]
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if pid is None or mark is None or processes.start_time(pid) != mark:
-                break
-            os.killpg(pid, number)
-            processes.wait_gone(pid, timeout_s=5)
-
-
-def await_running(state_dir: Path, pid: int, timeout_s: float) -> bool:
-    """Wait until the runtime of process `pid` is up; False when it ended or takes too long."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        status = read_status(state_dir)
-        if status["pid"] == pid and status["state"] == "running":
-            return True
-        if not processes.is_alive(pid):
-            return False
-        time.sleep(0.05)
-    return False

@@ -26,6 +26,7 @@ GROUPS = {
     WEB: ("locaria_reader", "locaria_app", "locaria_operator", "locaria_web"),
 }
 CLUSTER = "locaria"
+_OURS = "made by locaria up"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def prepare_given(dsn: str, kept: PrivateFile) -> Site:
 
     The logins `locaria`, `locaria_local_loader` and `locaria_local_web` are the local runtime's:
     they get the passwords that it keeps. Raises SiteError when the DSN doesn't work or is no
-    superuser's.
+    superuser's, and where the schema or the login `locaria` is somebody else's.
     """
     passwords = _passwords(kept)
     try:
@@ -76,7 +77,10 @@ def prepare_given(dsn: str, kept: PrivateFile) -> Site:
                     "the local runtime stands in for aws_lambda, which only a superuser can "
                     "install: give a superuser's DSN"
                 )
+            _refuse_what_is_not_ours(connection)
             _ensure_login(connection, OWNER, passwords[OWNER], "createrole")
+            statement = sql.SQL("comment on role {} is {}")
+            connection.execute(statement.format(sql.Identifier(OWNER), sql.Literal(_OURS)))
             statement = sql.SQL("grant create, connect, temporary on database {} to {}")
             connection.execute(
                 statement.format(sql.Identifier(connection.info.dbname), sql.Identifier(OWNER))
@@ -134,6 +138,28 @@ def configure_launch(connection: psycopg.Connection[tuple[object, ...]], contain
         """,
         {"name": container, "ours": json.dumps(ours)},
     )
+
+
+def _refuse_what_is_not_ours(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Raises SiteError before a password is changed by which somebody else logs in."""
+    row = connection.execute(
+        "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'locaria'"
+    ).fetchone()
+    if row is not None and row[0] != OWNER:
+        raise SiteError(
+            f"Locaria is installed here, and belongs to {row[0]}: run locaria agent with that "
+            "login, or give locaria up another database"
+        )
+    row = connection.execute(
+        "select coalesce(shobj_description(oid, 'pg_authid'), '') from pg_roles where rolname = %s",
+        [OWNER],
+    ).fetchone()
+    if row is not None and row[0] != _OURS:
+        raise SiteError(
+            f"this server has a login {OWNER} that is not the local runtime's, which would change "
+            f"its password. Rename it, or, if nobody else uses it: comment on role {OWNER} is "
+            f"'{_OURS}'"
+        )
 
 
 def _passwords(kept: PrivateFile) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 DASHBOARD = STATIC / "index.html"
+LOOK_S = 1.0
+"""How often is looked whether tokens were revoked."""
 
 
 class Server:
@@ -42,6 +45,7 @@ class Server:
         self.hub = Hub(self.database, settings.dsn)
         self.caller = Caller(self.database)
         self.gate = Gate(settings, self.database)
+        self._sessions: set[Session] = set()
         self.monitoring = Monitoring(self.gate, self.database, self.hub, self.caller)
 
     async def socket(self, socket: WebSocket) -> None:
@@ -53,10 +57,26 @@ class Server:
             return
         await socket.accept()
         self.monitoring.connections += 1
+        session = Session(socket, identity, self.caller, self.hub, self.settings.limit)
+        self._sessions.add(session)
         try:
-            await Session(socket, identity, self.caller, self.hub, self.settings.limit).run()
+            await session.run()
         finally:
+            self._sessions.discard(session)
             self.monitoring.connections -= 1
+
+    async def watch_tokens(self) -> None:
+        """Close the connections whose token was revoked, for as long as the server runs.
+
+        Twice in a row it must be unknown: a file that is just being written is no revocation.
+        """
+        unknown: set[Session] = set()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            before = unknown
+            unknown = {each for each in self._sessions if not self.gate.knows(each.identity)}
+            for session in unknown & before:
+                session.revoke()
 
     async def api(self, asking: HttpRequest) -> Response:
         """`POST /api`: one request, one reply, the same JSON as over the WebSocket."""
@@ -115,9 +135,11 @@ class Server:
         """Open the database before the first request, close it after the last."""
         del app
         await self.database.open()
+        watching = asyncio.create_task(self.watch_tokens(), name="tokens")
         try:
             yield
         finally:
+            watching.cancel()
             await self.hub.stop()
             await self.database.close()
 

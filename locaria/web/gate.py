@@ -73,7 +73,12 @@ class Gate:
     async def issue(self, identity: Identity) -> str:
         """A ticket with which a browser opens one WebSocket within `TICKET_S` seconds."""
         body = json.dumps(
-            {"role": identity.role, "subject": identity.subject, "expires": identity.expires}
+            {
+                "role": identity.role,
+                "subject": identity.subject,
+                "expires": identity.expires,
+                "entry": identity.entry,
+            }
         )
         rows = await self._database.rows(_ROLE, _ISSUE, [body, TICKET_S])
         return str(rows[0][0])
@@ -101,7 +106,16 @@ class Gate:
         found = rows[0][0]
         if found is None:
             raise RefusedError(401, "the ticket is unknown, used or too old")
-        identity = Identity(found["role"], found.get("subject") or "unnamed", found.get("expires"))
-        if identity.is_expired:
-            raise RefusedError(401, "the token has expired")
+        identity = Identity(
+            found["role"],
+            found.get("subject") or "unnamed",
+            found.get("expires"),
+            found.get("entry"),
+        )
+        if identity.is_expired or not self.knows(identity):
+            raise RefusedError(401, "the token has expired or was revoked")
         return identity
+
+    def knows(self, identity: Identity) -> bool:
+        """Whether somebody who was let in would be let in again: False when it was revoked."""
+        return self._tokens is None or self._tokens.knows(identity)

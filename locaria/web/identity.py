@@ -22,11 +22,13 @@ class Identity:
         role     reader, submitter or operator.
         subject  who, for the record; never a secret.
         expires  Unix time after which it is nobody any more; None: never.
+        entry    which entry of the file of tokens it comes from; None: from none.
     """
 
     role: str
     subject: str
     expires: float | None = None
+    entry: str | None = None
 
     def __post_init__(self) -> None:
         if self.role not in DATABASE_ROLES:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 MAX_SUBSCRIPTIONS = 1_000
 EXPIRED = 4401
-"""Close code: the token that the connection was opened with has expired (as HTTP's 401)."""
+"""Close code: the token of the connection has expired, or was revoked (as HTTP's 401)."""
 
 
 class Session:
@@ -46,22 +46,37 @@ class Session:
         self._hub = hub
         self._limit = limit
         self._outbox = Outbox(socket)
+        self._revoked = asyncio.Event()
         self._subscriber = Subscriber(identity.database_role, self._outbox)
         self._methods: dict[str, Callable[[Request], Awaitable[None]]] = {
             "subscribe": self._subscribe,
             "unsubscribe": self._unsubscribe,
         }
 
+    @property
+    def identity(self) -> Identity:
+        """Whose connection it is."""
+        return self._identity
+
+    def revoke(self) -> None:
+        """Its token is none any more: close the connection."""
+        self._revoked.set()
+
     async def run(self) -> None:
-        """Serve until the client goes, or its token expires."""
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
+        """Serve until the client goes, or its token expires or is revoked."""
+        tasks: list[asyncio.Task[object]] = [
+            asyncio.create_task(self._read()),
+            asyncio.create_task(self._write()),
+            asyncio.create_task(self._revoked.wait()),
+        ]
         try:
             await asyncio.wait(
                 tasks, timeout=self._time_left(), return_when=asyncio.FIRST_COMPLETED
             )
-            if self._identity.is_expired:
-                log.info("closing the connection of %s: expired", self._identity.subject)
-                await self._close(EXPIRED, "the token has expired")
+            if self._identity.is_expired or self._revoked.is_set():
+                how = "was revoked" if self._revoked.is_set() else "has expired"
+                log.info("closing the connection of %s: %s", self._identity.subject, how)
+                await self._close(EXPIRED, f"the token {how}")
         finally:
             for task in tasks:
                 task.cancel()

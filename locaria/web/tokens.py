@@ -46,6 +46,16 @@ class TokenFile:
             raise RefusedError(401, "the token is unknown or has expired")
         return found
 
+    def knows(self, identity: Identity) -> bool:
+        """Whether the entry that a client came in with still stands there, unchanged.
+
+        What did not come from this file is not ours to judge: True.
+        """
+        if identity.entry is None:
+            return True
+        self._read_if_changed()
+        return identity in self._known.values()
+
     def _read_if_changed(self) -> None:
         with self._lock:
             try:
@@ -83,7 +93,8 @@ def _entry(entry: dict[str, Any]) -> tuple[str, Identity]:
     digest = entry["sha256"].lower() if "sha256" in entry else _hash(_long(entry["token"]))
     expires = entry.get("expires")
     until = datetime.fromisoformat(expires).timestamp() if expires else None
-    return digest, Identity(entry["role"], str(entry["subject"]), until)
+    # The hash of a hash: it travels with tickets, where not even the hash should stand.
+    return digest, Identity(entry["role"], str(entry["subject"]), until, _hash(digest)[:32])
 
 
 def _long(token: str) -> str:

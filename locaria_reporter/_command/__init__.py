@@ -30,6 +30,7 @@ inside a run:
     ::locaria progress 300/1200      ::locaria stage index
     ::locaria log level=warning two rows look odd
     ::locaria error kind=data msg=no such layer
+  ::locaria mask s3cret             from now on **** stands in its place
 
 exit code of the command: 0 finished, 75 retry, 65 never again, 143 cancelled, other: an error.
 Outside a run every subcommand prints what it would report, and exits with 0.
@@ -102,6 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
     reject.add_argument("reason")
     reject.add_argument("--line", type=int)
     reject.add_argument("--row", default="", help="the row's text")
+
+    verbs.add_parser("mask", help="never show what is on standard input: a secret")
     return parser
 
 

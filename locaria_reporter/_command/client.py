@@ -40,7 +40,8 @@ def send(request: dict[str, Any]) -> None:
     """
     path = os.environ.get("LR_SOCKET")
     if not path:
-        words = [f"{k}={v}" for k, v in request.items() if k != "verb" and v is not None]
+        shown = {k: v for k, v in request.items() if k not in ("verb", "secret")}
+        words = [f"{k}={v}" for k, v in shown.items() if v is not None]
         print(f"{request['verb']}:", *words, file=sys.stderr)
         return
     try:
@@ -62,6 +63,10 @@ def report(options: argparse.Namespace) -> int:
     """Do one subcommand; its exit code."""
     if options.verb == "fetch":
         return _fetch(options)
+    if options.verb == "mask":
+        # Not as an argument: everybody on the machine can read those.
+        send({"verb": "mask", "secret": sys.stdin.read().strip("\r\n")})
+        return EXIT_DONE
     if options.verb == "exec":
         return _execute(options.command)
     request = {key: value for key, value in vars(options).items() if value is not None}
@@ -97,7 +102,7 @@ class _Remote(Account):
 def _fetch(options: argparse.Namespace) -> int:
     account = _Remote()
     target = Path(options.output)
-    got = fetch(options.url, target, account, {}, options.allow_private)
+    got = fetch(options.url, target, account, {}, allow_private=options.allow_private)
     if got != target:
         # A file: URL is not copied by the library; a script wants it where it said.
         shutil.copyfile(got, target)

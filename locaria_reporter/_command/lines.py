@@ -12,6 +12,7 @@ from .._run import Run
 PREFIX = "::locaria"
 _OPTION = re.compile(r"(\w+)=(\S+)(?:\s+|$)")
 _REST = {"error": "msg", "log": "message", "reject": "reason", "message": "message"}
+_VERBS = ("stage", "progress", "message", "log", "check", "reject", "mask", "error")
 _KINDS = ("transient", "data", "config", "fatal", "internal")
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -40,6 +41,8 @@ def parse_line(line: str) -> dict[str, Any] | None:
     verb, _, rest = line[len(PREFIX) :].strip().partition(" ")
     request: dict[str, Any] = {"verb": verb}
     rest = rest.strip()
+    if verb == "mask":
+        return request | {"secret": rest}
     free = _REST.get(verb)
     while free is None or not rest.startswith(f"{free}="):
         match = _OPTION.match(rest)
@@ -90,12 +93,16 @@ def apply(request: dict[str, Any], run: Run, said: Said) -> None:
         said.checks[str(request["name"])] = bool(request["passed"])
     elif verb == "reject":
         run.reject(request.get("row", ""), str(request["reason"]), _whole(request.get("line")))
+    elif verb == "mask":
+        if not str(request["secret"]).strip():
+            raise ValueError("mask takes the secret: ::locaria mask SECRET")
+        run.mask(str(request["secret"]))
     elif verb == "error":
         kind = request.get("kind", "fatal")
         said.error, said.kind = str(request["msg"]), kind if kind in _KINDS else "fatal"
         run.log.error(said.error)
     else:
-        raise ValueError(f"{verb!r} is none of stage, progress, message, log, check, reject, error")
+        raise ValueError(f"{verb!r} is none of {', '.join(_VERBS)}")
 
 
 def parse_progress(text: str) -> tuple[int, int | None]:

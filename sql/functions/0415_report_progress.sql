@@ -25,13 +25,14 @@ begin
     stage text, stage_n integer, stage_of integer, percent numeric, rows_done bigint, rows_total bigint, unit text,
     rows_rejected bigint, bytes_done bigint, bytes_total bigint, message text
   );
+  v_new.stage := locaria.hide_secrets(v_new.stage, v_secrets);
   select c.lease into v_lease from locaria.runs r join locaria.containers c on c.name = r.container where r.id = p_run;
   insert into locaria.run_progress as p (
     run_id, heartbeat, lease_until, progressed, stage, stage_n, stage_of, stage_started, percent, rows_done, rows_total, unit,
     rows_rejected, bytes_done, bytes_total, message
   ) values (
     p_run, v_now, v_now + v_lease, v_now, v_new.stage, v_new.stage_n, v_new.stage_of, case when v_new.stage is not null then v_now end,
-    least(greatest(v_new.percent, 0), 100), v_new.rows_done, v_new.rows_total, v_new.unit,
+    least(greatest(v_new.percent, 0), 100), v_new.rows_done, v_new.rows_total, locaria.hide_secrets(v_new.unit, v_secrets),
     v_new.rows_rejected, v_new.bytes_done, v_new.bytes_total, left(locaria.hide_secrets(v_new.message, v_secrets), 10000)
   )
   on conflict (run_id) do update
@@ -56,7 +57,7 @@ begin
     message = coalesce(excluded.message, p.message);
   if jsonb_typeof(p_progress -> 'stages') = 'array' then
     for v_stage in
-      select e.s ->> 'stage' as stage, locaria.seconds_ago(e.s ->> 'ago', v_now) as at
+      select locaria.hide_secrets(e.s ->> 'stage', v_secrets) as stage, locaria.seconds_ago(e.s ->> 'ago', v_now) as at
       from jsonb_array_elements(p_progress -> 'stages') with ordinality as e (s, n)
       where e.s ->> 'stage' is not null
       order by e.n limit 1000

@@ -11,13 +11,15 @@ as $$
 declare
   v_now timestamptz := locaria.clock();
   v_file bigint := locaria.require_run(p_run);
+  v_secrets text[] := locaria.list_secrets(v_file);
   v_total bigint;
 begin
   if jsonb_typeof(p_rejects) is distinct from 'array' then
     raise exception using errcode = 'LC007', message = 'reject_rows: p_rejects must be a JSON array of {"line", "reason", "row"}';
   end if;
   insert into locaria.rejects (run_id, file_id, at, line, reason, row_text)
-  select p_run, v_file, v_now, (r ->> 'line')::bigint, left(coalesce(r ->> 'reason', 'no reason was given'), 2000), left(r ->> 'row', 10000)
+  select p_run, v_file, v_now, (r ->> 'line')::bigint, left(coalesce(locaria.hide_secrets(r ->> 'reason', v_secrets), 'no reason was given'), 2000),
+    left(locaria.hide_secrets(r ->> 'row', v_secrets), 10000)
   from jsonb_array_elements(p_rejects) with ordinality as e (r, n)
   order by n;
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, rows_rejected)

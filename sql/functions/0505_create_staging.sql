@@ -23,6 +23,7 @@ declare
   v_name text := 'run_' || p_run;
   v_before record;
   v_load_run boolean := coalesce((p_options ->> 'load_run')::boolean, false);
+  v_own boolean := coalesce((p_options ->> 'own_checkpoint')::boolean, false);
 begin
   -- As in checkpoint_run: nobody takes the file over while its table is made or taken over.
   perform from locaria.files where claimed_by = p_run for share;
@@ -36,6 +37,9 @@ begin
     p_columns || case when v_load_run then '[{"name": "_load_run", "type": "bigint"}]'::jsonb else '[]' end,
     case when p_mode in ('append', 'merge') then v_relation end);
   perform locaria.check_key(p_options -> 'key', v_columns, p_mode);
+  if p_options ? 'labels' then
+    p_options := p_options || jsonb_build_object('labels', locaria.hide_json_secrets(p_options -> 'labels', locaria.list_secrets(v_file)));
+  end if;
   for n in 2 .. 10000 loop
     exit when to_regclass(format('locaria_staging.%I', v_name)) is null;
     v_name := format('run_%s_%s', p_run, n);
@@ -45,10 +49,10 @@ begin
   staging := format('locaria_staging.%I', v_name);
 
   -- What an earlier attempt has filled up to its checkpoint is taken over, unless somebody still holds it.
-  select s.staging_name, r.checkpoint into v_before
+  select s.staging_name, case when v_own then s.checkpoint else r.checkpoint end as checkpoint into v_before
   from locaria.staging_tables s
   join locaria.runs r on r.id = s.run_id
-  where s.file_id = v_file and s.run_id <> p_run and r.ended is not null and r.checkpoint is not null
+  where s.file_id = v_file and s.run_id <> p_run and r.ended is not null and case when v_own then s.checkpoint else r.checkpoint end is not null
     and s.target_schema = v_target.table_schema and s.target_table = v_target.table_name
     and s.mode = p_mode and s.columns = v_columns and s.options = p_options
     -- Run again by hand, it begins anew: its attributes may be others now.
@@ -64,7 +68,7 @@ begin
       update locaria.staging_tables set staging_name = v_name, run_id = p_run, loaded_by = loaded_by || p_run where staging_name = v_before.staging_name;
       -- From now on it is this run's: should it end before its next checkpoint, the attempt after goes on from here.
       insert into locaria.run_progress as p (run_id, heartbeat, lease_until, checkpoint)
-      select r.id, r.started, r.lease_until, v_before.checkpoint from locaria.runs r where r.id = p_run
+      select r.id, r.started, r.lease_until, v_before.checkpoint from locaria.runs r where r.id = p_run and not v_own
       on conflict (run_id) do update set checkpoint = coalesce(p.checkpoint, excluded.checkpoint);
     exception when lock_not_available or undefined_table then
       row_count := 0;
@@ -101,4 +105,4 @@ begin
 end
 $$;
 comment on function locaria.create_staging(bigint, text, jsonb, text, jsonb) is
-  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], mode create | replace | append | merge and options {"key": [columns], "load_run", "keep_previous", "labels"}; or takes over, with its checkpoint, what the attempt before has filled. Errors: LC001, LC007 (name, columns), LC009 (a target that must not be touched).';
+  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], mode create | replace | append | merge and options {"key": [columns], "load_run", "keep_previous", "labels", "source": what its rows come from, "own_checkpoint": it has one of its own}; or takes over, with its checkpoint, what the attempt before has filled for the same. Errors: LC001, LC007 (name, columns), LC009 (a target that must not be touched).';

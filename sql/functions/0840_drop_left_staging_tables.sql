@@ -16,7 +16,7 @@ begin
     where (r.id is null or r.ended is not null or f.id is null)
       -- A checkpoint is worth its staging table until an attempt has taken it over or made one of its own, or the
       -- file has come to rest or was run again by hand.
-      and (f.id is null or f.finished is not null or r.checkpoint is null
+      and (f.id is null or f.finished is not null or coalesce(s.checkpoint, r.checkpoint) is null
         or exists (
           select from locaria.staging_tables x where x.file_id = s.file_id and x.run_id > s.run_id
             and x.target_schema = s.target_schema and x.target_table = s.target_table

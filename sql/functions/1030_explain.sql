@@ -23,6 +23,10 @@ begin
     end if;
     return;
   end if;
+  if v_status.phase <> 'running' and exists (select from locaria.containers where name = v_status.container) then
+    return query select format('What it asks for is not what %s publishes: %s.', v_status.container, locaria.list_errors(e.errors))
+      from (select locaria.check_attributes(v_status.container, v_status.attributes) as errors) as e where e.errors <> '[]';
+  end if;
   select * into v_queue from locaria.queue where container = v_status.container;
   return next format('Container %s: %s due, %s scheduled, %s held, %s running; %s of %s tasks alive (%s idle), %s starting.',
     v_queue.container, v_queue.due, v_queue.scheduled, v_queue.held, v_queue.running,

@@ -33,7 +33,7 @@ from (values
       "before": {"type": ["integer", "null"], "minimum": 0, "maximum": 9223372036854775807, "description": "files that are newer than this container_id"}
     }', array[]::text[]),
   ('get_file', 'reader', 'Everything about one file: its runs, its last 1,000 log messages, its timeline.', '{"container_id": {"$ref": "#/$defs/container_id"}}', array['container_id']),
-  ('add_file', 'submitter', 'Adds a file as an INSERT does: its attributes are for the container to check.', '{
+  ('add_file', 'submitter', 'Adds a file as an INSERT does, but first checks its attributes against what the container publishes.', '{
       "container": {"$ref": "#/$defs/container"},
       "status": {"type": "string", "maxLength": 100, "description": "a requested status: REGISTERED, DOWNLOAD_REQUESTED, or one of the site''s own"},
       "attributes": {"$ref": "#/$defs/attributes"},

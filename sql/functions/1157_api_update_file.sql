@@ -10,6 +10,8 @@ declare
   v_id bigint := (p_request ->> 'container_id')::numeric::bigint;
   v_run_after timestamptz;
   v_file locaria.files;
+  v_container text;
+  v_errors jsonb;
 begin
   if not p_request ?| array['priority', 'run_after', 'attributes'] then
     return locaria.reply_error(400, 'update_file: nothing to change; give priority, run_after or attributes');
@@ -29,6 +31,16 @@ begin
   elsif v_file.status = 'DELETED' then
     return locaria.reply_error(409, format('file %s is DELETED, for good', v_id));
   end if;
+  if p_request ? 'attributes' then
+    select coalesce(v_file.container, s.container) into v_container from locaria.statuses s where s.status = v_file.status;
+    v_container := coalesce(v_container, (select r.container from locaria.runs r where r.file_id = v_id order by r.id desc limit 1));
+    if exists (select from locaria.containers where name = v_container) then
+      v_errors := locaria.check_attributes(v_container, p_request -> 'attributes');
+      if v_errors <> '[]' then
+        return locaria.reply_error(422, format('%s: %s', v_container, locaria.list_errors(v_errors)), v_errors);
+      end if;
+    end if;
+  end if;
   update locaria.files
   set priority = coalesce((p_request ->> 'priority')::numeric::smallint, priority), run_after = coalesce(v_run_after, run_after),
     attributes = coalesce(p_request -> 'attributes', attributes), last_update = locaria.clock()
@@ -39,4 +51,4 @@ begin
   return jsonb_build_object('container_id', v_id, 'message', 'changed', 'file', locaria.describe_file(v_id));
 end
 $$;
-comment on function locaria.api_update_file(jsonb) is 'Method update_file: priority and run_after of a file that waits, attributes of one that nobody works on. Returns {"container_id", "message", "file"}.';
+comment on function locaria.api_update_file(jsonb) is 'Method update_file: priority and run_after of a file that waits, attributes, checked as by add_file (422), of one that nobody works on. Returns {"container_id", "message", "file"}.';

@@ -14,12 +14,16 @@ declare
   v_file bigint := locaria.require_run(p_run);
   v_before text;
   v_cancel timestamptz;
+  v_secrets text[];
 begin
   if p_endpoint !~ '^[a-z][a-z0-9+.-]*://[^@[:space:]]+$' or length(p_endpoint) > 2000 then
     raise exception using errcode = 'LC007',
       message = format('report_listening: "%s" is not the URL of an endpoint', left(p_endpoint, 100)),
       hint = 'Like http://10.0.0.7:8080, without user and password.';
   end if;
+  v_secrets := locaria.list_secrets(v_file);
+  p_endpoint := locaria.hide_secrets(p_endpoint, v_secrets);
+  p_command := locaria.hide_secrets(p_command, v_secrets);
   select endpoint into v_before from locaria.run_progress where run_id = p_run;
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, progressed, endpoint, command)
   select p_run, v_now, v_now + c.lease, v_now, p_endpoint, left(p_command, 1000)

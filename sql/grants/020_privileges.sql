@@ -21,7 +21,7 @@ grant execute on function
   locaria.report_listening(bigint, text, text),
   locaria.report_result(bigint, jsonb),
   locaria.log_run(bigint, jsonb),
-  locaria.checkpoint_run(bigint, jsonb),
+  locaria.checkpoint_run(bigint, jsonb, text),
   locaria.reject_rows(bigint, jsonb),
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text, jsonb),
@@ -30,6 +30,7 @@ grant execute on function
   locaria.publish_staging(bigint, text, bigint),
   locaria.check_download(bigint, text),
   locaria.find_published(bigint, jsonb),
+  locaria.find_earlier_run(bigint, text[]),
   locaria.publish_load(bigint, jsonb, text[], text[]),
   locaria.finish_run(bigint, text, jsonb),
   locaria.finish_runs(bigint[]),
@@ -74,7 +75,7 @@ grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
   locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], smallint),
-  locaria.pause(text), locaria.resume(text), locaria.undo(bigint, text),
+  locaria.pause(text, text), locaria.resume(text, text), locaria.undo(bigint, text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
@@ -85,7 +86,7 @@ grant execute on function locaria.record_task_event(jsonb), locaria.tick() to lo
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
   locaria.clock(), locaria.statement_clock(), locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
-  locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint)
+  locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint), locaria.check_attributes(text, jsonb)
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock(), locaria.may_move_clock() to locaria_loader;

@@ -9,13 +9,15 @@ create table locaria.staging_tables (
   created timestamptz not null,
   options jsonb not null default '{}',
   loaded_by bigint[] not null,
+  checkpoint jsonb,
   constraint staging_tables_pkey primary key (staging_name),
   constraint staging_tables_mode_is_known check (mode in ('create', 'replace', 'append', 'merge'))
-);
+) with (fillfactor = 50);
 comment on table locaria.staging_tables is 'The tables in locaria_staging: which run fills them, for which target.';
 comment on column locaria.staging_tables.mode is 'create (the target must not exist) · replace (swapped in for it) · append (added to it) · merge (added to it, in place of the rows with the same key)';
-comment on column locaria.staging_tables.options is 'key (columns), load_run, keep_previous, labels: as create_staging takes them';
+comment on column locaria.staging_tables.options is 'key (columns), load_run, keep_previous, labels, source, own_checkpoint: as create_staging takes them';
 comment on column locaria.staging_tables.loaded_by is 'The runs whose rows are in it: this one, and the attempts that it took over.';
+comment on column locaria.staging_tables.checkpoint is 'Where its rows end, as checkpoint_run was told of this table, with option own_checkpoint.';
 create index staging_tables_of_run on locaria.staging_tables (run_id);
 
 create table locaria.published_tables (

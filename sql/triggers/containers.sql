@@ -3,3 +3,10 @@ before insert or update of parameters, parameter_schema, defaults on locaria.con
 for each row
 execute function locaria.set_defaults();
 comment on trigger _100_set_defaults on locaria.containers is 'What is published makes sense, and defaults always follow from it.';
+
+create or replace trigger _500_record_change
+after update on locaria.containers
+for each row
+when (old.paused is distinct from new.paused)
+execute function locaria.record_container_change();
+comment on trigger _500_record_change on locaria.containers is 'Who paused and resumed it: no client can forget to say so.';

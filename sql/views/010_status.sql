@@ -23,7 +23,10 @@ select
     else case
       when not x.is_registered then 'waiting: there is no container ' || x.container
       when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or cancel(array[%s])', x.container, x.file_id)
-      when x.is_paused then format('waiting: container %s is paused; resume(%L) goes on', x.container, x.container)
+      when x.is_paused then format('waiting: container %s is paused%s; resume(%L) goes on', x.container, (
+        select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at)) || coalesce(' (' || k.reason || ')', '')
+        from locaria.container_changes k where k.container = x.container order by k.id desc limit 1
+      ), x.container)
       when x.idle > 0 then 'waiting for a task that is free'
       when x.dispatch_status = 'invoked' and x.phase = 'starting' then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch)
       when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch,

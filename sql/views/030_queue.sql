@@ -12,7 +12,10 @@ select
   (select count(*) from locaria.files p join locaria.runs r on r.id = p.claimed_by where p.claimed_by is not null and r.container = c.name) as running,
   locaria.statement_clock() - f.oldest_due as oldest_due_age,
   d.next_try,
-  d.error
+  d.error,
+  p.at as paused_at,
+  p.by_user as paused_by,
+  p.reason as paused_why
 from locaria.containers c
 left join lateral (
   select count(*) filter (where w.run_after <= locaria.statement_clock()) as due,
@@ -29,5 +32,8 @@ left join lateral (
 left join lateral (
   select coalesce(sum(o.asked) filter (where o.status = 'invoked'), 0) as asked, min(o.next_try) as next_try, max(o.error) as error
   from locaria.dispatches o where o.container = c.name and o.ended is null
-) as d on true;
-comment on view locaria.queue is 'How long is the queue? One row per container: what waits, what runs, which tasks live or start, and the error if none can be started. Stable: columns are only added.';
+) as d on true
+left join lateral (
+  select k.at, k.by_user, k.reason from locaria.container_changes k where c.paused and k.container = c.name and k.what = 'paused' order by k.id desc limit 1
+) as p on true;
+comment on view locaria.queue is 'How long is the queue? One row per container: what waits, what runs, which tasks live or start, the error if none can be started, and who paused it. Stable: columns are only added.';

@@ -10,6 +10,13 @@ select 'tick errors', case when last_result ? 'errors' then 'crit' else 'ok' end
   'A step of the last tick failed; the message says why.', 'select locaria.tick()'
 from locaria.ticks
 union all
+select 'agents', case when count(*) filter (where state = 'lives') > 0 then 'ok' when count(*) filter (where state = 'died') > 0 then 'crit' else 'warn' end,
+  coalesce(string_agg(name || ' lives', ', ') filter (where state = 'lives'),
+    format('nobody lives; the last was %s, seen %s ago', (array_agg(name order by last_seen desc))[1], locaria.in_words(locaria.statement_clock() - max(last_seen)))),
+  'Where agents start the containers, nothing is started now. Start one: locaria agent, or locaria up.', 'select * from locaria.agents'
+from locaria.agents
+having count(*) > 0
+union all
 select 'dispatch of ' || c.name, case when d.error is null and b.error is null then 'ok' else 'crit' end,
   coalesce(d.error, b.error, 'no error'),
   'Tasks can''t be started: check parameters.fargate_config, the Lambda function and its rights. A change of parameters is tried at once.',

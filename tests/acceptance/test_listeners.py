@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from locaria.local.runtime import read_status
+from locaria.local.status import read_status
 from tests.acceptance.conftest import Place, Row
 
 pytestmark = pytest.mark.acceptance

@@ -124,4 +124,4 @@ def test_an_error_of_the_reader_reaches_the_caller() -> None:
         raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        list(ahead(Blocks(read, lambda: 0, Dialect())))
+        list(ahead(Blocks(read, lambda: 0, Dialect(), size=4096)))

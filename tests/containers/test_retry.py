@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import time
-from typing import Any
 
 import pyarrow as pa
 import pyogrio.raw
@@ -11,74 +10,32 @@ import pytest
 import shapely
 
 from tests.containers.conftest import Loader
+from tests.containers.killing import (
+    BLOCK,
+    await_checkpoint,
+    expire,
+    kill_at_half_way,
+    messages,
+    reached,
+)
 
 ROWS = 300_000
 FEATURES = 300_000
-BLOCK = "16384"
 
 
 def numbers(count: int = ROWS) -> str:
     return "id,text\n" + "".join(f"{n},value {n}\n" for n in range(count))
 
 
-def await_checkpoint(loader: Loader, file: int) -> dict[str, Any]:
-    """The first checkpoint that a running load has committed."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        row = loader.owner.execute(
-            "select p.checkpoint from locaria.run_progress p join locaria.runs r on r.id = p.run_id"
-            " where r.file_id = %s and p.checkpoint ? 'offset'",
-            [file],
-        ).fetchone()
-        if row is not None:
-            return dict(row["checkpoint"])
-    raise AssertionError("no checkpoint within 60 s")
-
-
-def expire(loader: Loader) -> None:
-    """Move the clock past the lease and let tick() heal."""
-    loader.owner.execute("select set_config('locaria.fake_now', (now() + '1 hour')::text, false)")
-    loader.owner.execute("select locaria.tick()")
-    loader.owner.execute("select set_config('locaria.fake_now', '', false)")
-    loader.owner.execute("update locaria.files set run_after = now()")
-
-
-def kill_at_half_way(loader: Loader, file: int) -> dict[str, Any]:
-    """SIGKILL for a load that waits with a block in its hands; what it had reached."""
-    process = loader.start(LOCARIA_BLOCK_BYTES=BLOCK)
-    await_checkpoint(loader, file)
-    with loader.db.connect(autocommit=False) as holder:
-        # Its next checkpoint waits for this lock: it can neither go on nor finish.
-        holder.execute("select from locaria.files where id = %s for update", [file])
-        assert process.poll() is None, process.communicate()[0]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    reached = loader.owner.execute(
-        "select p.checkpoint from locaria.run_progress p join locaria.runs r on r.id = p.run_id"
-        " where r.file_id = %s",
-        [file],
-    ).fetchone()
-    assert reached is not None
-    expire(loader)
-    return dict(reached["checkpoint"])
-
-
-def messages(loader: Loader, file: int) -> str:
-    rows = loader.owner.execute(
-        "select message from locaria.log_messages where file_id = %s", [file]
-    ).fetchall()
-    return "\n".join(row["message"] for row in rows)
-
-
 def test_a_killed_load_goes_on_from_its_checkpoint_and_has_every_row_once(loader: Loader) -> None:
     assert loader.succeeded(loader.load("id,text\n-1,old\n"))
     file = loader.insert(loader.write(numbers()))
-    reached = kill_at_half_way(loader, file)
-    assert 1 < reached["line"] < ROWS
+    line = kill_at_half_way(loader, file)["line"]
+    assert 1 < line < ROWS
     assert loader.rows() == [(-1, "old")], "the target is untouched until the load is published"
     loader.drain(LOCARIA_BLOCK_BYTES="400000")
     assert loader.succeeded(file)
-    assert f"going on from line {reached['line']:,}" in messages(loader, file)
+    assert f"going on from line {line:,}" in messages(loader, file)
     counted = loader.owner.execute(
         "select count(*) as n, count(distinct id) as ids, min(id), max(id) from things"
     ).fetchone()
@@ -155,21 +112,6 @@ def test_cancel_stops_a_load_within_seconds(loader: Loader) -> None:
     assert loader.types() == {}
 
 
-def await_rows(loader: Loader, file: int) -> int:
-    """How many features a running load has committed, once there are any."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        row = loader.owner.execute(
-            "select (p.checkpoint ->> 'row')::int as n from locaria.run_progress p"
-            " join locaria.runs r on r.id = p.run_id where r.file_id = %s"
-            " and p.checkpoint ? 'row' order by r.id desc limit 1",
-            [file],
-        ).fetchone()
-        if row is not None:
-            return int(row["n"])
-    raise AssertionError("no checkpoint within 60 s")
-
-
 def start_features(loader: Loader) -> tuple[int, subprocess.Popen[str]]:
     """A load of a GeoPackage that has committed some of its batches: file and process."""
     shapes = pa.array(shapely.to_wkb(shapely.points(range(FEATURES), 0)))
@@ -180,7 +122,7 @@ def start_features(loader: Loader) -> tuple[int, subprocess.Popen[str]]:
     )
     file = loader.insert(path)
     process = loader.start()
-    await_rows(loader, file)
+    await_checkpoint(loader, file)
     return file, process
 
 
@@ -193,13 +135,13 @@ def test_a_killed_load_of_features_goes_on_and_has_every_row_once(loader: Loader
         assert process.poll() is None, process.communicate()[0]
         process.kill()
         process.wait()
-    reached = await_rows(loader, file)
-    assert 0 < reached < FEATURES
+    row = reached(loader, file)["row"]
+    assert 0 < row < FEATURES
     assert loader.rows() == [(-1, "old")], "the target is untouched until the load is published"
     expire(loader)
     loader.drain()
     assert loader.succeeded(file)
-    assert f"going on behind feature {reached:,}" in messages(loader, file)
+    assert f"going on behind feature {row:,}" in messages(loader, file)
     found = sorted(row[0] for row in loader.rows())
     assert found == list(range(FEATURES))
     assert loader.file(file)["attempts"] == 2

@@ -13,7 +13,8 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from locaria.install import DOCKERS_JSON, read_dockers
-from locaria.local.runtime import Runtime, read_status
+from locaria.local.runtime import Runtime
+from locaria.local.status import read_status
 from tests.acceptance.conftest import Place
 from tests.dashboard.page import Page
 from tests.dashboard.slow_source import SlowSource

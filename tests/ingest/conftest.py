@@ -19,7 +19,8 @@ from psycopg.rows import dict_row
 
 from locaria.install import DOCKERS_JSON, read_dockers
 from locaria.local.lambda_queue import DeliveryRules
-from locaria.local.runtime import Runtime, read_status
+from locaria.local.runtime import Runtime
+from locaria.local.status import read_status
 
 HERE = Path(__file__).parent
 State = dict[str, Any]

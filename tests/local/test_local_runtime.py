@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from locaria.local import processes
 from locaria.local.places import LAMBDA, ROOT
 from locaria.local.postgres import PostgresServer
-from locaria.local.runtime import read_status, shut_down
+from locaria.local.status import read_status, shut_down
 
 BIN_DIR = os.environ.get("LOCARIA_TEST_PG_BIN")
 LOADER = """

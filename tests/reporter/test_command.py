@@ -255,8 +255,11 @@ class _Server(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if given else 200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", '"1"')
+        if given:
+            begin = 0 if self.path == "/liar" else start
+            self.send_header("Content-Range", f"bytes {begin}-{len(BODY) - 1}/{len(BODY)}")
         self.end_headers()
-        if not given and self.path == "/cut":
+        if not given and self.path in ("/cut", "/liar") and not type(self).cuts:
             type(self).cuts += 1
             body = body[: len(body) // 2]
         self.wfile.write(body)
@@ -268,6 +271,7 @@ class _Server(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
+    _Server.cuts = 0
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{made.server_address[1]}"
@@ -289,6 +293,12 @@ def test_a_download_goes_on_where_it_was_cut(server: str, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "x").read_bytes() == BODY
     assert _Server.cuts == 1
+
+
+def test_another_part_than_the_one_asked_for_is_not_taken(server: str, tmp_path: Path) -> None:
+    done = fetch(f"{server}/liar", tmp_path / "x", "--allow-private")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x").read_bytes() == BODY
 
 
 def test_inner_addresses_are_refused(server: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Percentages, masks, `::locaria` lines, GDAL's points: tables of input and output."""
 
+import email.utils
+import time
 from pathlib import Path
 
 import psycopg
@@ -8,7 +10,7 @@ import pytest
 from locaria_reporter._command.environment import database_variables, parameter_variables
 from locaria_reporter._command.gdal import GdalProgress
 from locaria_reporter._command.lines import parse_line
-from locaria_reporter._fetch import _file_name
+from locaria_reporter._fetch import _file_name, _seconds
 from locaria_reporter._masking import Masker
 from locaria_reporter._outcome import failure_of
 from locaria_reporter._progress import Progress
@@ -162,3 +164,71 @@ def test_a_missing_right_is_not_tried_again() -> None:
     failure = failure_of(denied, Masker())
     assert failure.kind == "config"
     assert "permission denied for schema geo" in failure.error
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, 0), ("", 0), ("120", 120), ("soon", 0), ("-5", 0), ("9" * 400, 86_400)],
+)
+def test_a_server_says_how_long_it_wants_to_be_left_alone(
+    header: str | None, seconds: float
+) -> None:
+    assert _seconds(header) == seconds
+
+
+def test_a_server_says_it_as_a_date() -> None:
+    assert 50 < _seconds(email.utils.formatdate(time.time() + 60, usegmt=True)) <= 60
+    assert _seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+def test_a_value_becomes_json_whatever_it_is() -> None:
+    class Number(int):
+        pass
+
+    masker = Masker(environment={})
+    masker.add(["s3cret"])
+    value = {
+        "nan": float("nan"),
+        "inf": [float("inf")],
+        "whole": Number(3),
+        "other": {Path("/s3cret")},
+        "bytes": b"s3cret\xff",
+        1: (True, None, 0.5),
+    }
+    assert masker.value(value) == {
+        "nan": None,
+        "inf": [None],
+        "whole": 3,
+        "other": ["/****"],
+        "bytes": "****\ufffd",
+        "1": [True, None, 0.5],
+    }
+
+
+def test_a_secret_of_many_lines_is_masked_line_by_line_and_as_it_stands_in_json() -> None:
+    masker = Masker(environment={})
+    masker.add(['first "line"\nsecond line'])
+    assert masker.text('{"key": "first \\"line\\"\\nsecond line"}') == '{"key": "****"}'
+    assert masker.text("it says: second line") == "it says: ****"
+
+
+@pytest.mark.parametrize("done", [float("nan"), float("inf"), 10**30, None])
+def test_a_count_that_is_no_count_is_unknown(done: float | None) -> None:
+    progress = Progress()
+    progress.done, progress.total = done, 10  # type: ignore[assignment]
+    assert progress.snapshot().get("rows_done") is None
+    progress.done, progress.total = 7.9, float("nan")  # type: ignore[assignment]
+    assert (progress.snapshot()["rows_done"], progress.percent()) == (7, None)
+
+
+def test_a_measure_is_asked_while_no_count_tells_and_ends_with_its_stage() -> None:
+    progress = Progress()
+    progress.plan({"look": 50, "load": 50})
+    progress.plan({"look": 20, "load": 80})
+    progress.begin_stage("look", None, None, None)
+    assert progress.percent() == 0
+    fractions = iter((0.25, 0.5, 0.25, 7.0))
+    progress.measure = lambda: next(fractions)
+    assert [progress.percent() for _ in range(4)] == [5, 10, 10, 20]
+    progress.begin_stage("load", None, None, None)
+    assert progress.percent() == 20

@@ -107,6 +107,27 @@ def test_credentials_reach_the_run_and_are_readable_nowhere(scene: Scenario, arr
     assert "can't log in as ann with *** or" in everything_readable(scene, "reader")
 
 
+@pytest.mark.parametrize("kind", ["secret", "environment"])
+def test_the_name_of_a_secret_may_be_said_and_a_value_beside_it_not(
+    scene: Scenario, kind: str
+) -> None:
+    register(scene, "secretive", **PUBLISHED)
+    said = {}
+    for credentials in (
+        {kind: "maps/token"},
+        {kind: "maps/token", "user": "u"},
+        [{kind: "maps/token"}],
+    ):
+        scene.insert_file(container="secretive", attributes={"credentials": credentials})
+        run = scene.claim_one(scene.start_task("secretive"))
+        scene.call("fail_run", run["run_id"], "data", "no secret maps/token")
+        file = scene.owner.execute(
+            "select last_error from locaria.files where id = %s", [run["file_id"]]
+        ).fetchone()
+        said[json.dumps(credentials)] = file and file["last_error"]
+    assert list(said.values()) == ["no secret maps/token", "no secret ***", "no secret ***"]
+
+
 @pytest.mark.parametrize("role", ["app", "reader", "operator", "loader"])
 def test_no_role_reads_the_table(scene: Scenario, role: str) -> None:
     instantiate(scene)

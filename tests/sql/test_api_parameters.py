@@ -246,3 +246,72 @@ def test_whole_numbers_are_told_from_others(shared_scene: Scenario, number: floa
         [json.dumps(number)],
     )
     assert row["whole"] is (math.modf(number)[0] == 0)
+
+
+def test_add_file_checks_what_the_container_publishes(shared_scene: Scenario) -> None:
+    register(shared_scene, "checked", parameters={"mode": ["a", "b"], "table": "x"})
+    register(shared_scene, "unchecked")
+    shared_scene.owner.execute(
+        "update locaria.containers set parameters = '{}' where name = 'unchecked'"
+    )
+
+    def add(attributes: Any, container: str = "checked") -> Any:
+        reply = ask(shared_scene.app, method="add_file", container=container, attributes=attributes)
+        return reply.get("code"), reply.get("errors")
+
+    assert add({"mode": "c"}) == (
+        422,
+        [{"path": "attributes.mode", "reason": '"c" is not one of "a", "b"'}],
+    )
+    assert add({"order": 17, "parameters": {"table": 1, "mode": "a"}}) == (
+        422,
+        [{"path": "attributes.parameters.table", "reason": "must be a text, not 1"}],
+    )
+    assert add({"mode": "a", "tabel": "x"})[0] == 422
+    for fine in (
+        {"mode": "a", "reject_limit": 5},
+        {"order": 17, "parameters": {"mode": "b"}},
+    ):
+        assert add(fine)[1] is None
+    assert add({"what": "ever"}, container="unchecked")[1] is None
+    assert (
+        one(
+            shared_scene.owner, "select count(*) as n from locaria.files where attributes ? 'tabel'"
+        )["n"]
+        == 0
+    )
+
+
+def test_a_command_for_a_listener_is_for_the_listener_to_check(shared_scene: Scenario) -> None:
+    register(shared_scene, "listening", type="listener", port=1, parameters={"table": ""})
+    for attributes, fits in (({"command": "find", "name": "x"}, True), ({"name": "x"}, False)):
+        reply = ask(
+            shared_scene.app, method="add_file", container="listening", attributes=attributes
+        )
+        assert ("container_id" in reply) == fits
+
+
+def test_new_attributes_are_checked_and_the_old_ones_stay(shared_scene: Scenario) -> None:
+    register(shared_scene, "checked", parameters={"mode": ["a", "b"]})
+    file = shared_scene.insert_file(container="checked", attributes={"mode": "a"})
+    request = {"method": "update_file", "container_id": file, "attributes": {"mode": "c"}}
+    reply = ask(shared_scene.operator, request)
+    assert (reply["code"], reply["errors"][0]["path"]) == (422, "attributes.mode")
+    assert shared_scene.file(file)["attributes"] == {"mode": "a"}
+
+
+def test_an_insert_is_kept_whatever_it_says_and_explained(shared_scene: Scenario) -> None:
+    register(shared_scene, "checked", parameters={"mode": ["a", "b"]})
+    file = shared_scene.insert_file(container="checked", attributes={"mode": "c"})
+    told = shared_scene.app.execute("select locaria.explain(%s) as line", [file]).fetchall()
+    assert (
+        'What it asks for is not what checked publishes: attributes.mode "c" is not one of "a", "b".'
+        in [row["line"] for row in told]
+    )
+    fine = shared_scene.insert_file(container="checked", attributes={"mode": "a"})
+    told = shared_scene.app.execute("select locaria.explain(%s) as line", [fine]).fetchall()
+    assert not [row for row in told if "What it asks for" in row["line"]]
+    asking = "select locaria.check_attributes('checked', '{\"mode\": \"c\"}') as errors"
+    assert one(shared_scene.app, asking)["errors"][0]["path"] == "attributes.mode"
+    with refused("LC004", "nobody"):
+        shared_scene.app.execute("select locaria.check_attributes('nobody', '{}')")

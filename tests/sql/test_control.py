@@ -202,3 +202,38 @@ def test_a_file_that_is_being_worked_on_cannot_be_removed(scene: Scenario) -> No
     run = scene.running()
     with refused("LC009", "is being worked on"):
         scene.owner.execute("delete from locaria.files where id = %s", [run["file_id"]])
+
+
+def test_who_paused_and_resumed_a_container_is_on_record(scene: Scenario) -> None:
+    file = scene.insert_file()
+    scene.control("pause", "file_loader", "the disk is full")
+    scene.control("pause", "file_loader", "again")  # no change: who paused it first stands
+    queue = one(scene.app, "select * from locaria.queue where container = 'file_loader'")
+    assert (queue["paused_by"], queue["paused_why"]) == ("test_operator", "the disk is full")
+    why = one(scene.app, "select why from locaria.status where file_id = %s", [file])["why"]
+    assert why.startswith("waiting: container file_loader is paused by test_operator for ")
+    assert why.endswith("(the disk is full); resume('file_loader') goes on")
+    scene.control("resume", "file_loader")
+    scene.owner.execute("update locaria.containers set paused = true where name = 'file_download'")
+    scene.owner.execute("update locaria.containers set max_tasks = 3")
+    told = scene.app.execute(
+        "select container, by_user, reason from locaria.history where file_id is null order by at"
+    ).fetchall()
+    assert [tuple(row.values()) for row in told] == [
+        ("file_loader", "test_operator", "paused: the disk is full"),
+        ("file_loader", "test_operator", "resumed"),
+        ("file_download", "locaria_owner", "paused"),
+    ]
+    timeline = scene.app.execute("select what, detail from locaria.timeline(%s)", [file]).fetchall()
+    assert ("container paused", "by test_operator: the disk is full") in [
+        (row["what"], row["detail"]) for row in timeline
+    ]
+    assert one(
+        scene.app, "select paused_by from locaria.queue where container = 'file_loader'"
+    ) == {"paused_by": None}
+    for statement in ("delete from", "update", "truncate"):
+        text = f"{statement} locaria.container_changes" + " set reason = ''" * (
+            statement == "update"
+        )
+        with refused("LC009", "append-only"):
+            scene.owner.execute(text.encode())

@@ -26,6 +26,7 @@ def reporter_calls(run: int, staging: str = "run_1") -> dict[str, tuple[Any, ...
         "publish_load": (run, json.dumps([{"staging": staging}])),
         "check_download": (run, "public.places"),
         "find_published": (run, "{}"),
+        "find_earlier_run": (run, ["path"]),
         "begin_ingest": (run, 1, "bundle", "ann"),
         "report_ingests": (run, "{}"),
         "register_ingest": (run, 1, "digest", "{}"),
@@ -696,3 +697,37 @@ def test_tick_goes_on_when_one_of_its_steps_fails_and_says_so(scene: Scenario) -
     scene.tick_until_quiet()
     (row,) = scene.owner.execute("select * from locaria.health where \"check\" = 'tick errors'")
     assert row["level"] == "ok", "what is mended is well again"
+
+
+def test_an_earlier_run_with_the_same_parameters_is_found_while_it_lives(scene: Scenario) -> None:
+    scene.set_limits(max_tasks=100, lease="1 minute")
+    scene.at(seconds=0)
+    given: list[dict[str, Any]] = [
+        {"data": "a", "table": "t", "more": 1},
+        {"parameters": {"data": "a", "table": "t"}, "data": "ignored"},
+        {"data": "a"},
+        {"data": "b", "table": "t"},
+    ]
+    runs = []
+    for attributes in given:
+        scene.insert_file(attributes=attributes)
+        runs.append(scene.claim_one(scene.start_task()))
+
+    def earlier(number: int, *same: str) -> int | None:
+        found = scene.call("find_earlier_run", runs[number]["run_id"], list(same))
+        assert found is None or isinstance(found, int)
+        return found
+
+    first = runs[0]["file_id"]
+    assert earlier(0, "data", "table") is None
+    assert earlier(1, "data", "table") == first
+    assert earlier(2, "data", "table") is None
+    assert earlier(2, "data") == first
+    assert earlier(3, "data") is None
+    scene.call("finish_run", runs[0]["run_id"])
+    assert earlier(1, "data", "table") is None
+    assert earlier(2, "data") == runs[1]["file_id"]
+    scene.at(seconds=50)
+    scene.call("report_progress", runs[2]["run_id"], "{}")
+    scene.at(seconds=70)
+    assert earlier(2, "data") is None, "its lease is over"

@@ -429,6 +429,43 @@ def test_an_adopted_table_goes_to_the_attempt_after_even_without_a_new_checkpoin
     assert rows_of(site) == [(1, "a")]
 
 
+def test_a_table_with_a_checkpoint_of_its_own_is_adopted_with_that_and_for_its_source_alone(
+    site: Scenario,
+) -> None:
+    wanted = {"own_checkpoint": True, "source": "one"}
+
+    def asked(run: dict[str, Any], target: str, **options: Any) -> dict[str, Any]:
+        return one(
+            site.loader,
+            "select * from locaria.create_staging(%s, %s, %s::jsonb, 'replace', %s::jsonb)",
+            [run["run_id"], target, json.dumps(COLUMNS), json.dumps(wanted | options)],
+        )
+
+    run = site.running()
+    tables = {target: asked(run, target)["staging"] for target in ("a", "b", "c", "d")}
+    site.call("checkpoint_run", run["run_id"], '{"of": "the run"}')
+    for target in ("a", "b", "d"):
+        with site.loader.transaction():
+            fill(site.loader, tables[target], (1, target))
+            site.call("checkpoint_run", run["run_id"], f'{{"at": "{target}"}}', tables[target])
+    with refused("LC008"):
+        site.call("checkpoint_run", run["run_id"], "{}", "locaria_staging.other")
+    site.fail(run["run_id"])
+    site.tick(minutes=5)
+    again = site.claim_one()
+    assert again["checkpoint"] == {"of": "the run"}
+    for target in ("a", "b"):
+        adopted = asked(again, target)
+        found = (adopted["adopted"], adopted["row_count"], adopted["checkpoint"])
+        assert found == (True, 1, {"at": target})
+    # One that was never filled, and one that was filled from something else.
+    for fresh in (asked(again, "c"), asked(again, "d", source="other")):
+        assert (fresh["adopted"], fresh["row_count"], fresh["checkpoint"]) == (False, 0, None)
+    site.finish(again["run_id"])
+    site.tick(minutes=20)
+    assert left_tables(site) == []
+
+
 @pytest.mark.parametrize(
     "change", ["columns", "mode", "target", "no checkpoint", "by hand", "held"]
 )

@@ -315,7 +315,7 @@ def test_columns_of_the_views_stay(scene: Scenario) -> None:
     assert columns["log"].startswith("id file_id run_id at level stage message")
     assert columns["history"].startswith("file_id at from_status to_status run_id by_user reason")
     assert columns["queue"].startswith(
-        "container paused max_tasks tasks_living tasks_idle tasks_starting due scheduled held running oldest_due_age next_try error"
+        "container paused max_tasks tasks_living tasks_idle tasks_starting due scheduled held running oldest_due_age next_try error paused_at paused_by paused_why"
     )
     assert set(columns) >= {
         "status",

@@ -181,6 +181,41 @@ def test_a_connection_ends_when_its_token_does(guarded: Web, provider: Provider)
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4401, "the token has expired")
 
 
+def test_a_revoked_token_ends_the_connections_that_it_opened(
+    site: Database, tmp_path: Path
+) -> None:
+    path = write_tokens(tmp_path / "tokens.json")
+    settings = Settings(dsn=site.dsn_of("web"), tokens=path)
+
+    def keep(*kept: dict[str, str]) -> None:
+        path.with_suffix(".new").touch(mode=0o600)
+        path.with_suffix(".new").write_text(json.dumps({"tokens": kept}))
+        path.with_suffix(".new").replace(path)
+
+    def close_code(client: Any) -> Any:
+        with pytest.raises(ConnectionClosed) as caught:
+            client.receive()
+        assert caught.value.rcvd is not None
+        return caught.value.rcvd.code, caught.value.rcvd.reason
+
+    reader = {"token": READER, "role": "reader", "subject": "wall display"}
+    with Web(settings) as web:
+        posted = httpx.post(f"{web.http}/ticket", json={}, headers=bearer(CANARY))
+        unused = httpx.post(f"{web.http}/ticket", json={}, headers=bearer(CANARY))
+        with (
+            web.connect(additional_headers=bearer(READER)) as kept,
+            web.connect(additional_headers=bearer(CANARY)) as revoked,
+            web.connect(url=f"{web.ws}?ticket={posted.json()['ticket']}") as by_ticket,
+        ):
+            keep(reader)
+            assert close_code(revoked) == (4401, "the token was revoked")
+            assert close_code(by_ticket) == (4401, "the token was revoked")
+            opening(web, 401, url=f"{web.ws}?ticket={unused.json()['ticket']}")
+            assert "containers" in kept.ask({"method": "get_containers", "request_id": 1})
+            keep(reader | {"role": "operator"})  # another right is another token
+            assert close_code(kept)[0] == 4401
+
+
 def test_a_page_of_another_origin_is_refused(web: Web, guarded: Web) -> None:
     for server, headers in ((web, {}), (guarded, bearer(CANARY))):
         for origin in (

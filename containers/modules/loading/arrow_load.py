@@ -8,13 +8,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 import pyarrow as pa
 
 from locaria_reporter import Run, Staging
 
+from .beside import Beside
 from .encode import Encoder
 from .layers import BadRow
 
@@ -23,6 +24,27 @@ _LINE = re.compile(r"COPY [^,]*, \D*(\d+)(?:, column (.*?))?(?:: |$)", re.DOTALL
 # Data exceptions, broken constraints, a row larger than a page, what PostGIS says of a geometry.
 _OF_A_ROW = ("22", "23", "54", "XX000")
 _SHOWN = 200
+
+
+class Encoded(NamedTuple):
+    """A batch as it is sent.
+
+    Attributes:
+        arrays: its columns.
+        start: index of its first row; bad rows before it count.
+        rows: how many it has.
+        data: COPY's bytes.
+    """
+
+    arrays: Sequence[pa.Array]
+    start: int
+    rows: int
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        """Index of what comes after it."""
+        return self.start + self.rows
 
 
 @dataclass
@@ -43,7 +65,7 @@ class ArrowLoad:
         names: of the columns that are sent; `word`: what a row is called.
         first: how the first row is counted.
         encoder: makes COPY's bytes.
-        checkpoint: what to store with so many rows read (and rejected); None: nothing.
+        facts: what is known of the rows so far; kept with each checkpoint.
     """
 
     def __init__(
@@ -55,17 +77,15 @@ class ArrowLoad:
         word: str,
         first: int,
         encoder: Encoder,
-        checkpoint: Callable[[int, int], dict[str, Any] | None],
-        done: int = 0,
-        rejected: int = 0,
+        facts: Callable[[], dict[str, Any]],
     ) -> None:
         self._run = run
         self._staging = staging
         self._names, self._word, self._first = names, word, first
         self._encoder = encoder
-        self._checkpoint = checkpoint
-        self._before = rejected
-        self.done = done
+        self._facts = facts
+        self._before = int(staging.checkpoint.get("rejected", 0))
+        self.done = int(staging.checkpoint.get("row", 0))
         self.trouble = Trouble()
 
     @property
@@ -73,11 +93,32 @@ class ArrowLoad:
         """Rows set aside so far, those of earlier attempts included."""
         return self._before + self.trouble.rejected
 
-    def add(self, arrays: Sequence[pa.Array], rows: int, data: bytes) -> None:
-        """Load a batch that has been encoded; its bad rows are set aside."""
-        if self._try(data, self.done + rows) is not None:
-            self._salvage(arrays, 0, rows)
-        self.done += rows
+    def add(self, batch: Encoded) -> None:
+        """Load a batch; its bad rows are set aside."""
+        self.done = batch.start
+        if self._try(batch.data, batch.end) is not None:
+            self._salvage(batch.arrays, 0, batch.rows)
+        self.done = batch.end
+
+    def add_both(self, first: Encoded, second: Encoded, beside: Beside) -> None:
+        """Load two batches at the same time; what does not go well is done again one by one."""
+        beside.start(second.data, self._encoder.options, self._names)
+        self.done = first.start
+        if self._try(first.data, first.end) is not None:
+            beside.abandon()
+            self._salvage(first.arrays, 0, first.rows)
+            self.add(second)
+            return
+        try:
+            beside.commit(self._checkpoint(second.end))
+        except psycopg.Error as error:
+            beside.abandon()
+            self._run.check()
+            if (error.sqlstate or "").startswith("LC"):
+                raise
+            self.add(second)
+        else:
+            self.done = second.end
 
     def _salvage(self, arrays: Sequence[pa.Array], at: int, end: int) -> None:
         """Load the rows from `at` to `end`, except those that are bad."""
@@ -102,15 +143,20 @@ class ArrowLoad:
 
     def _try(self, data: bytes, reached: int) -> psycopg.Error | None:
         try:
-            checkpoint = self._checkpoint(reached, self.rejected)
             self._staging.write(
-                data, checkpoint, options=self._encoder.options, columns=self._names
+                data,
+                self._checkpoint(reached),
+                options=self._encoder.options,
+                columns=self._names,
             )
         except psycopg.Error as error:
             if not (error.sqlstate or "").startswith(_OF_A_ROW):
                 raise
             return error
         return None
+
+    def _checkpoint(self, reached: int) -> dict[str, Any]:
+        return {"row": reached, "rejected": self.rejected, "facts": self._facts()}
 
     def _reject(self, arrays: Sequence[pa.Array], index: int, error: psycopg.Error) -> None:
         found = _LINE.search(error.diag.context or "")

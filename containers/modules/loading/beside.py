@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -19,8 +19,14 @@ from psycopg.types.json import Jsonb
 
 from locaria_reporter import Retry, Run, Staging
 
+_BLOCK_BYTES = 5 << 20
 # Of fewer blocks, a second connection costs more than it saves.
 _WORTHWHILE = 4
+
+
+def block_bytes() -> int:
+    """How many bytes of a file are copied at a time."""
+    return int(os.environ.get("LOCARIA_BLOCK_BYTES", _BLOCK_BYTES))
 
 
 class Beside:
@@ -38,14 +44,14 @@ class Beside:
         self._copied: Future[int] | None = None
         self._connection: psycopg.Connection[Any] | None = None
 
-    def start(self, data: bytes, options: str) -> None:
-        """Begin to copy whole rows; `options` as in Staging.write()."""
-        self._copied = self._pool.submit(self._copy, data, options)
+    def start(self, data: bytes, options: str, columns: Sequence[str] | None = None) -> None:
+        """Begin to copy whole rows; `options` and `columns` as in Staging.write()."""
+        self._copied = self._pool.submit(self._copy, data, options, columns)
 
-    def _copy(self, data: bytes, options: str) -> int:
+    def _copy(self, data: bytes, options: str, columns: Sequence[str] | None) -> int:
         statement = sql.SQL("copy {} ({}) from stdin with ({})").format(
             sql.SQL(self._staging.name),
-            sql.SQL(", ").join(map(sql.Identifier, self._staging.columns)),
+            sql.SQL(", ").join(map(sql.Identifier, columns or self._staging.columns)),
             sql.SQL(options),
         )
         self._connection = self._run.connection()
@@ -55,7 +61,7 @@ class Beside:
                 copy.write(data)
             return cursor.rowcount
 
-    def commit(self, checkpoint: Mapping[str, Any] | None) -> None:
+    def commit(self, checkpoint: Mapping[str, Any]) -> None:
         """Commit the block with its checkpoint; the block before it has been committed.
 
         Raises:
@@ -66,8 +72,8 @@ class Beside:
         rows = self._copied.result()
         assert self._connection is not None, "the copy has opened it"
         self._connection.execute(
-            "select locaria.checkpoint_run(%s, %s::jsonb)",
-            [self._run.id, None if checkpoint is None else Jsonb(dict(checkpoint))],
+            "select locaria.checkpoint_run(%s, %s::jsonb, %s::text)",
+            [self._run.id, Jsonb(dict(checkpoint)), self._staging.name],
         )
         try:
             self._connection.execute("commit")
@@ -90,8 +96,8 @@ class Beside:
         self._pool.shutdown(wait=False)
 
 
-def beside(run: Run, staging: Staging, blocks: int) -> Beside | None:
-    """A second COPY for a file of so many blocks; None where there is no use for it."""
-    if blocks < _WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
+def beside(run: Run, staging: Staging, size: int) -> Beside | None:
+    """A second COPY for a file of so many bytes; None where there is no use for it."""
+    if size // block_bytes() < _WORTHWHILE or not os.environ.get("LOCARIA_DSN"):
         return None
     return Beside(run, staging)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from .detect import Dialect
 
-BLOCK_BYTES = 5 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -62,7 +60,7 @@ class Blocks(Iterator[Block]):
         *,
         offset: int = 0,
         line: int = 1,
-        size: int = BLOCK_BYTES,
+        size: int,
     ) -> None:
         self._read = read
         self._position = position

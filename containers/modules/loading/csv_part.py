@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
-from locaria_reporter import Fatal, Run, Staging
+from locaria_reporter import Run, Staging
 
-from .beside import Beside, beside
-from .blocks import BLOCK_BYTES, Blocks, ahead
+from .beside import beside, block_bytes
+from .blocks import Blocks, ahead
 from .infer import widen
 from .load import Load
 from .options import Options
-from .parts import Context, Filled
+from .parts import Context, Filled, NoRows
 from .source import Source
 from .survey import survey
 
@@ -38,11 +37,7 @@ class CsvPart:
         self._survey = survey(source, options, learned)
         self._load: Load | None = None
         if self.empty and not options.allow_empty:
-            raise Fatal(
-                f"{source.name} has a header and no rows; "
-                "attribute allow_empty = true makes an empty table",
-                kind="data",
-            )
+            raise NoRows(source.name, "has a header and no rows")
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -70,7 +65,6 @@ class CsvPart:
             found,
             staging,
             null=self._options.null,
-            checkpoint=lambda **reached: context.checkpoint(self, **reached),
         )
         if load.line != found.line:
             run.log.info(
@@ -81,8 +75,7 @@ class CsvPart:
 
     def _copy(self, run: Run, context: Context, staging: Staging, load: Load) -> None:
         stream = self._source.open(load.offset)
-        size = int(os.environ.get("LOCARIA_BLOCK_BYTES", BLOCK_BYTES))
-        second = beside(run, staging, self._source.size // size)
+        second = beside(run, staging, self._source.size)
         try:
             blocks = Blocks(
                 stream.read,
@@ -90,7 +83,7 @@ class CsvPart:
                 self._survey.dialect,
                 offset=load.offset,
                 line=load.line,
-                size=size,
+                size=block_bytes(),
             )
             waiting = ahead(blocks)
             for block in waiting:
@@ -101,7 +94,8 @@ class CsvPart:
                     load.add(block)
                 context.reached((other or block).position)
         finally:
-            _close(second)
+            if second is not None:
+                second.close()
             stream.close()
 
     def widened(self) -> dict[str, str]:
@@ -119,8 +113,3 @@ class CsvPart:
     def trouble(self) -> str:
         """What was wrong with the last bad row."""
         return self._load.trouble.last if self._load is not None else ""
-
-
-def _close(second: Beside | None) -> None:
-    if second is not None:
-        second.close()

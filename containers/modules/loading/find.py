@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from credentials import headers_for, resolve
+
 from locaria_reporter import Fatal, Retry, Run
 
-from .credentials import headers_for, resolve
 from .source import unreadable
 
 # Pseudo files: what they hold is about this process, its environment among it.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ import psycopg
 
 from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
 
+from .checksum import Checksum
 from .find import find
 from .layers import Layer
-from .names import distinct, safe_name, table_name
+from .looking import cost_of, measure
 from .opening import open_parts, parts_of_layers
 from .options import Options
 from .parts import Context, Filled, Part
 from .postgis import bounding_box, postgis_schema
+from .targets import prepare, table_names
 
-_CHUNK = 1 << 20
+# What looking at a file and loading it weigh together; how that divides depends on the format.
+_READING = 92
 
 
 def load(run: Run, options: Options | None = None) -> None:
@@ -37,7 +41,9 @@ def load(run: Run, options: Options | None = None) -> None:
     """
     began = time.monotonic()
     options = options or Options.of(run.parameters)
-    run.plan(download=20 if "://" in options.path else 0, inspect=2, load=90, index=6, publish=2)
+    run.plan(
+        download=20 if "://" in options.path else 0, inspect=0, load=_READING, index=6, publish=2
+    )
     run.stage("download")
     path, name = find(run, options.path, run.parameters.get("credentials"))
     load_file(run, path, name, options, began=began)
@@ -54,9 +60,15 @@ def load_file(
         name: as its user knows it; the table is named after it where options name none.
         options: what is asked for.
         began: time.monotonic() of the load's beginning, for the result.
+
+    Of a plan that it has announced, the run should give inspect, load, index and publish a weight
+    of 100 in all.
     """
     began = time.monotonic() if began is None else began
+    expected, share = cost_of(path, name)
+    run.plan(inspect=_READING * share, load=_READING * (1 - share))
     run.stage("inspect")
+    run.measure(measure(expected))
     context = Context(run, options, learned=_learned(run))
     check_scripts(context)
     context.postgis = postgis_schema(run.connection())
@@ -87,20 +99,15 @@ def load_parts(
 ) -> None:
     """Load parts, each into a table of its own, and finish the run."""
     run, options = context.run, context.options
-    tables = _tables(options, parts, name)
+    tables = table_names(options, parts, name)
+    stagings = prepare(context, parts, tables, path)
     run.stage("load", unit="rows")
     total, before = sum(part.size for part in parts), 0
     filled: list[tuple[Part, str, Staging, Filled]] = []
-    for part, table in zip(parts, tables, strict=True):
-        staging = prepare(context, part, table)
-        start = before
-        run.count_bytes(start, total)
-        context.reached = functools.partial(_count, run, start, total)
-        try:
-            done = part.fill(context, staging)
-        except TooManyRejects as error:
-            _begin_again_or_fail(context, part, error)
-            raise
+    for part, table, staging in zip(parts, tables, stagings, strict=True):
+        run.count_bytes(before, total)
+        context.reached = functools.partial(_count, run, before, total)
+        done = _fill(context, part, staging)
         before += part.size
         if staging.rows or part.empty or _may_be_empty(context, part, done):
             filled.append((part, table, staging, done))
@@ -108,12 +115,13 @@ def load_parts(
         raise Fatal(f"{name} holds no row in any of its {len(parts)} tables", kind="data")
     run.count_bytes(total, total)
     timings = {"load": round(time.monotonic() - began, 3)}
+    checksum = Checksum(path)
     index(context, filled)
     timings["index"] = round(time.monotonic() - began - timings["load"], 3)
     run.stage("publish")
     rows = sum(staging.rows for _, _, staging, _ in filled)
     run.progress(rows, rows)
-    result = _result(filled, path, began, timings)
+    result = _result(filled, path, checksum, began, timings)
     words = _words(filled, rows, result["rejected"])
     try:
         run.finish(
@@ -125,14 +133,25 @@ def load_parts(
         )
     except Refused as error:
         raise Fatal(str(error), kind="data") from None
-    except TooManyRejects as error:
-        # The last of them were still on their way.
-        worst = max(filled, key=lambda each: each[3].rejected)
-        _begin_again_or_fail(context, worst[0], error)
 
 
 def _count(run: Run, start: int, total: int, done: int) -> None:
     run.count_bytes(start + done, total)
+
+
+def _fill(context: Context, part: Part, staging: Staging) -> Filled:
+    """Load a part, unless an earlier attempt has done so."""
+    filled = staging.checkpoint.get("filled")
+    if filled is not None:
+        context.run.log.info("%s: all of it was loaded by an earlier attempt", part.label)
+        return Filled(**filled)
+    try:
+        done = part.fill(context, staging)
+        staging.write(b"", {"filled": asdict(done)})
+    except TooManyRejects as error:
+        _begin_again_or_fail(context, part, error)
+        raise
+    return done
 
 
 def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
@@ -151,28 +170,34 @@ def _may_be_empty(context: Context, part: Part, done: Filled) -> bool:
 
 
 def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]]) -> None:
-    """Indexes and the bounding box, when all rows are there."""
+    """Indexes and, at the same time, bounding boxes, when all rows are there."""
     run, options = context.run, context.options
     run.stage("index", total=len(filled), unit="tables")
-    connection = run.connection()
-    for number, (part, _, staging, done) in enumerate(filled, start=1):
-        wanted: list[dict[str, Any]] = []
-        if options.key:
-            wanted.append({"columns": list(options.key), "unique": True})
-        wanted += [{"columns": [name]} for name in options.index]
-        if part.spatial is not None:
-            wanted.append({"columns": [part.spatial], "method": "gist"})
-            done.facts["bbox"] = bounding_box(connection, staging, part.spatial, context.postgis)
-        try:
-            connection.execute(
-                "select locaria.index_staging(%s, %s, %s::jsonb)",
-                [run.id, staging.name, json.dumps(wanted)],
-            )
-        except psycopg.Error as error:
-            if (error.sqlstate or "") not in ("LC007", "LC011"):
-                raise
-            raise Fatal(error.diag.message_primary or str(error), kind="data") from None
-        run.progress(number)
+    with ThreadPoolExecutor(1, "bounding-box") as beside:
+        for number, (part, _, staging, done) in enumerate(filled, start=1):
+            wanted: list[dict[str, Any]] = []
+            if options.key:
+                wanted.append({"columns": list(options.key), "unique": True})
+            wanted += [{"columns": [name]} for name in options.index]
+            if part.spatial is None:
+                _build(run, staging, wanted)
+            else:
+                box = beside.submit(bounding_box, run, staging, part.spatial, context.postgis)
+                _build(run, staging, [*wanted, {"columns": [part.spatial], "method": "gist"}])
+                done.facts["bbox"] = box.result()
+            run.progress(number)
+
+
+def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> None:
+    try:
+        run.connection().execute(
+            "select locaria.index_staging(%s, %s, %s::jsonb)",
+            [run.id, staging.name, json.dumps(wanted)],
+        )
+    except psycopg.Error as error:
+        if (error.sqlstate or "") not in ("LC007", "LC011"):
+            raise
+        raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
 
 def check_scripts(context: Context) -> None:
@@ -191,47 +216,6 @@ def _learned(run: Run) -> dict[str, dict[str, str]]:
     return {part: dict(types) for part, types in found.items()}
 
 
-def _tables(options: Options, parts: Sequence[Part], name: str) -> list[str]:
-    """The tables' names: the file's, and behind it the part's where there are several."""
-    whole = options.table or table_name(name)
-    if not whole:
-        raise Fatal(f"no table name can be made of {name!r}: give attribute table", kind="data")
-    if len(parts) == 1:
-        return [whole]
-    wanted = [f"{whole}_{safe_name(part.name)}".rstrip("_") for part in parts]
-    return distinct(wanted)
-
-
-def prepare(context: Context, part: Part, table: str) -> Staging:
-    """The staging table; an earlier attempt's, if that was about the same file."""
-    run = context.run
-    if run.checkpoint:
-        # Ours from now on: an attempt whose rows are gone begins again, with what was learned.
-        run.save_checkpoint(types=context.learned)
-    staging = _staging(context, part, table)
-    if staging.adopted and run.checkpoint.get("source") != part.fingerprint:
-        run.log.warning("%s has changed since the last attempt: beginning again", part.label)
-        run.save_checkpoint(types=context.learned)
-        staging = _staging(context, part, table)
-    return staging
-
-
-def _staging(context: Context, part: Part, table: str) -> Staging:
-    try:
-        options = context.options
-        return context.run.staging(
-            table,
-            part.columns,
-            mode=options.mode,
-            key=options.key,
-            load_run=options.load_run,
-            keep_previous=options.keep_previous,
-            labels=options.labels,
-        )
-    except Refused as error:
-        raise Fatal(str(error), kind="data") from None
-
-
 def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) -> None:
     """Too many bad rows: because a type was too narrow, or because they are bad."""
     run = context.run
@@ -239,7 +223,7 @@ def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) ->
     if not wider or run.attempt >= run.max_attempts:
         raise Fatal(f"{error.message}; the last one: {part.trouble}", kind="data") from None
     context.learned[part.name] = {**context.learned.get(part.name, {}), **wider}
-    run.save_checkpoint(types=context.learned)
+    run.save_checkpoint({**run.checkpoint, "types": context.learned})
     words = ", ".join(f'"{name}" as {kind}' for name, kind in wider.items())
     raise Retry(f"{error.message} ({part.trouble}); loading again with {words}", in_=0) from None
 
@@ -247,6 +231,7 @@ def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) ->
 def _result(
     filled: Sequence[tuple[Part, str, Staging, Filled]],
     path: Path,
+    checksum: Checksum,
     began: float,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
@@ -266,21 +251,13 @@ def _result(
         "rows": sum(staging.rows for _, _, staging, _ in filled),
         "rejected": sum(done.rejected for _, _, _, done in filled),
         "bytes": path.stat().st_size if path.is_file() else size,
-        "sha256": _checksum(path),
+        "sha256": checksum.value(),
         "seconds": round(time.monotonic() - began, 3),
         "timings": dict(seconds),
     }
     if len(tables) == 1:
         return {**tables[0], **whole}
     return {"tables": tables, **whole}
-
-
-def _checksum(path: Path) -> str | None:
-    """Of the file as it was given; None of a folder."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _words(filled: Sequence[tuple[Part, str, Staging, Filled]], rows: int, rejected: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,7 @@ class Trouble:
 
 
 class Load:
-    """Fills one staging table, going on where an earlier attempt ended if that was adopted.
+    """Fills one staging table, going on where an earlier attempt ended.
 
     Args:
         run: to report to.
@@ -48,7 +48,6 @@ class Load:
         survey: what is known of them.
         staging: the table.
         null: how NULL is written.
-        checkpoint: makes what is stored with a block; None: nothing is.
     """
 
     def __init__(
@@ -59,7 +58,6 @@ class Load:
         staging: Staging,
         *,
         null: str,
-        checkpoint: Callable[..., dict[str, Any] | None],
     ) -> None:
         self._run = run
         self._source = source
@@ -68,9 +66,7 @@ class Load:
         self._names = list(survey.columns)
         self._csv = _csv_options(survey, null)
         self._text = _text_options(survey, null)
-        # Only what was reached with this staging table counts.
-        reached = run.checkpoint if staging.adopted else {}
-        self._made = checkpoint
+        reached = staging.checkpoint
         self._before = int(reached.get("rejected", 0))
         self.offset = int(reached.get("offset", survey.offset))
         self.line = int(reached.get("line", survey.line))
@@ -134,8 +130,8 @@ class Load:
     def _write(self, data: bytes, options: str, offset: int, line: int) -> None:
         self._staging.write(data, self._checkpoint(offset, line), options=options)
 
-    def _checkpoint(self, offset: int, line: int) -> dict[str, Any] | None:
-        return self._made(offset=offset, line=line, rejected=self.rejected)
+    def _checkpoint(self, offset: int, line: int) -> dict[str, Any]:
+        return {"offset": offset, "line": line, "rejected": self.rejected}
 
     def _options_for(self, plain: bool) -> str:
         # Without quotes and backslashes, CSV and COPY's own text format are the same; that is

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from locaria_reporter import Run, Staging
+from locaria_reporter import Fatal, Run, Staging
 
 from .options import Options
 
@@ -16,7 +16,7 @@ class Context:
     """What all parts of a load share.
 
     Attributes:
-        alone: there is one part, so it can go on where an earlier attempt ended.
+        alone: there is one part.
         postgis: the schema of PostGIS, None where there is none.
         learned: by part, the types that an earlier attempt found to be needed.
         reached: called with the bytes of the part that are done.
@@ -29,16 +29,27 @@ class Context:
     learned: dict[str, dict[str, str]] = field(default_factory=dict)
     reached: Callable[[int], None] = print
 
-    def checkpoint(self, part: Part, **reached: Any) -> dict[str, Any] | None:
-        """What to store with a block of a part; None where a later attempt begins anew."""
-        if not self.alone:
-            return None
-        return {**reached, "source": part.fingerprint, "types": self.learned}
+
+class NoRows(Fatal):
+    """There is nothing to be loaded of a file, a layer or a member of an archive.
+
+    Args:
+        label: of it, for messages.
+        lacking: what there is not.
+    """
+
+    def __init__(self, label: str, lacking: str) -> None:
+        super().__init__(
+            f"{label} {lacking}; attribute allow_empty = true makes an empty table", kind="data"
+        )
 
 
 @dataclass
 class Filled:
-    """What came of a part: rows set aside, what was wrong with the last one, facts to keep."""
+    """What came of a part: rows set aside, what was wrong with the last one, facts to keep.
+
+    It is the last checkpoint of the part's table: JSON alone is in it.
+    """
 
     rejected: int = 0
     why: str = ""
@@ -84,7 +95,7 @@ class Part(Protocol):
         ...
 
     def fill(self, context: Context, staging: Staging) -> Filled:
-        """Load all rows into the staging table.
+        """Load all rows into the staging table; those behind `staging.checkpoint`.
 
         Raises:
             TooManyRejects: more rows are bad than allowed.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import tuple_row
 
-from locaria_reporter import Staging
+from locaria_reporter import Run, Staging
 
 
 def postgis_schema(connection: psycopg.Connection[Any]) -> str | None:
@@ -20,13 +22,23 @@ def postgis_schema(connection: psycopg.Connection[Any]) -> str | None:
 
 
 def bounding_box(
-    connection: psycopg.Connection[Any], staging: Staging, column: str, postgis: str | None
+    run: Run, staging: Staging, column: str, postgis: str | None
 ) -> list[float] | None:
-    """xmin, ymin, xmax, ymax of all geometries; None when there are none."""
+    """xmin, ymin, xmax, ymax of all geometries, on a connection of its own; None without any."""
     statement = sql.SQL(
         "select {0}.st_xmin(b), {0}.st_ymin(b), {0}.st_xmax(b), {0}.st_ymax(b)"
         " from (select {0}.st_extent({1}) as b from {2}) as e"
     ).format(sql.Identifier(postgis or ""), sql.Identifier(column), sql.SQL(staging.name))
-    with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
+    with run.connect() as connection, connection.cursor(row_factory=tuple_row) as cursor:
         found = cursor.execute(statement).fetchone()
-    return None if found is None or found[0] is None else list(found)
+    # JSON has no number for infinity, which a geometry may have.
+    return list(found) if found and all(n is not None and isfinite(n) for n in found) else None
+
+
+def knows_srid(connection: psycopg.Connection[Any], postgis: str, srid: int) -> bool:
+    """Whether PostGIS can reproject from a CRS: its own table of them is older than some."""
+    statement = sql.SQL("select exists (select from {} where srid = %s) as known").format(
+        sql.Identifier(postgis, "spatial_ref_sys")
+    )
+    row = connection.execute(statement, [srid]).fetchone()
+    return row is not None and bool(dict(row)["known"])

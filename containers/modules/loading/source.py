@@ -79,17 +79,23 @@ class Stream:
             self._decoder = codecs.getincrementaldecoder(source.encoding)()
         self._decoded = source.bom
         self._lines = 1
+        self._ready = b""
         if self._text is self._file and self._decoder is None:
             self._file.seek(source.bom + skip)
             return
         self._raw(source.bom)
         while skip > 0 and (dropped := self.read(min(skip, _CHUNK))):
+            # A character may take more bytes in UTF-8 than in the file.
+            self._ready = dropped[skip:]
             skip -= len(dropped)
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes (more where a character takes more in UTF-8); b"" at the end."""
         if self._decoder is None:
             return self._raw(size)
+        if self._ready:
+            ready, self._ready = self._ready, b""
+            return ready
         data, text = b"", ""
         while not text and (data := self._raw(min(size, _CHUNK))):
             text = self._decode(data, final=False)
