@@ -26,7 +26,7 @@ grant execute on function
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text, jsonb),
   locaria.index_staging(bigint, text, jsonb),
-  locaria.check_scripts(text[]),
+  locaria.check_scripts(bigint, text[]),
   locaria.publish_staging(bigint, text, bigint),
   locaria.check_download(bigint, text),
   locaria.find_published(bigint, jsonb),
@@ -70,7 +70,7 @@ grant select on all tables in schema locaria to locaria_reader;
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
-revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts from locaria_reader, locaria_operator;
+revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts, locaria.container_scripts from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
