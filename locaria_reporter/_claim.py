@@ -75,8 +75,16 @@ def claims(
                     run.handed_out = True
                     yield run
             task.finish_deferred()
-    finally:
+    except GeneratorExit:
+        # Left with a run in hand, outside of its block: it may go on, or an error is on its way,
+        # which only the end of the process can tell.
+        if not task.has_in_hand:
+            task.close()
+        raise
+    except BaseException:
         task.close()
+        raise
+    task.close()
 
 
 def _start(container: str | None, channel: Channel | None, *, keep_going: bool) -> Task:

@@ -71,6 +71,11 @@ class Task(Process):
             self._heart.start()
         return self._start
 
+    @property
+    def has_in_hand(self) -> bool:
+        """Whether the loader has a run that has not ended."""
+        return any(run.handed_out and run._account.stop is None for run in self._open.values())
+
     def claim(self, count: int) -> list[Run]:
         """Up to `count` files, whose leases are kept from now on."""
         # A signal between the claim's commit and the registration would leave files behind.
@@ -238,7 +243,7 @@ class Task(Process):
             self.channel.release_run(run.id, "the task left it unfinished")
             return
         # Released it would be claimed again, uncounted, and left again, for ever.
-        failure = failure_of(NotFinished(_NOT_FINISHED), self.masker)
+        failure = failure_of(_uncaught() or NotFinished(_NOT_FINISHED), self.masker)
         _LOG.error("run %s: %s", run.id, failure.error)
         self.exit_code = 1
         self.channel.fail_run(run.id, failure)
@@ -250,3 +255,9 @@ def _finish_quietly(run: Run) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 - handed on: it is the run's outcome
         return error
     return None
+
+
+def _uncaught() -> Exception | None:
+    """What ended the script, outside of the run's block; not what somebody saw at a prompt."""
+    last = getattr(sys, "last_value", None)
+    return last if isinstance(last, Exception) and not hasattr(sys, "ps1") else None

@@ -68,6 +68,21 @@ def test_a_run_that_is_never_finished_has_failed_and_counts(site: Site, use: str
     assert "use it as `with run:`, or call run.finish()" in file["last_error"]
 
 
+def test_an_error_outside_the_block_is_why_the_run_failed(site: Site) -> None:
+    site.configure(max_attempts=1)
+    file_id = site.submit()
+    process = site.start_python("""
+for run in lr.claims(idle=0):
+    prepared = int(run.parameters.get("n", "none"))
+    with run:
+        pass
+""")
+    process.wait(timeout=60)
+    assert site.file(file_id)["status"] == "ERROR"
+    assert site.file(file_id)["last_error"].startswith("ValueError: invalid literal")
+    assert "loader.py" in site.run(file_id)["error_detail"]
+
+
 @pytest.mark.parametrize("wrong", ["300/1200", b"3", [1]])
 def test_progress_that_is_no_number_is_said_at_once_and_fails_the_run(wrong: Any) -> None:
     channel = lr.RecordingChannel()
