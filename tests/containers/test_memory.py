@@ -1,6 +1,7 @@
 """The loader's memory does not grow with the file."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ def peak(pid: int) -> int:
     return int(found[1]) >> 10 if found else 0
 
 
+def watch_peak(process: subprocess.Popen[str]) -> int:
+    """Megabytes that a process has used at most, when it has ended."""
+    most = 0
+    while process.poll() is None:
+        most = max(most, peak(process.pid))
+    return most
+
+
 @pytest.mark.parametrize(
     "row", ["{n},text {n},{n}.5\n", '{n},"text, {n}",{n}.5\n'], ids=["plain", "quoted"]
 )
@@ -28,9 +37,6 @@ def test_a_large_file_is_loaded_in_less_than_100_mb(loader: Loader, row: str) ->
         while file.tell() < 100 * MEGABYTE:
             file.write(line)
     id_ = loader.insert(path, types={"text": "text", "number": "text"})
-    process = loader.start()
-    most = 0
-    while process.poll() is None:
-        most = max(most, peak(process.pid))
+    most = watch_peak(loader.start())
     assert loader.succeeded(id_)
     assert 20 < most < 100, f"{most} MB"
