@@ -201,7 +201,7 @@ def far_csv(loader: Loader) -> None:
 
     write(1)
     file = loader.insert(path)
-    loader.drain()
+    _drain(loader)
     assert loader.succeeded(file)
     _has(loader, "far", FAR + AFTER, {"id": "integer", "amount": "integer"})
     [(line, reason)] = loader.rejects(file)
@@ -209,7 +209,7 @@ def far_csv(loader: Loader) -> None:
     print(f"csv: one value: set aside, line {line:,}: {reason}", flush=True)
     file = loader.insert(path, reject_limit=0)
     loader.owner.execute("update locaria.containers set max_attempts = 1")
-    loader.drain()
+    _drain(loader)
     row = loader.file(file)
     assert row["status"] == "ERROR"
     error = row["last_error"]
@@ -219,7 +219,7 @@ def far_csv(loader: Loader) -> None:
     loader.owner.execute("update locaria.containers set max_attempts = 3")
     write(1_100)
     file = loader.insert(path)
-    loader.drain()
+    _drain(loader)
     assert loader.succeeded(file) and loader.result(file)["rejected"] == 0
     _has(loader, "far", FAR + 1_100 + AFTER, {"id": "integer", "amount": "text"})
     print("csv: more than may be set aside: loaded again as text, every row is there", flush=True)
@@ -233,7 +233,7 @@ def far_ndjson(loader: Loader) -> None:
         file.writelines(f'{{"id": {n}, "amount": {n % 1000}}}\n' for n in range(FAR))
         file.write(f'{{"id": {FAR}, "amount": "none", "more": 1.5}}\n')
     file_id = loader.insert(path)
-    loader.drain()
+    _drain(loader)
     assert loader.succeeded(file_id) and loader.result(file_id)["rejected"] == 0
     types = {"id": "integer", "amount": "text", "more": "double precision"}
     _has(loader, "far_lines", FAR + 1, types)
@@ -254,7 +254,7 @@ def far_geojson(loader: Loader) -> None:
             )
         file.write("]}\n")
     file_id = loader.insert(path)
-    loader.drain()
+    _drain(loader)
     assert loader.succeeded(file_id) and loader.result(file_id)["rejected"] == 0
     found = loader.types("far_features")
     assert (found["id"], found["amount"]) == ("integer", "text"), found
@@ -273,7 +273,7 @@ def far_sheet(loader: Loader) -> None:
         sheet.append([n, "none" if n == last else n % 1000])
     book.save(loader.folder / "far_sheet.xlsx")
     file = loader.insert(loader.folder / "far_sheet.xlsx")
-    loader.drain()
+    _drain(loader)
     assert loader.succeeded(file) and loader.result(file)["rejected"] == 0
     _has(loader, "far_sheet", last, {"id": "integer", "amount": "text"})
     print(f"xlsx: a text in row {last + 1:,}: the column is text, every row is there", flush=True)
@@ -285,6 +285,12 @@ FAR_PROOFS: dict[str, Callable[[Loader], None]] = {
     "geojson": far_geojson,
     "xlsx": far_sheet,
 }
+
+
+def _drain(loader: Loader) -> None:
+    process = loader.start()
+    output, _ = process.communicate(timeout=3_600)
+    assert process.returncode == 0, output
 
 
 def _has(loader: Loader, table: str, rows: int, types: dict[str, Any]) -> None:
