@@ -18,16 +18,13 @@ from typing import Any
 
 import numpy as np
 import openpyxl
-import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio.raw
 import shapely
 
-from locaria.install import install
 from locaria.local.postgres import PostgresServer
-from locaria.local.standin import install_standin
-from tests.conftest import LOGINS, OWNER, PASSWORD, Database
+from tests.conftest import cloned, make_template
 from tests.containers.conftest import Loader
 from tests.containers.test_memory import watch_peak
 
@@ -64,26 +61,15 @@ def main() -> None:
 
 @contextmanager
 def _loader(folder: Path) -> Iterator[Loader]:
-    with PostgresServer(folder / "pg", durable=False) as server:
-        with psycopg.connect(server.dsn, autocommit=True) as superuser:
-            superuser.execute(
-                f"create role {OWNER} login createrole password '{PASSWORD}'".encode()
-            )
-            superuser.execute(f"create database long owner {OWNER}".encode())
-        install_standin(server.dsn_for("long"), OWNER)
-        install(server.dsn_for("long", OWNER, PASSWORD))
-        with psycopg.connect(server.dsn_for("long"), autocommit=True) as superuser:
-            for login, group in LOGINS.items():
-                superuser.execute(
-                    f"create role test_{login} login password '{PASSWORD}' in role {group}".encode()
-                )
-        database = Database(server, "long")
+    with (
+        PostgresServer(folder / "pg", durable=False) as server,
+        cloned(server, make_template(server), "long proof") as database,
+    ):
         loader = Loader(database, folder)
         try:
             yield loader
         finally:
             loader.close()
-            database.close()
 
 
 # Memory
@@ -96,7 +82,7 @@ def memory_is_constant(loader: Loader, name: str, rows: int) -> None:
         folder = loader.folder / f"{name}_{count}"
         folder.mkdir()
         path = WRITERS[name](folder, count)
-        file = loader.insert(path, table=f"memory_{path.stem}", mode="replace")
+        file = loader.insert(path, table=f"memory_{name.replace('.', '_')}", mode="replace")
         peaks.append(watch_peak(loader.start()))
         assert loader.succeeded(file)
         assert loader.result(file)["rows"] >= count
