@@ -89,6 +89,20 @@ def test_types_are_inferred_and_empty_is_null(loader: Loader) -> None:
     assert loader.result(file)["columns"][0] == {"name": "a", "type": "integer"}
 
 
+def test_a_first_line_that_names_the_delimiter_is_no_row(loader: Loader) -> None:
+    bom = "\N{BYTE ORDER MARK}"
+    files = [
+        loader.insert(loader.write("sep=;\nid;name\n1;a,b\nx;c\n", "one.csv"), types={"id": "int"}),
+        loader.insert(loader.write(f"{bom}SEP=|\r\nid|name\r\n1|a,b\r\n", "two.csv")),
+        loader.insert(loader.write("sep=1\n2\n", "three.csv"), header=False),
+    ]
+    loader.drain()
+    assert all(map(loader.succeeded, files))
+    assert loader.rows("one") == loader.rows("two") == [(1, "a,b")]
+    assert [line for line, _ in loader.rejects(files[0])] == [4]
+    assert loader.rows("three") == [("sep=1",), ("2",)]
+
+
 def test_types_null_and_names_can_be_given(loader: Loader) -> None:
     file = loader.load(
         "id,n\n1,NA\n2,5\n",

@@ -208,6 +208,21 @@ def test_undo_of_a_merge_restores_what_it_changed_and_nothing_that_changed_since
     assert places(site) == [(1, "a"), (2, "BB"), (3, "c")]
 
 
+def test_two_merges_are_undone_in_any_order(site: Scenario) -> None:  # noqa: F811
+    for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1)):
+        base = load(site, (1, "a"), (2, "b"), mode="replace", load_run=True, keep_previous=True)
+        runs = [
+            load(site, (2, "B"), (3, "c"), **KEY),
+            load(site, (2, "BB"), (3, "C"), (4, "d"), **KEY),
+            load(site, (3, "CC"), (5, "e"), **KEY),
+        ]
+        assert places(site) == [(1, "a"), (2, "BB"), (3, "CC"), (4, "d"), (5, "e")]
+        for each in order:
+            undo(site, runs[each])
+        assert places(site) == [(1, "a"), (2, "b")], order
+        assert base
+
+
 def test_what_is_kept_for_undo_goes_after_some_days(site: Scenario) -> None:  # noqa: F811
     load(site, (1, "a"), mode="create")
     run = load(site, (2, "b"), mode="replace", keep_previous=True)

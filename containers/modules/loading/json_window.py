@@ -74,7 +74,9 @@ class Window:
                 problem = f"{self._name}, line {line:,}: {error.msg}"
                 # What is broken at the very end of the window may be complete with more of it.
                 cut = error.pos >= len(self._text) - 16 or error.msg.startswith("Unterminated")
-                if not cut or len(self._text) - self._at > _LONGEST or not self._more():
+                waiting = len(self._text) - self._at
+                # As much again: read by the megabyte, a long value would be read again as often.
+                if not cut or waiting > _LONGEST or not self._more(waiting):
                     raise Fatal(problem, kind="data") from None
                 continue
             except (RecursionError, ValueError) as error:
@@ -89,8 +91,9 @@ class Window:
 
     def broken_line(self) -> Broken:
         """Drop the line that is no JSON."""
-        while (end := self._text.find("\n", self._at)) < 0 and self._more():
-            pass
+        while (end := self._text.find("\n", self._at)) < 0:
+            if not self._more(len(self._text) - self._at):
+                break
         end = end + 1 or len(self._text)
         text = self._text[self._at : end]
         self._at = end
@@ -104,10 +107,10 @@ class Window:
             reason = _why_refused(error)
         return Broken(text[:1000], f"no JSON: {reason}")
 
-    def _more(self) -> bool:
+    def _more(self, wanted: int = 0) -> bool:
         if self._ended:
             return False
-        data = self._file.read(_CHUNK)
+        data = self._file.read(max(_CHUNK, wanted))
         self._ended = not data
         try:
             text = self._decoder.decode(data, self._ended)

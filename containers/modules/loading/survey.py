@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,8 @@ _HEAD_OF_LARGE = 256 << 10
 _DIALECT_FROM = 64 << 10
 _SPOTS = 16
 _SPOT = 16 << 10
+# What Excel writes, and reads, above the header: it is no row.
+_DECLARED = re.compile(r"(?i)sep=([,;:|~^\t]) *(?=[\r\n])")
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,13 @@ def survey(source: Source, options: Options, learned: Mapping[str, str]) -> Surv
     """
     head, whole = _read_head(source)
     text = _decode(source, head, whole)
+    declared = _DECLARED.match(text)
+    if declared is not None:
+        text = text[declared.end() :]
+        head = b" " * declared.end() + head[declared.end() :]
     dialect = detect(
         _whole_rows(text[:_DIALECT_FROM], len(text) > _DIALECT_FROM or not whole),
-        options.delimiter,
+        options.delimiter or (declared[1] if declared is not None else None),
         options.quote,
     )
     looked_at = text if whole else _whole_rows(text[:_HEAD_OF_LARGE], cut=True)
