@@ -13,21 +13,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # A table has these by itself; a column of that name can't be made.
 _SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
 _ENDINGS = {
-    *(
-        ".csv",
-        ".tsv",
-        ".tab",
-        ".txt",
-        ".psv",
-        ".json",
-        ".ndjson",
-        ".jsonl",
-        ".geojson",
-        ".geojsonl",
-    ),
-    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".geoparquet", ".pq"),
-    *(".gpkg", ".sqlite", ".shp", ".kml", ".kmz", ".gpx", ".fgb", ".gml", ".mif", ".gdb"),
-    *(".osm", ".pbf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
+    *(".csv", ".tsv", ".tab", ".txt", ".psv", ".json", ".ndjson", ".jsonl", ".geojson"),
+    *(".geojsonl", ".geojsons", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
+    *(".geoparquet", ".pq", ".gpkg", ".sqlite", ".sqlite3", ".db", ".shp", ".dbf", ".kml", ".kmz"),
+    *(".gpx", ".fgb", ".gml", ".mif", ".gdb", ".osm", ".pbf"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
 }
 
 

@@ -25,6 +25,8 @@ from .kinds import UNKNOWN, Kinds, column_kind
 from .layers import Geometry, Layer
 from .scan import Scan
 
+# What GDAL calls a key that it has made itself; another key is a column like all others.
+_OWN_KEYS = ("", "fid", "ogc_fid", "rowid")
 _GEOJSON = ("GeoJSON", "GeoJSONSeq")
 # Their texts may be in any encoding; the others are UTF-8, as GDAL sees to.
 _ANY_ENCODING = ("ESRI Shapefile", "MapInfo File")
@@ -110,7 +112,7 @@ class _SpatialLayer:
         self._path, self._name, self._driver, self._layer = path, name, driver, layer
         self._options = options
         self._where = f"{name}, layer {layer!r}"
-        self._rows = 0
+        self._rows, self._keyed = 0, False
 
     def layer(self, texts: bool, notes: Sequence[str]) -> Layer:
         """What it is.
@@ -130,6 +132,7 @@ class _SpatialLayer:
                 )
             if info["driver"] != self._driver:
                 raise Fatal(f"{self._name} is no {self._driver} but {info['driver']}", kind="data")
+            self._keyed = info["fid_column"].lower() not in _OWN_KEYS
             with self._open(batch_size=1) as (meta, reader):
                 schema = reader.schema
                 first = next(iter(reader), None)
@@ -154,12 +157,11 @@ class _SpatialLayer:
 
     @contextmanager
     def _open(self, **more: Any) -> Iterator[tuple[Any, pa.RecordBatchReader]]:
+        raw = pyogrio().raw
+        options = {**more, **self._options, "return_fids": self._keyed}
         with (
             warnings.catch_warnings(),
-            pyogrio().raw.open_arrow(self._path, layer=self._layer, **more, **self._options) as (
-                meta,
-                stream,
-            ),
+            raw.open_arrow(self._path, layer=self._layer, **options) as (meta, stream),
         ):
             warnings.simplefilter("ignore")
             yield meta, pa.RecordBatchReader.from_stream(stream)
