@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 test-ingest-long lint format bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long test-deploy-long lint format bench sql zips base-image images test-images clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the syste
 
 test-ingest-long: setup ## 1,000 mixed bundles with kill -9, one of 100,000 files, one of 10 GB (22 GB of disk)
 	$(BIN)/python -m tests.ingest.long_proof
+
+test-deploy-long: setup ## a deployment killed, or interrupted, at every step, then gone on with (5 minutes)
+	$(BIN)/python -m tests.deploy.long_proof
 
 lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
@@ -60,9 +63,8 @@ base-image: ## where no registry can be reached: a base by debootstrap and build
 images: setup ## build every image (BASE=, PLATFORM=linux/amd64,linux/arm64, IMAGES_OPTIONS=)
 	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(PLATFORM:%=--platform=%) $(IMAGES_OPTIONS)
 
-test-images: setup ## build the loader's image and load a file with it (BASE= as above)
-	$(BIN)/python -m locaria.deploy.build_images $(BASE:%=--base=%) $(IMAGES_OPTIONS) file_loader
-	LOCARIA_TEST_IMAGES=1 $(BIN)/pytest -q tests/deploy/test_images.py
+test-images: images ## build all images, and use each: load, download, listen; Docker and a registry where there are any
+	LOCARIA_TEST_IMAGES=1 $(BIN)/pytest -q -rs tests/deploy/test_images.py tests/deploy/test_docker.py tests/deploy/test_push.py
 
 clean: ## stop the local runtime, remove .venv and the local database
 	@if [ -x $(BIN)/locaria ]; then $(BIN)/locaria down; fi

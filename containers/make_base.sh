@@ -13,7 +13,8 @@ debootstrap --variant=minbase --include="$packages" bookworm "$folder/root" ${MI
 }
 cd "$folder"
 # In an image there is one Python for one program: pip may install beside Debian's packages.
-rm -rf root/var/cache/apt/archives/*.deb root/var/lib/apt/lists/* root/usr/lib/python3*/EXTERNALLY-MANAGED
+rm -rf root/var/cache/apt/* root/var/lib/apt/lists/* root/usr/lib/python3*/EXTERNALLY-MANAGED
+for texts in doc man info locale; do rm -rf "root/usr/share/$texts"/*; done
 ln -sf python3 root/usr/bin/python
 container=$(buildah from scratch)
 buildah add --quiet "$container" root /

@@ -27,10 +27,29 @@ _EXACT_IN_A_BIGINT = 18
 _SHAPES = ("Point", "MultiPoint", "LineString", "Polygon")
 
 
-def write_geopackage(snapshot: Snapshot, relation: Relation, path: Path) -> None:
-    """Add a table as a layer to a GeoPackage."""
+def write_geopackage(snapshot: Snapshot, relation: Relation, path: Path) -> dict[str, str]:
+    """Add a table as a layer to a GeoPackage.
+
+    Returns:
+        the columns that got another name: to SQLite, upper and lower case are the same.
+    """
     layout = plan_layout(snapshot, relation, _in_geopackage, exactly=True)
-    _write(snapshot, layout, path, "GPKG", layer=relation.label, append=path.exists())
+    layout, renamed = _other_names(layout)
+    # Of a column of that name GDAL would make the layer's own key.
+    key, number, names = "fid", 1, {name.lower() for name in layout.schema.names}
+    while key in names:
+        number += 1
+        key = f"fid_{number}"
+    _write(
+        snapshot,
+        layout,
+        path,
+        "GPKG",
+        layer=relation.label,
+        append=path.exists(),
+        layer_options={"FID": key},
+    )
+    return renamed
 
 
 def write_geojson(snapshot: Snapshot, relation: Relation, path: Path) -> None:
@@ -58,7 +77,7 @@ def write_shapefile(snapshot: Snapshot, relation: Relation, path: Path) -> dict[
     folder = path.with_suffix(".folder")
     folder.mkdir()
     single = folder / f"{path.stem}.shp"
-    layout, renamed = _short_names(layout)
+    layout, renamed = _other_names(layout, _LONGEST_DBF_NAME)
     _write(
         snapshot,
         layout,
@@ -213,16 +232,17 @@ def _shapefile_kind(layout: Layout) -> str:
     return kinds.pop()
 
 
-def _short_names(layout: Layout) -> tuple[Layout, dict[str, str]]:
+def _other_names(layout: Layout, longest: int = 1000) -> tuple[Layout, dict[str, str]]:
+    """With names of so many bytes at most, that differ not only in upper and lower case."""
     taken: set[str] = set()
     renamed: dict[str, str] = {}
     fields = []
     for field in layout.schema:
-        short, number = field.name.encode()[:_LONGEST_DBF_NAME].decode(errors="ignore"), 1
+        short, number = field.name.encode()[:longest].decode(errors="ignore"), 1
         while short.lower() in taken:
             number += 1
             end = f"_{number}"
-            cut = field.name.encode()[: _LONGEST_DBF_NAME - len(end)]
+            cut = field.name.encode()[: longest - len(end)]
             short = cut.decode(errors="ignore") + end
         taken.add(short.lower())
         if short != field.name:

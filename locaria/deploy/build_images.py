@@ -14,7 +14,17 @@ import sys
 from locaria.deploy.commands import Commands
 from locaria.deploy.containers import Container, DockersError, load_containers
 from locaria.deploy.errors import DeployError
-from locaria.deploy.images import MIB, Docker, Engine, check_size, dockerfile, find_engine
+from locaria.deploy.images import (
+    BUILDAH_TIME,
+    DOCKER_TIME,
+    MIB,
+    Docker,
+    Engine,
+    check_size,
+    dockerfile,
+    find_engine,
+    label_words,
+)
 from locaria.local.places import ROOT
 
 
@@ -32,9 +42,12 @@ def build(commands: Commands, container: Container, platforms: list[str], more: 
         return
     wanted = f"--platform={','.join(platforms)}"
     if isinstance(engine, Docker):
-        words = ["docker", "buildx", "build", wanted, "-f", dockerfile(container), *more, "."]
+        words = ["docker", "buildx", "build", wanted]
+        words += label_words(commands, container, DOCKER_TIME)
+        words += ["-f", dockerfile(container), *more, "."]
     else:
         words = ["buildah", "build", "--isolation=chroot", "--format=docker", wanted]
+        words += label_words(commands, container, BUILDAH_TIME)
         words += [f"--manifest={name}", "-f", dockerfile(container), *more, "."]
     commands.run(words)
 

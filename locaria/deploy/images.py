@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +18,9 @@ from locaria.local.places import CONTAINERS, ROOT
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 REPORTER = "locaria_reporter"
+PACKING = "packing"  # below containers/: what the first stage of every image runs
+DOCKER_TIME = "--build-arg=SOURCE_DATE_EPOCH="
+BUILDAH_TIME = "--timestamp="
 MIB = 2**20
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
@@ -29,12 +34,49 @@ def content_tag(
         base: the base image, where it is not the one that the Dockerfile names.
     """
     digest = hashlib.sha256(f"{architecture} {base}".encode())
-    sources = [containers / container.name, ROOT / REPORTER]
-    sources += [containers / MODULES / name for name in container.modules]
-    for source in sources:
+    for source in sources(container, containers):
         for name, path in _files(source):
             digest.update(f"{source.name}/{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def sources(container: Container, containers: Path = CONTAINERS) -> list[Path]:
+    """The folders (modules: also files, without .py) that an image is made of."""
+    shared = [containers / MODULES / name for name in container.modules]
+    return [containers / container.name, containers / PACKING, ROOT / REPORTER, *shared]
+
+
+def facts(commands: Commands, container: Container) -> tuple[dict[str, str], int]:
+    """The labels of an image, and its time in seconds since 1970.
+
+    Both follow from what it is made of, by the last commit that changed that: the same files give
+    the same image, whenever and wherever it is built. Outside of a git checkout the revision is
+    unknown, and the time 0.
+    """
+    paths = [str(source) for source in sources(container)]
+    paths += [f"{path}.py" for path in paths if Path(f"{path}.py").is_file()]
+    paths = [path for path in paths if Path(path).exists()]
+    said = commands.ask(["git", "log", "-1", "--format=%H %ct", "--", *paths])
+    revision, _, seconds = (said or "unknown 0").strip().partition(" ")
+    if commands.ask(["git", "status", "--porcelain", "--", *paths]):
+        revision += "-dirty"
+    moment = datetime.fromtimestamp(int(seconds or 0), UTC)
+    labels = {
+        "title": f"locaria {container.name}",
+        "description": container.description,
+        "version": version("locaria"),
+        "revision": revision,
+        "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    return {f"org.opencontainers.image.{k}": v for k, v in labels.items()}, int(moment.timestamp())
+
+
+def label_words(commands: Commands, container: Container, time_option: str) -> list[str]:
+    """What tells docker and buildah an image's labels and its time."""
+    labels, seconds = facts(commands, container)
+    return [f"--label={name}={value}" for name, value in labels.items()] + [
+        f"{time_option}{seconds}"
+    ]
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -78,6 +120,7 @@ class Docker:
     def build(self, container: Container, tag: str, platform: str, arguments: list[str]) -> None:
         """`docker buildx build --platform=… -f … -t …`."""
         words = ["docker", "buildx", "build", f"--platform={platform}", "--load"]
+        words += label_words(self._commands, container, DOCKER_TIME)
         words += ["-f", dockerfile(container), "-t", tag, *arguments, "."]
         self._commands.run(words)
 
@@ -108,6 +151,7 @@ class Buildah:
     def build(self, container: Container, tag: str, platform: str, arguments: list[str]) -> None:
         """`buildah build --isolation=chroot …`; docker's format keeps HEALTHCHECK."""
         words = ["buildah", "build", "--isolation=chroot", "--format=docker", "--layers"]
+        words += label_words(self._commands, container, BUILDAH_TIME)
         words += [f"--platform={platform}", "-f", dockerfile(container), "-t", tag, *arguments, "."]
         self._commands.run(words)
 

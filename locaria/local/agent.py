@@ -27,7 +27,7 @@ import psycopg
 from locaria.deploy.database import SiteDatabase
 from locaria.install import install, register_containers
 from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_launch import Launcher
+from locaria.local.ecs_launch import OBJECT_STORE, OBJECTS_VOLUME, DockerLauncher, Launcher
 from locaria.local.ecs_model import load_task_definitions
 from locaria.local.ecs_watch import EcsWatch
 from locaria.local.lambda_environment import LambdaFunction
@@ -41,7 +41,7 @@ from locaria.local.state_lock import hold
 from locaria.local.ticker import Ticker
 
 log = logging.getLogger(__name__)
-_PASSED_ON = ("LOCARIA_OBJECT_STORE", "LOCARIA_FILE_ROOTS", "LOCARIA_FETCH_PRIVATE")
+_PASSED_ON = (OBJECT_STORE, "LOCARIA_FILE_ROOTS", "LOCARIA_FETCH_PRIVATE")
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,8 @@ class Agent:
                 f"{error.diag.message_primary}: an agent logs in as the owner of Locaria's schema, "
                 "who may create in the database: grant create on database … to …"
             ) from error
+        if self._options.aws is not None:
+            return names, ""  # a task definition on ECS has its own login
         return names, self._options.task_dsn or self._own_login()
 
     def _own_login(self) -> str:
@@ -209,7 +211,9 @@ class Agent:
         self._running.callback(ticker.stop)
 
     def _task_environment(self, task_dsn: str) -> dict[str, str]:
-        objects = {"LOCARIA_OBJECT_STORE": (self.state_dir.resolve() / "objects").as_uri()}
+        objects = {OBJECT_STORE: (self.state_dir.resolve() / "objects").as_uri()}
+        if isinstance(self._options.launcher, DockerLauncher):
+            objects = {OBJECT_STORE: OBJECTS_VOLUME.store}
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         given = dict(self._options.task_environment)
         return objects | passed | given | {"LOCARIA_DSN": task_dsn}

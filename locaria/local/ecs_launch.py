@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shlex
 import subprocess
@@ -9,12 +11,29 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from locaria.local.ecs_model import TaskDefinition
 
+log = logging.getLogger(__name__)
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "SSL_CERT_FILE")
 _NOT_FOR_IMAGES = ("PYTHONPATH",)  # of this machine: an image has its own
+_OF_DOCKER = (125, 126, 127)  # exit codes of `docker run` for a container that did not start
+_NEVER = "0001-01-01"
+_OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+OBJECT_STORE = "LOCARIA_OBJECT_STORE"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume of Docker's and the object store that is in it."""
+
+    mount: str
+    store: str
+
+
+# The images own /objects, and a new volume takes that over.
+OBJECTS_VOLUME = Volume("locaria-objects:/objects", "file:///objects")
 
 
 @dataclass(frozen=True)
@@ -23,6 +42,19 @@ class Launch:
 
     command: list[str]
     environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a launcher knows of the end of a container, beyond the exit code of its process.
+
+    Attributes
+        reason   why, in ECS's words; None: nothing special.
+        started  False when the container never ran: the exit code is not its own.
+    """
+
+    reason: str | None = None
+    started: bool = True
 
 
 class Launcher(Protocol):
@@ -37,8 +69,12 @@ class Launcher(Protocol):
     ) -> Launch:
         """The process of a task; `variables` may hold secrets, so none goes into argv."""
 
-    def end(self, task_id: str) -> None:
-        """Make sure that nothing of a task is left when its process is gone."""
+    def end(self, task_id: str, exit_code: int | None = None) -> Ending:
+        """Make sure that nothing of a task is left when its process is gone. Never raises.
+
+        Parameters
+            exit_code  of the process; None: unknown, as after a crash of ours.
+        """
 
 
 class ProcessLauncher:
@@ -58,12 +94,17 @@ class ProcessLauncher:
         environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
         return Launch([*definition.command, *arguments], environment | dict(variables))
 
-    def end(self, task_id: str) -> None:
+    def end(self, task_id: str, exit_code: int | None = None) -> Ending:
         """Nothing: the process group is ended by who started it."""
+        del task_id, exit_code
+        return Ending()
 
 
 class DockerLauncher:
     """Runs a container's image with Docker, on the host's network.
+
+    It may have the memory that dockers.json says. Where the environment names no object store, its
+    objects are in the volume `locaria-objects`, which all containers of this host share.
 
     Parameters
         image   name of an image, in which {container} stands for the container's name.
@@ -83,16 +124,46 @@ class DockerLauncher:
     ) -> Launch:
         """`docker run`: signals go through to the container; values of variables stay in ours."""
         given = {k: v for k, v in variables.items() if k not in _NOT_FOR_IMAGES}
-        words = ["docker", "run", "--rm", "--init", "--network=host", f"--name={_name(task_id)}"]
+        words = [
+            "docker",
+            "run",
+            "--init",
+            "--log-driver=none",
+            "--network=host",
+            f"--name={_name(task_id)}",
+        ]
+        words += ["--label=locaria", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+        if definition.memory is not None:
+            words.append(f"--memory={definition.memory}m")
+        taken = any(mount.split(":")[1:2] == ["/objects"] for mount in self._mounts)
+        if given.get(OBJECT_STORE) == OBJECTS_VOLUME.store and not taken:
+            words.append(f"--volume={OBJECTS_VOLUME.mount}")
         words += [f"--env={name}" for name in given]
         image = self._image.format(container=definition.container_name)
         return Launch([*words, *self._mounts, image, *arguments], dict(os.environ) | given)
 
-    def end(self, task_id: str) -> None:
-        """A killed `docker run` leaves its container running."""
-        subprocess.run(
-            ["docker", "kill", _name(task_id)], capture_output=True, check=False, timeout=60
+    def end(self, task_id: str, exit_code: int | None = None) -> Ending:
+        """Remove the container, also one that outlived a killed `docker run`; how it ended."""
+        state = _docker("inspect", "--format={{json .State}}", _name(task_id))
+        _docker("rm", "--force", "--volumes", _name(task_id))
+        found: dict[str, Any] = json.loads(state) if state else {}
+        if exit_code in _OF_DOCKER and found.get("StartedAt", _NEVER).startswith(_NEVER):
+            return Ending(found.get("Error") or None, started=False)
+        return Ending(_OUT_OF_MEMORY if found.get("OOMKilled") else None)
+
+
+def _docker(*words: str) -> str | None:
+    """What docker printed; None when it failed, which is told."""
+    try:
+        done = subprocess.run(
+            ["docker", *words], capture_output=True, text=True, check=False, timeout=60
         )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("docker %s: %s", words[0], error)
+        return None
+    if done.returncode and "No such" not in done.stderr:
+        log.warning("docker %s: %s", words[0], done.stderr.strip())
+    return done.stdout if done.returncode == 0 else None
 
 
 class BuildahLauncher:
@@ -133,12 +204,14 @@ class BuildahLauncher:
             [*words, *self._mounts, _name(task_id), "--", *read, *entry], dict(os.environ)
         )
 
-    def end(self, task_id: str) -> None:
+    def end(self, task_id: str, exit_code: int | None = None) -> Ending:
         """Remove the working container."""
+        del exit_code
         (self._folder / task_id).unlink(missing_ok=True)
         subprocess.run(
             ["buildah", "rm", _name(task_id)], capture_output=True, check=False, timeout=120
         )
+        return Ending()
 
 
 def _name(task_id: str) -> str:

@@ -41,6 +41,7 @@ class TaskDefinition:
         command       what to run; `python` is the interpreter of the runtime.
         folder        where it runs.
         stop_timeout  seconds from SIGTERM to SIGKILL.
+        memory        MiB that it may have where it runs from its image; None: no limit.
         container     name of its one container; that of the family where it is empty.
     """
 
@@ -48,6 +49,7 @@ class TaskDefinition:
     command: tuple[str, ...]
     folder: Path
     stop_timeout: float = STOP_TIMEOUT_S
+    memory: int | None = None
     environment: tuple[tuple[str, str], ...] = ()
     container: str = ""
     revision: int = 1
@@ -115,6 +117,7 @@ def _definition(name: str, entry: dict[str, Any], folder: Path) -> TaskDefinitio
         command=tuple(command),
         folder=folder / name,
         stop_timeout=float(entry.get("stop_timeout", STOP_TIMEOUT_S)),
+        memory=entry.get("memory"),
         environment=tuple(_environment(entry, folder)),
     )
 

@@ -79,9 +79,11 @@ class TaskRunner:
             facts = {"desiredStatus": "STOPPED", "stoppingAt": now}
             task.change(**facts, stopCode=code, stoppedReason=reason)
             task.save(self._folder)
-            if task.pid is None:
+            if task.status != "RUNNING":
                 self._end(task)
                 return
+            if task.pid is None:
+                return  # it has just ended by itself
             _signal_group(task.pid, signal.SIGTERM)
         killer = threading.Timer(timeout_s, self._kill, args=(task,))
         killer.daemon = True
@@ -204,9 +206,19 @@ class TaskRunner:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             _signal_group(process.pid, signal.SIGKILL)
-            self._launcher.end(task.id)
             status = process.wait()
-            task.container["exitCode"] = status if status >= 0 else 128 - status
+            task.pid = None
+        code = status if status >= 0 else 128 - status
+        ending = self._launcher.end(task.id, code)
+        with self._lock:
+            if not ending.started:
+                said = ending.reason or self._last_line(task.id)
+                task.container["reason"] = f"CannotStartContainerError: {said}"
+                self.fail_start(task, task.container["reason"])
+                return
+            task.container["exitCode"] = code
+            if ending.reason is not None:
+                task.container["reason"] = ending.reason
             if task.facts.get("stopCode") is None:
                 reason = "Essential container in task exited"
                 task.change(
@@ -216,6 +228,12 @@ class TaskRunner:
                     stoppedReason=reason,
                 )
             self._end(task)
+
+    def _last_line(self, task_id: str) -> str:
+        """What was printed last, of what says something."""
+        lines = self.log_path(task_id).read_text(errors="replace").splitlines()
+        told = [line for line in lines if line.strip() and not line.startswith(("Run '", "See '"))]
+        return told[-1][:500] if told else "no reason was given"
 
     def _end(self, task: Task) -> None:
         """The last two steps of every life."""
@@ -241,6 +259,7 @@ class TaskRunner:
             if not processes.wait_gone(pid, timeout_s=5):
                 _signal_group(pid, signal.SIGKILL)
                 processes.wait_gone(pid, timeout_s=5)
+        self._launcher.end(task.id)
         with self._lock:
             facts = {"stopCode": "InfrastructureHealth", "stoppedReason": LOST}
             task.change(desiredStatus="STOPPED", stoppingAt=datetime.now(UTC), **facts)

@@ -5,10 +5,12 @@ import json
 import re
 import sys
 from pathlib import Path
+from string import Template
 
 import jsonschema
 import pytest
 
+from locaria.cli import container_templates
 from tests.conftest import Database
 from tests.containers.conftest import DOCKERS, ROOT
 
@@ -47,8 +49,32 @@ def test_every_container_has_its_entry_point_and_a_safe_dockerfile(name: str) ->
     assert re.search(r"^ARG BASE=\S+:\d+\.\d+\.\d+\S*$", dockerfile, re.MULTILINE), "pinned"
     assert re.search(r"^USER [1-9]\d*$", dockerfile, re.MULTILINE), "not root"
     assert f"ENTRYPOINT {json.dumps(entry_point)}" in dockerfile, "exec form: signals arrive"
-    probe = re.search(r"^HEALTHCHECK .*\\\n +CMD \[\"python\"", dockerfile, re.MULTILINE)
-    assert bool(probe) == (DOCKERS[name]["type"] == "listener"), "a listener says that it listens"
+    probe = 'HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["healthcheck"]'
+    listens = DOCKERS[name]["type"] == "listener"
+    assert (probe in dockerfile) == listens, "a listener says that it listens"
+    if listens:
+        assert f"\nENV LOCARIA_PORT={DOCKERS[name]['port']}\n" in dockerfile
+
+
+def test_dockerfiles_share_their_heads() -> None:
+    """What all images have in common is one text, but for the container's name and packages."""
+    heads = set()
+    for name in DOCKERS:
+        text = (ROOT / "containers" / name / "Dockerfile").read_text(encoding="utf-8")
+        head, _, rest = text.partition("WORKDIR /app\n")
+        assert rest, name
+        head = re.sub(r"RUN apt-get .*?\n(?=RUN useradd)", "", head, flags=re.DOTALL)
+        head = head.replace(f"COPY containers/{name}/requirements.txt /build/\n", "")
+        heads.add(head.replace(" -r /build/requirements.txt", "").replace(name, "NAME"))
+    assert len(heads) == 1
+    [head] = heads
+    template = Template(container_templates.DOCKERFILE).substitute(
+        name="NAME", description="", health=""
+    )
+    assert template.startswith(head), "a new container begins with it, too"
+    versions = re.findall(r"^ARG \w+=.*$", head, re.MULTILINE)
+    agents = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^ARG \w+=.*$", agents, re.MULTILINE) == versions
 
 
 def imported(files: list[Path]) -> set[str]:

@@ -60,8 +60,8 @@ def write_layers(folder: Path, counts: dict[str, int]) -> Path:
 
 KINDS: dict[str, tuple[Write, dict[str, int]]] = {
     "members": (write_zip, {"first": 1_000, "second": 150_000, "third": 2_000}),
-    "sheets": (write_sheets, {"first": 1_000, "second": 40_000, "third": 2_000}),
-    "layers": (write_layers, {"first": 1_000, "second": 200_000, "third": 2_000}),
+    "sheets": (write_sheets, {"first": 1_000, "second": 25_000, "third": 2_000}),
+    "layers": (write_layers, {"first": 1_000, "second": 120_000, "third": 2_000}),
 }
 
 
@@ -122,7 +122,7 @@ def test_a_file_of_several_tables_that_changed_is_loaded_from_its_beginning(load
 
 
 def test_lines_that_are_no_json_are_counted_where_a_killed_load_goes_on(loader: Loader) -> None:
-    lines = [f'{{"id": {n}, "text": "lines {n}"}}' for n in range(60_000)]
+    lines = [f'{{"id": {n}, "text": "lines {n}"}}' for n in range(40_000)]
     lines[7] = '{"id": 7, '
     file = loader.insert(loader.write("\n".join(lines), "lines.ndjson"))
     row = kill_at_half_way(loader, file, "lines", beyond=1_000)["row"]

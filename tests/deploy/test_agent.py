@@ -35,13 +35,15 @@ class Agents:
         self.dsn = dsn
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.entry: dict[str, Any] = {}
         self.db = psycopg.connect(dsn, autocommit=True, row_factory=dict_row) if dsn else None
 
     def start(self, name: str, containers: tuple[str, ...] = ("actor",), *words: str) -> None:
         """Start an agent that has these containers, and wait until it serves."""
         place = self.folder / f"containers-{name}"
         place.mkdir(exist_ok=True)
-        entry = {"entry_point": ["python", "actor.py"], "type": "loader", "limits": LIMITS}
+        entry: dict[str, Any] = {"entry_point": ["python", "actor.py"], "type": "loader"}
+        entry |= {"limits": LIMITS} | self.entry
         (place / "dockers.json").write_text(json.dumps(dict.fromkeys(containers, entry)))
         for container in containers:
             if not (place / container).exists():
@@ -257,12 +259,13 @@ def test_containers_run_from_images_with_docker(
     run = next(each for each in diary if each["argv"][0] == "run")
     words, variables = run["argv"], run["variables"]
     assert words[-1] == "registry.example/x/actor:1"
-    assert {"--rm", "--init", "--network=host", "--volume=/data:/data:ro"} < set(words)
+    assert {"--init", "--network=host", "--volume=/data:/data:ro"} < set(words)
     assert "PYTHONPATH" not in variables
     password = psycopg.conninfo.conninfo_to_dict(variables["LOCARIA_DSN"])["password"]
     assert password
     assert not [each for each in diary if str(password) in " ".join(each["argv"])]
-    assert ["kill", f"locaria-{stopped}"] in [each["argv"] for each in diary]
+    removed = ["rm", "--force", "--volumes", f"locaria-{stopped}"]
+    assert removed in [each["argv"] for each in diary]
 
 
 @pytest.fixture

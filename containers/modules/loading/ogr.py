@@ -30,6 +30,8 @@ _OWN_KEYS = ("", "fid", "ogc_fid", "rowid")
 _GEOJSON = ("GeoJSON", "GeoJSONSeq")
 # Their texts may be in any encoding; the others are UTF-8, as GDAL sees to.
 _ANY_ENCODING = ("ESRI Shapefile", "MapInfo File")
+# A driver that counts no features.
+_UNCOUNTED = "OSM"
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
@@ -128,7 +130,10 @@ class _SpatialLayer:
                 # Counting reads all of a file that has no count; and it is the only call that
                 # tells of an error in the middle: an Arrow stream just ends there.
                 info = pyogrio().read_info(
-                    self._path, layer=self._layer, force_feature_count=True, **self._options
+                    self._path,
+                    layer=self._layer,
+                    force_feature_count=self._driver != _UNCOUNTED,
+                    **self._options,
                 )
             if info["driver"] != self._driver:
                 raise Fatal(f"{self._name} is no {self._driver} but {info['driver']}", kind="data")
@@ -136,9 +141,10 @@ class _SpatialLayer:
             with self._open(batch_size=1) as (meta, reader):
                 schema = reader.schema
                 first = next(iter(reader), None)
+            uncounted = self._driver == _UNCOUNTED
+            self._rows = _count(self._path, self._layer) if uncounted else int(info["features"])
         except (errors.DataSourceError, errors.DataLayerError) as error:
             raise unreadable(self._where, error, self._path) from None
-        self._rows = int(info["features"])
         geometry = self._geometry(meta, first)
         scan = self._scan(schema, geometry, texts)
         if geometry is not None and scan.geometry is not None:
@@ -256,6 +262,16 @@ def _is_utf8(value: bytes) -> bool:
 def _without_json(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
     """Columns of texts, of which only some are JSON."""
     return pa.schema([pa.field(f.name, plain(f)) if f.name in columns else f for f in schema])
+
+
+def _count(path: Path, layer: str) -> int:
+    """How many features a layer has, where GDAL does not say.
+
+    By SQL, which counts within GDAL: pyogrio would keep each feature that it counts in memory.
+    """
+    statement = f'select count(*) from "{layer}"'  # noqa: S608 - GDAL named it
+    found = pyogrio().raw.read(path, sql=statement, sql_dialect="OGRSQL", read_geometry=False)
+    return int(found[3][0][0])
 
 
 def _batch_size(path: Path, rows: int) -> int:

@@ -185,7 +185,7 @@ def parts_of_layers(
             label,
             context.options,
             name=called,
-            size=max(1, size // len(layers)),
+            size=_share(size, layer, layers),
             fingerprint=fingerprint,
             postgis=context.postgis,
             learned=context.learned.get(called, {}),
@@ -194,6 +194,13 @@ def parts_of_layers(
     if layers and not made:
         raise NoRows(name, f"has no {layers[0].row_word} in any of its {len(layers)} layers")
     return made
+
+
+def _share(size: int, layer: Layer, layers: Sequence[Layer]) -> int:
+    """How many bytes of a file are a layer's: as many as it has rows, as far as these are known."""
+    if any(each.rows is None for each in layers):
+        return max(1, size // len(layers))
+    return max(1, size * (layer.rows or 0) // max(1, sum(each.rows or 0 for each in layers)))
 
 
 def _called(member: str, layer: str) -> str:

@@ -31,6 +31,12 @@ def act(run: lr.Run) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
             threading.Event().wait()
+        case "ignore":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            threading.Event().wait()
+        case "eat":
+            eaten = [bytearray(2**20) for _ in range(2**13)]
+            raise AssertionError(f"nobody objected to {len(eaten)} MiB")
 
 
 def main() -> None:
