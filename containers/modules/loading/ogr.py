@@ -137,7 +137,8 @@ class _SpatialLayer:
                 )
             if info["driver"] != self._driver:
                 raise Fatal(f"{self._name} is no {self._driver} but {info['driver']}", kind="data")
-            self._keyed = info["fid_column"].lower() not in _OWN_KEYS
+            key = info["fid_column"]
+            self._keyed = key.lower() not in _OWN_KEYS and key not in info["fields"]
             with self._open(batch_size=1) as (meta, reader):
                 schema = reader.schema
                 first = next(iter(reader), None)
