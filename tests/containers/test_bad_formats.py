@@ -372,6 +372,10 @@ BAD: dict[str, Bad] = {
         sheet(["id", "sum"], [1, 2], [2, "=A2+B2"]), "cell B3: a formula whose value was not stored"
     ),
     "an empty workbook": Bad(sheet(), "no sheet holds anything"),
+    "a MIF of another name": Bad(
+        text("a.txt", 'VERSION 300\nCharset "Neutral"\nColumns 1\n  a Integer\nData\n'),
+        r"a\.txt is a MIF of MapInfo: name it \.mif",
+    ),
     "a VRT": Bad(text("a.vrt", VRT), "XML of a kind that is not loaded"),
     "a VRT that says it is GML": Bad(
         text("a.gml", f"<!-- http://www.opengis.net/gml -->{VRT}"), "has no layer|not loaded"
