@@ -18,7 +18,7 @@ from locaria_reporter import Fatal
 from . import gml
 from .arrow_types import is_json, is_text, plain
 from .beside import block_bytes
-from .completeness import refuse_incomplete
+from .completeness import refuse_incomplete, rows_of_tab
 from .formats import crs_member
 from .gdal import pyogrio
 from .kinds import UNKNOWN, Kinds, column_kind
@@ -146,6 +146,8 @@ class _SpatialLayer:
             self._rows = _count(self._path, self._layer) if uncounted else int(info["features"])
         except (errors.DataSourceError, errors.DataLayerError) as error:
             raise unreadable(self._where, error, self._path) from None
+        if self._driver == "MapInfo File":
+            self._refuse_fewer(rows_of_tab(self._path))
         geometry = self._geometry(meta, first)
         scan = self._scan(schema, geometry, texts)
         if geometry is not None and scan.geometry is not None:
@@ -161,6 +163,14 @@ class _SpatialLayer:
             kinds=scan.types,
             notes=tuple(notes),
         )
+
+    def _refuse_fewer(self, rows: int | None) -> None:
+        if rows is not None and self._rows < rows:
+            raise Fatal(
+                f"{self._name}: of {rows:,} rows only {self._rows:,} can be read: is a file of it "
+                "cut off or damaged?",
+                kind="data",
+            )
 
     @contextmanager
     def _open(self, **more: Any) -> Iterator[tuple[Any, pa.RecordBatchReader]]:
