@@ -408,7 +408,7 @@ BAD: dict[str, Bad] = {
         mapinfo(".map", 0), r"its shapes, countries\.map, are missing"
     ),
     "an .xls that is cut off": Bad(
-        lambda f: cut(xls(f / "cut.xls"), 0.97), "is no spreadsheet, or is damaged"
+        lambda f: cut(xls(f / "cut.xls"), 0.99), "is no spreadsheet, or is damaged"
     ),
     "a MIF of another name": Bad(
         text("a.txt", 'VERSION 300\nCharset "Neutral"\nColumns 1\n  a Integer\nData\n'),

