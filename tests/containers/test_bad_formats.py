@@ -16,12 +16,14 @@ from typing import Any
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyogrio
+import pyogrio.raw
 import pytest
 import zstandard
 
 from tests.containers.conftest import Loader
 from tests.containers.test_formats import COUNTRIES, parquet, spatial, workbook, zipped
-from tests.containers.test_sheets import ods
+from tests.containers.test_sheets import ods, xls
 
 OLD = "id,name\n1,old\n"
 VRT = (
@@ -210,6 +212,30 @@ def shapefile_without(*endings: str) -> Callable[[Path], Path]:
     return make
 
 
+def mapinfo(ending: str, share: float) -> Callable[[Path], Path]:
+    """The countries of the world as a table, of which one file is cut off or missing."""
+
+    def make(folder: Path) -> Path:
+        path = folder / "countries.tab"
+        meta, _, shapes, values = pyogrio.raw.read(COUNTRIES, columns=["name"])
+        pyogrio.raw.write(
+            path,
+            shapes,
+            values,
+            fields=meta["fields"],
+            geometry_type="Unknown",
+            crs=meta["crs"],
+            driver="MapInfo File",
+        )
+        if share:
+            cut(path.with_suffix(ending), share)
+        else:
+            path.with_suffix(ending).unlink()
+        return path
+
+    return make
+
+
 def gml(feature: str, before: str = "") -> str:
     return (
         f"<?xml version='1.0'?>{before}"
@@ -372,6 +398,22 @@ BAD: dict[str, Bad] = {
         sheet(["id", "sum"], [1, 2], [2, "=A2+B2"]), "cell B3: a formula whose value was not stored"
     ),
     "an empty workbook": Bad(sheet(), "no sheet holds anything"),
+    "a MapInfo table whose shapes are cut off": Bad(
+        mapinfo(".map", 0.5), r"of 177 rows only \d+ can be read"
+    ),
+    "a MapInfo table whose values are cut off": Bad(
+        mapinfo(".dat", 0.5), r"countries\.dat is cut off: it has [\d,]+ bytes"
+    ),
+    "a MapInfo table without its shapes": Bad(
+        mapinfo(".map", 0), r"its shapes, countries\.map, are missing"
+    ),
+    "an .xls that is cut off": Bad(
+        lambda f: cut(xls(f / "cut.xls"), 0.99), "is no spreadsheet, or is damaged"
+    ),
+    "a MIF of another name": Bad(
+        text("a.txt", 'VERSION 300\nCharset "Neutral"\nColumns 1\n  a Integer\nData\n'),
+        r"a\.txt is a MIF of MapInfo: name it \.mif",
+    ),
     "a VRT": Bad(text("a.vrt", VRT), "XML of a kind that is not loaded"),
     "a VRT that says it is GML": Bad(
         text("a.gml", f"<!-- http://www.opengis.net/gml -->{VRT}"), "has no layer|not loaded"

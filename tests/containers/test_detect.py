@@ -1,12 +1,15 @@
 """What is found out about a file from its beginning."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.containers import conftest  # noqa: F401 - puts the loader's modules on the path
 
 from loading.detect import NO_DELIMITER, detect, has_header  # isort: skip
+from loading.formats import format_of  # isort: skip
 from loading.infer import infer, widen  # isort: skip
-from loading.names import column_names, table_name  # isort: skip
+from loading.names import ENDINGS, column_names, table_name  # isort: skip
 
 DIALECTS = {
     "commas": ("a,b\n1,2\n", ",", '"'),
@@ -135,3 +138,26 @@ def test_names_equal_after_63_bytes_get_a_suffix_within_63_bytes() -> None:
 )
 def test_a_table_is_named_after_its_file(path: str, table: str) -> None:
     assert table_name(path) == table
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"a": 1}\n{"a": 2}\n', "json"),
+        ('[{"a": 1},\n{"a": 2}]', "json"),
+        ('{\n  "type": "FeatureCollection",\n', "GeoJSON"),
+        ('{"a": 1}\t5\n{"a": 2}\t6\n', "csv"),
+        ("[x],1\n[y],2\n", "csv"),
+        ("{curly},1\n", "csv"),
+    ],
+)
+def test_json_is_told_from_a_table_of_it(text: str, kind: str) -> None:
+    assert format_of(text.encode(), "things.csv") == kind
+
+
+def test_the_table_of_formats_names_every_ending() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    others = {".geoparquet", ".pq", ".sqlite3", ".osm", ".pbf"}
+    missing = {ending for ending in ENDINGS - others if f"`{ending}`" not in documented}
+    assert not missing
+    assert "`.osm.pbf`" in documented

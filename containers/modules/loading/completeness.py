@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import struct
 from pathlib import Path
@@ -31,7 +32,9 @@ def refuse_incomplete(path: Path, name: str, driver: str) -> list[str]:
     """
     if driver == "ESRI Shapefile":
         return _check_shapefile(path, name)
-    if driver == "GeoJSONSeq":
+    if driver == "MapInfo File" and path.suffix.lower() == ".tab":
+        _check_tab(path, name)
+    elif driver == "GeoJSONSeq":
         _check_lines(path, name)
     elif driver in _XML:
         _check_xml(path, name)
@@ -53,6 +56,32 @@ def _check_shapefile(path: Path, name: str) -> list[str]:
     if ".dbf" not in there:
         return [f"there is no {path.stem}.dbf beside it: shapes without attributes"]
     return []
+
+
+def _check_tab(path: Path, name: str) -> None:
+    """Of a table whose shapes are missing, GDAL reads the values alone."""
+    there = {each.suffix.lower(): each for each in path.parent.iterdir() if each.stem == path.stem}
+    if ".dat" in there:
+        _check_length(there[".dat"], name, ".dbf")
+    if ".id" in there and ".map" not in there:
+        raise Fatal(f"{name}: its shapes, {path.stem}.map, are missing", kind="data")
+
+
+def rows_of_tab(path: Path) -> int | None:
+    """How many rows a MapInfo table has by its .dat, without those that are deleted.
+
+    None where that is not known. GDAL stops counting where the .map is cut off.
+    """
+    beside = path.parent.glob(f"{path.stem}.*")
+    values = next((each for each in beside if each.suffix.lower() == ".dat"), None)
+    if path.suffix.lower() != ".tab" or values is None:
+        return None
+    with values.open("rb") as file:
+        rows, begin, width = struct.unpack("<4xIHH", file.read(12))
+        if not rows or not width:
+            return None
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return int(rows) - data[begin::width][:rows].count(b"*")
 
 
 def _check_length(path: Path, name: str, suffix: str) -> None:

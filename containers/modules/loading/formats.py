@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -26,6 +27,7 @@ _FEATURE = re.compile(rb'"type"\s*:\s*"(?:FeatureCollection|Feature)"')
 _CRS_MEMBER = re.compile(
     rb'"crs"\s*:\s*\{[^{}]*"properties"\s*:\s*\{[^{}]*"(?:name|href)"\s*:\s*"([^"]+)"'
 )
+_MEMBER = re.compile(rb'(?:\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
 _TEXT_NAMES = (".csv", ".tsv", ".tab", ".txt", ".psv")
 _REFUSED = (
     (b"%PDF", "a PDF document"),
@@ -88,13 +90,33 @@ def _format_of_text(head: bytes, name: str) -> str:
     text = _utf8(head).lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(b"<"):
         return _format_of_xml(text, name)
-    if _MIF.match(text) and not name.lower().endswith(_TEXT_NAMES):
-        return "MapInfo File"
+    if _MIF.match(text):
+        return _mif(name)
     if text.startswith(b"\x1e{"):
         return "GeoJSONSeq" if _FEATURE.search(text) else JSON
-    if text.startswith((b"{", b"[")) and not name.lower().endswith(_TEXT_NAMES):
+    is_named_text = name.lower().endswith(_TEXT_NAMES)
+    if text.startswith((b"{", b"[")) and (not is_named_text or _is_json(text)):
         return _format_of_json(text)
     return CSV
+
+
+def _mif(name: str) -> str:
+    """The driver's name; it only reads what is called so."""
+    if name.lower().endswith(".mif"):
+        return "MapInfo File"
+    raise Fatal(f"{name} is a MIF of MapInfo: name it .mif, with its .mid beside it", kind="data")
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether text with the name of a table is JSON nevertheless: no line with more behind it."""
+    if not _MEMBER.match(text):
+        return False
+    first = text.partition(b"\n")[0].decode("utf-8", "replace")
+    try:
+        _, end = json.JSONDecoder().raw_decode(first)
+    except (ValueError, RecursionError):
+        return True
+    return not first[end:].strip()
 
 
 def _utf8(head: bytes) -> bytes:

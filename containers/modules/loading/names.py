@@ -12,22 +12,12 @@ LONGEST_NAME = 63
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 # A table has these by itself; a column of that name can't be made.
 _SYSTEM_COLUMNS = {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}
-_ENDINGS = {
-    *(
-        ".csv",
-        ".tsv",
-        ".tab",
-        ".txt",
-        ".psv",
-        ".json",
-        ".ndjson",
-        ".jsonl",
-        ".geojson",
-        ".geojsonl",
-    ),
-    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet", ".geoparquet", ".pq"),
-    *(".gpkg", ".sqlite", ".shp", ".kml", ".kmz", ".gpx", ".fgb", ".gml", ".mif", ".gdb"),
-    *(".osm", ".pbf", ".gz", ".bz2", ".xz", ".zst", ".zip"),
+ENDINGS = {
+    *(".csv", ".tsv", ".tab", ".txt", ".psv", ".json", ".ndjson", ".jsonl", ".geojson"),
+    *(".geojsonl", ".geojsons", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".parquet"),
+    *(".geoparquet", ".pq", ".gpkg", ".sqlite", ".sqlite3", ".db", ".shp", ".dbf", ".kml", ".kmz"),
+    *(".gpx", ".fgb", ".gml", ".mif", ".gdb", ".osm", ".pbf"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip"),
 }
 
 
@@ -98,6 +88,6 @@ def safe_name(text: str) -> str:
 
 def without_ending(name: str) -> str:
     """A file's name without what only says its format: 'a.csv.gz' → 'a'."""
-    while PurePosixPath(name).suffix.lower() in _ENDINGS:
+    while PurePosixPath(name).suffix.lower() in ENDINGS:
         name = PurePosixPath(name).stem
     return name

@@ -18,13 +18,15 @@ from locaria_reporter import Fatal
 from . import gml
 from .arrow_types import is_json, is_text, plain
 from .beside import block_bytes
-from .completeness import refuse_incomplete
+from .completeness import refuse_incomplete, rows_of_tab
 from .formats import crs_member
 from .gdal import pyogrio
 from .kinds import UNKNOWN, Kinds, column_kind
 from .layers import Geometry, Layer
 from .scan import Scan
 
+# What GDAL calls a key that it has made itself; another key is a column like all others.
+_OWN_KEYS = ("", "fid", "ogc_fid", "rowid")
 _GEOJSON = ("GeoJSON", "GeoJSONSeq")
 # Their texts may be in any encoding; the others are UTF-8, as GDAL sees to.
 _ANY_ENCODING = ("ESRI Shapefile", "MapInfo File")
@@ -112,7 +114,7 @@ class _SpatialLayer:
         self._path, self._name, self._driver, self._layer = path, name, driver, layer
         self._options = options
         self._where = f"{name}, layer {layer!r}"
-        self._rows = 0
+        self._rows, self._keyed = 0, False
 
     def layer(self, texts: bool, notes: Sequence[str]) -> Layer:
         """What it is.
@@ -135,6 +137,8 @@ class _SpatialLayer:
                 )
             if info["driver"] != self._driver:
                 raise Fatal(f"{self._name} is no {self._driver} but {info['driver']}", kind="data")
+            key = info["fid_column"]
+            self._keyed = key.lower() not in _OWN_KEYS and key not in info["fields"]
             with self._open(batch_size=1) as (meta, reader):
                 schema = reader.schema
                 first = next(iter(reader), None)
@@ -142,6 +146,8 @@ class _SpatialLayer:
             self._rows = _count(self._path, self._layer) if uncounted else int(info["features"])
         except (errors.DataSourceError, errors.DataLayerError) as error:
             raise unreadable(self._where, error, self._path) from None
+        if self._driver == "MapInfo File":
+            self._refuse_fewer(rows_of_tab(self._path))
         geometry = self._geometry(meta, first)
         scan = self._scan(schema, geometry, texts)
         if geometry is not None and scan.geometry is not None:
@@ -158,14 +164,21 @@ class _SpatialLayer:
             notes=tuple(notes),
         )
 
+    def _refuse_fewer(self, rows: int | None) -> None:
+        if rows is not None and self._rows < rows:
+            raise Fatal(
+                f"{self._name}: of {rows:,} rows only {self._rows:,} can be read: is a file of it "
+                "cut off or damaged?",
+                kind="data",
+            )
+
     @contextmanager
     def _open(self, **more: Any) -> Iterator[tuple[Any, pa.RecordBatchReader]]:
+        raw = pyogrio().raw
+        options = {**more, **self._options, "return_fids": self._keyed}
         with (
             warnings.catch_warnings(),
-            pyogrio().raw.open_arrow(self._path, layer=self._layer, **more, **self._options) as (
-                meta,
-                stream,
-            ),
+            raw.open_arrow(self._path, layer=self._layer, **options) as (meta, stream),
         ):
             warnings.simplefilter("ignore")
             yield meta, pa.RecordBatchReader.from_stream(stream)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,8 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
     for sheet_name, odd in known.items():
         odd.refuse_sparse(f"{name}, sheet {sheet_name!r}")
     try:
-        book = _open(path)
+        with _panics():
+            book = _open(path)
     except python_calamine.PasswordError:
         raise Fatal(f"{name} is protected by a password", kind="data") from None
     except (python_calamine.CalamineError, OSError) as error:
@@ -74,6 +76,17 @@ def layers(path: Path, name: str, options: Options) -> list[Layer]:
     return found
 
 
+@contextmanager
+def _panics() -> Iterator[None]:
+    """What the reader did not expect of a damaged file is a panic, and no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise python_calamine.CalamineError(str(error)) from None
+
+
 def _read_sheet(
     book: python_calamine.CalamineWorkbook, path: Path, sheet: str, where: str, odd: Oddities | None
 ) -> tuple[python_calamine.CalamineSheet, Oddities]:
@@ -84,7 +97,8 @@ def _read_sheet(
     with ThreadPoolExecutor(1) as beside:
         oddities = beside.submit(find_oddities, path, sheet) if odd is None else None
         try:
-            found = book.get_sheet_by_name(sheet)
+            with _panics():
+                found = book.get_sheet_by_name(sheet)
         except (python_calamine.CalamineError, python_calamine.WorksheetNotFound) as error:
             raise Fatal(f"{where}, is damaged ({error})", kind="data") from None
         return found, odd or (oddities.result() if oddities else Oddities())
