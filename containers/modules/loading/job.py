@@ -189,11 +189,15 @@ def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]])
 
 
 def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> None:
+    if not wanted:
+        return
     try:
         run.connection().execute(
             "select locaria.index_staging(%s, %s, %s::jsonb)",
             [run.id, staging.name, json.dumps(wanted)],
         )
+    except psycopg.errors.InvalidSchemaName:
+        run.log.warning("outside of Locaria no indexes are built")
     except psycopg.Error as error:
         if (error.sqlstate or "") not in ("LC007", "LC011"):
             raise
@@ -208,6 +212,10 @@ def check_scripts(context: Context) -> None:
     try:
         run = context.run
         run.connection().execute("select locaria.check_scripts(%s, %s)", [run.id, names])
+    except psycopg.errors.InvalidSchemaName:
+        raise Fatal(
+            "preSQL, postSQL: outside of Locaria there are no scripts", kind="data"
+        ) from None
     except psycopg.Error as error:
         raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
