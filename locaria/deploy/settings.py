@@ -37,7 +37,7 @@ _SHAPES = {
         "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
     "files_bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "my-files"),
-    "files_prefix": (r"[^/*?].*", "incoming/"),
+    "files_prefix": (r"[^/*?][^*?]*", "incoming/"),
     "tick_rate": (r"(rate|cron)\(.+\)", "rate(1 minute)"),
 }
 LOG_DAYS = (

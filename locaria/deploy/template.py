@@ -46,7 +46,9 @@ from locaria.deploy.template_tasks import (
     secret_parameter,
 )
 
-SECRET_ARN = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*]+$"  # noqa: S105
+SECRET_ARN = (
+    "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$"  # noqa: S105
+)
 
 
 def build_template(containers: list[Container], functions: list[Function]) -> Template:

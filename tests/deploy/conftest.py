@@ -24,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 from locaria.cli import main, render
 from locaria.deploy.containers import load_containers
 from tests.conftest import Database
+from tests.deploy.permissions import calls_of_the_code
 
 REGION = "eu-west-1"
 # A loader and a listener stand for all: test_template.py reads the template of every container.
@@ -98,6 +99,7 @@ class Wire:
             raise Killed
         call = (model.service_model.service_name, model.name)
         self.calls.append(call)
+        assert call in calls_of_the_code(), "docs/aws_deployer_policy.json does not know of it"
         if call in self.faults:
             code, message = self.faults[call]
             answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {}}

@@ -2,13 +2,14 @@
 
 A deployment prints each call and command before it makes it. So the first, undisturbed one tells
 how many steps there are; then, for each of them, in an empty account: a deployment is killed
-(kill -9, or Ctrl-C) when it prints that step, and the same command is run again. What it leaves
+(kill -9 and Ctrl-C by turns) when it prints that step, and the same command is run again. What it leaves
 behind must be what the undisturbed one left. Then: two at the same time.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from tests.conftest import cloned, make_template
 from tests.deploy.conftest import CHOSEN, Account, make_account, serving_aws
 from tests.deploy.state import left_behind
 
-STEPS = ("aws ", "docker ", "upgrading", "login ", "registered")
+STEPS = ("aws ", "docker ", "upgrading", "login locaria", "registered")
 # The command as it is, for a checkout with the containers of tests/deploy/conftest.py.
 START = f"""
 from locaria.deploy import containers
@@ -45,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="only each n-th step")
     every: int = parser.parse_args().every
+    logging.disable(logging.WARNING)  # moto's diary
     with tempfile.TemporaryDirectory(prefix="locaria_deploy_") as name, serving_aws() as url:
         folder = Path(name)
         with PostgresServer(folder / "pg", durable=False) as server:

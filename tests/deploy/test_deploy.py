@@ -1,6 +1,7 @@
 """`locaria deploy` and `destroy` against moto, which checks every request, and a real Postgres."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,8 @@ def test_an_empty_account_is_deployed_to_and_again_nothing_changes(
     assert done.exit_code == 0, done.output
     stack = stack_of(ready)
     assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    arn = r"arn:aws:secretsmanager:eu-west-1:123456789012:secret:locaria/test/LOCARIA_DSN-\w{6}"
+    assert re.fullmatch(arn, stack["Parameters"]["SecretLocariaDsn"]), "ECS needs the suffix, too"
     assert families(ready) == {f"locaria-test-{name}" for name in NAMES}
     calls = [words[0] for words in ready.diary() if words[0] in ("login", "tag", "push")]
     assert calls == ["login", *["tag", "push"] * len(NAMES)]

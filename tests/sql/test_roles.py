@@ -31,6 +31,8 @@ TELLING = {
     "timeline",
     "explain",
     "check_attributes",
+    "error_pattern",
+    "list_failed",
     "get_log_position",
     "read_log",
     "get_ingest_state",
