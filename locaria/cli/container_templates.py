@@ -196,7 +196,8 @@ ${programs}RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/n
 COPY --from=packages /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$$PATH \\
     PYTHONUNBUFFERED=1 \\
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \\
+    LOCARIA_FILE_ROOTS=/data
 
 WORKDIR /app
 $code$health
