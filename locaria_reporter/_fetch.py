@@ -128,9 +128,10 @@ class _Download:
             except (_PassingError, OSError, http.client.HTTPException) as error:
                 failures = 1 if file.tell() > before else failures + 1
                 wait = error.wait if isinstance(error, _PassingError) else 0.0
-                if failures >= _ATTEMPTS or wait > _LONGEST_WAIT:
+                too_long = wait > _LONGEST_WAIT
+                if too_long or failures >= _ATTEMPTS:
                     words = f"could not fetch {self._url}: {error}"
-                    raise Retry(words, in_=wait or None) from error
+                    raise Retry(words, in_=wait if too_long else None) from error
                 self._sleep(max(wait, 0.2 * 2**failures))
 
     def _sleep(self, seconds: float) -> None:

@@ -196,11 +196,12 @@ ${programs}RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/n
 COPY --from=packages /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$$PATH \\
     PYTHONUNBUFFERED=1 \\
-    PYTHONDONTWRITEBYTECODE=1 \\
-    LOCARIA_FILE_ROOTS=/data
+    PYTHONDONTWRITEBYTECODE=1
 
 WORKDIR /app
-$code$health
+$code# Of files (file://) only what is mounted there may be read.
+ENV LOCARIA_FILE_ROOTS=/data
+$health
 USER 10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT $entry_point
