@@ -85,6 +85,9 @@ def register_containers(
     """Register the containers of a dockers.json, or bring them up to date; returns their names.
 
     What lies in `<name>/scripts/*.sql` beside it is registered with them.
+
+    Raises:
+        ValueError: dockers.json, or a script, can't be read; the message says where.
     """
     dockers = {
         name: {**entry, **_scripts(path.parent / name)}
@@ -102,5 +105,10 @@ def _scripts(folder: Path) -> dict[str, dict[str, str]]:
     """What a container ships for preSQL and postSQL; nothing is said of one without its folder."""
     if not folder.is_dir():
         return {}
-    files = sorted((folder / "scripts").glob("*.sql"))
-    return {"scripts": {file.name: file.read_text(encoding="utf-8") for file in files}}
+    found = {}
+    for file in sorted((folder / "scripts").glob("*.sql")):
+        try:
+            found[file.name] = file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file}: not UTF-8: {error}") from error
+    return {"scripts": found}

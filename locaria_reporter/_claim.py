@@ -98,7 +98,8 @@ def _start(container: str | None, channel: Channel | None, *, keep_going: bool) 
         channel or TerminalChannel(),
         name or "loader",
         Masker(dsn),
-        keep_going=keep_going,
+        # On a terminal there is one run, and the exit code tells how it ended.
+        keep_going=keep_going and channel is not None,
         info=_surroundings() if dsn else None,
     )
     try:

@@ -25,6 +25,8 @@ _LONGEST_NAME = 80
 _ATTEMPTS = 5  # in a row that brought nothing
 _LONGEST_WAIT = 60.0
 _A_DAY = 86_400.0
+# What they hold is about this process: its environment, with the database's password.
+_NEVER = ("/proc", "/sys", "/dev")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -64,9 +66,19 @@ def _file_name(url_path: str) -> str:
 
 
 def _local(parts: SplitResult) -> Path:
+    """A file that is here already; a URL is an application's text, so not every file is read."""
     path = Path(url2pathname(parts.path) if parts.scheme else parts.geturl())
     if not path.is_file():
         raise Fatal(f"there is no file {path}", kind="data")
+    file = path.resolve()
+    if any(file.is_relative_to(never) for never in _NEVER):
+        raise Fatal(f"{path} is no file of data and is not read", kind="config")
+    roots = [root for root in os.environ.get("LOCARIA_FILE_ROOTS", "").split(":") if root]
+    if roots and not any(file.is_relative_to(Path(root).resolve()) for root in roots):
+        raise Fatal(
+            f"{path} is outside of what may be read here: {', '.join(roots)} (LOCARIA_FILE_ROOTS)",
+            kind="config",
+        )
     return path
 
 
@@ -116,9 +128,10 @@ class _Download:
             except (_PassingError, OSError, http.client.HTTPException) as error:
                 failures = 1 if file.tell() > before else failures + 1
                 wait = error.wait if isinstance(error, _PassingError) else 0.0
-                if failures >= _ATTEMPTS or wait > _LONGEST_WAIT:
+                too_long = wait > _LONGEST_WAIT
+                if too_long or failures >= _ATTEMPTS:
                     words = f"could not fetch {self._url}: {error}"
-                    raise Retry(words, in_=wait or None) from error
+                    raise Retry(words, in_=wait if too_long else None) from error
                 self._sleep(max(wait, 0.2 * 2**failures))
 
     def _sleep(self, seconds: float) -> None:

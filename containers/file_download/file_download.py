@@ -214,6 +214,7 @@ def finish(job: Job, store: ObjectStore, stored: Stored, rows: int) -> None:
     for key in store.list(f"downloads/{run.file_id}"):
         if key != stored.key:
             store.delete(key)
+    store.discard_parts(f"downloads/{run.file_id}")
 
 
 def file_name(text: str) -> str:

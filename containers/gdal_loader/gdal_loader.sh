@@ -10,6 +10,9 @@ fatal() { # says why, and that another attempt would end the same way
 }
 [ -n "${P_path:-}" ] || fatal "attribute path is missing"
 [ -n "${P_table:-}" ] || fatal "attribute table is missing"
+# To GDAL, a name of a reference system may be a file or a URL.
+expr "${P_srs:-EPSG:0}" : 'EPSG:[0-9]\{1,6\}$' >/dev/null ||
+  fatal "attribute srs: $P_srs is given, EPSG: and a number is needed"
 
 # Only formats that are files: GDAL's other drivers ask servers, or open what a file tells them to.
 formats='GPKG|GeoJSON|GeoJSONSeq|ESRI Shapefile|CSV|FlatGeobuf|KML|GPX|GML|MapInfo File|OpenFileGDB'
@@ -20,7 +23,9 @@ export GDAL_SKIP
 locaria-report stage fetch
 case $P_path in
   http://* | https://*)
-    input=$LR_TMP/${P_path##*/}
+    # In a folder of its own: LR_TMP holds the files that say where the database is.
+    mkdir "$LR_TMP/fetched"
+    input=$LR_TMP/fetched/${P_path##*/}
     locaria-report fetch "$P_path" -o "$input"
     ;;
   *)
@@ -40,6 +45,7 @@ if [ -z "$layer" ]; then
     fatal "attribute layer is needed, one of: $(sed 's/^[0-9]*: //' "$LR_TMP/layers" | paste -sd, -)"
   layer=$(sed -n 's/^1: \(.*[^)]\)\( ([^()]*)\)\{0,1\}$/\1/p' "$LR_TMP/layers")
 fi
+case $layer in -*) fatal "layer $layer: a name that begins with - is not taken" ;; esac
 
 # SQL that makes a temporary table and COPYs the rows into it. ogr2ogr never sees the database, so
 # no message of it can show a password.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,8 @@ VARIABLE = "LOCARIA_OBJECT_STORE"
 LONGEST_LINK = timedelta(days=7)
 _CHUNK = 8 << 20
 _LONGEST_KEY = 1024
+# How the library calls a file in the making.
+_PART = re.compile(r".+#\d+")
 
 
 class ObjectStoreError(Exception):
@@ -157,6 +160,17 @@ class ObjectStore:
             obstore.delete(self._store, check_key(key))
         except FileNotFoundError:
             return
+
+    def discard_parts(self, prefix: str) -> None:
+        """Remove what processes that were killed have left of objects below a prefix.
+
+        Nobody may be storing there. S3 does so itself, by a lifecycle rule of the bucket.
+        """
+        if self._folder is None:
+            return
+        for path in (self._folder / check_key(prefix)).rglob("*#*"):
+            if _PART.fullmatch(path.name):
+                path.unlink()
 
     def rename(self, key: str, new_key: str) -> None:
         """Give an object another key, over one of that key (S3: a copy, up to 5 GB)."""

@@ -59,6 +59,8 @@ def _folder() -> Path | None:
 
 def _sweep(folder: Path) -> None:
     for path in folder.iterdir():
+        if path.suffix == ".lock" and path.with_suffix("").exists():
+            continue
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _KEEP_SECONDS:
                 path.unlink()

@@ -14,7 +14,7 @@ from typing import Any
 from credentials import resolve
 from downloads_api import Archive, DownloadsApi
 from keeping import kept
-from loading import Options, load_file
+from loading import Options, check_scripts, load_file
 from products import PRODUCTS, Product
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
@@ -42,6 +42,7 @@ def load_product(run: lr.Run) -> None:
         return
     size = f"{archive.size:,} bytes" if archive.size else "of a size that the API does not say"
     run.log.info("%s %s: %s", name, archive.version, size)
+    check_scripts(run, options)
     with kept(run, archive.stored_as) as path:
         api.fetch(archive, path)
         readable = product.prepare(run, path, archive.file_name) if product.prepare else path

@@ -199,7 +199,9 @@ ENV PATH=/opt/venv/bin:$$PATH \\
     PYTHONDONTWRITEBYTECODE=1
 
 WORKDIR /app
-$code$health
+$code# Of files (file://) only what is mounted there may be read.
+ENV LOCARIA_FILE_ROOTS=/data
+$health
 USER 10001
 STOPSIGNAL SIGTERM
 ENTRYPOINT $entry_point

@@ -122,6 +122,8 @@ def _check_name(name: str, containers: Path, dockers: dict[str, Any]) -> None:
         why = "is no name of a container"
     elif name in dockers:
         why = f"is in {containers / 'dockers.json'} already"
+    elif any((containers / "modules" / each).exists() for each in (name, f"{name}.py")):
+        why = f"is the name of a module in {containers / 'modules'}"
     elif name == "modules" or (containers / name).exists():
         why = f"is taken: there is a {containers / name}"
     elif keyword.iskeyword(name) or name in sys.stdlib_module_names or find_spec(name) is not None:

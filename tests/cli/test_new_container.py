@@ -106,6 +106,8 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
         ("file_loader", "already"),
         ("modules", "taken"),
         ("left_over", "taken"),
+        ("loading", "a module in"),
+        ("credentials", "a module in"),
         ("json", "module of Python"),
         ("class", "module of Python"),
         ("psycopg", "installed"),
@@ -115,6 +117,8 @@ def test_bad_and_taken_names_are_refused_and_nothing_is_written(
     containers: Path, name: str, words: str
 ) -> None:
     (containers / "left_over").mkdir()
+    (containers / "modules" / "loading").mkdir(parents=True)
+    (containers / "modules" / "credentials.py").touch()
     before = sorted(containers.rglob("*")), (containers / "dockers.json").read_text()
     done = CliRunner().invoke(main, ["new-container", name, "--containers", str(containers)])
     assert done.exit_code == 2

@@ -69,7 +69,7 @@ def test_dockerfiles_share_their_heads() -> None:
     assert len(heads) == 1
     [head] = heads
     template = Template(container_templates.DOCKERFILE).substitute(
-        name="NAME", description="", health=""
+        name="NAME", programs="", code="", health="", entry_point="[]"
     )
     assert template.startswith(head), "a new container begins with it, too"
     versions = re.findall(r"^ARG \w+=.*$", head, re.MULTILINE)

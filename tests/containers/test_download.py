@@ -191,6 +191,10 @@ def test_what_must_not_be_downloaded_is_refused_in_plain_words(site: Site) -> No
         "create table open (id int, secret text); grant select (id) on open to locaria_loader;"
         "create table closed (id int); create schema hidden; create table hidden.t (id int);"
         "grant usage on schema hidden to locaria_loader;"
+        "create table ours (id int, whose text); insert into ours values (1, 'all'), (2, 'mine');"
+        "alter table ours enable row level security;"
+        "create policy shown on ours to locaria_loader using (whose = 'all');"
+        "grant select on ours to locaria_loader;"
         "grant select on hidden.t to locaria_loader"
     )
     wanted = {
@@ -220,6 +224,7 @@ def test_what_must_not_be_downloaded_is_refused_in_plain_words(site: Site) -> No
         site.request_download("open", delimiter="ab"): "one ASCII character",
     }
     readable = site.request_download("open")
+    ours = site.request_download("ours")
     site.drain("file_download")
     for table, words in wanted.items():
         assert words in site.error(files[table]), table
@@ -227,6 +232,7 @@ def test_what_must_not_be_downloaded_is_refused_in_plain_words(site: Site) -> No
         assert words in site.error(file)
         assert site.file(file)["attempts"] == 1
     assert csv_rows(opened(site, readable)) == [["id"]]
+    assert csv_rows(opened(site, ours)) == [["id", "whose"], ["1", "all"]]
 
 
 def test_empty_tables_and_views_have_their_columns_in_every_format(site: Site) -> None:

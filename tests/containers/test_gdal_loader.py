@@ -65,11 +65,12 @@ def test_layers_are_loaded_and_published_with_the_outcome(site: Site) -> None:
 
 
 def test_a_url_is_fetched(site: Site) -> None:
-    site.write(COLLECTION, "places.geojson")
+    # By its name it would take the place of the file that says where the database is.
+    site.write(COLLECTION, "pg_service.conf")
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(site.folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/places.geojson"
+        url = f"http://127.0.0.1:{server.server_port}/pg_service.conf"
         file = site.insert("gdal_loader", path=url, table="places", srs="EPSG:3857")
         drain(site, LOCARIA_FETCH_PRIVATE="1")
         server.shutdown()
@@ -92,6 +93,10 @@ def test_what_is_wrong_is_said_and_the_old_table_stays(site: Site) -> None:
         "outside of": site.insert("gdal_loader", path=str(outside), table="t"),
         "GDAL can't read": site.insert("gdal_loader", path=str(vrt), table="t"),
         "table is missing": site.insert("gdal_loader", path=str(good)),
+        "attribute srs": site.insert(
+            "gdal_loader", path=str(good), table="t", srs="http://127.0.0.1/wkt"
+        ),
+        "begins with -": site.insert("gdal_loader", path=str(good), table="t", layer="-sql"),
     }
     schema = site.insert("gdal_loader", path=str(good), table="locaria.t")
     drain(site, LOCARIA_FILE_ROOTS=str(site.folder / "roots"))

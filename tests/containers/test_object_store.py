@@ -69,7 +69,9 @@ open_store(sys.argv[1]).put("a/new", pieces())
 """
 
 
-def test_an_object_of_a_process_that_was_killed_is_not_there(store: ObjectStore) -> None:
+def test_an_object_of_a_process_that_was_killed_is_not_there(
+    store: ObjectStore, tmp_path: Path
+) -> None:
     store.put("a/new", b"before")
     died = subprocess.run(
         [sys.executable, "-c", DIES, store.url],
@@ -79,6 +81,9 @@ def test_an_object_of_a_process_that_was_killed_is_not_there(store: ObjectStore)
     assert died.returncode == -signal.SIGKILL
     assert list(store.list()) == ["a/new"]
     assert b"".join(store.get("a/new")) == b"before"
+    store.discard_parts("a")
+    files = [path.name for path in (tmp_path / "with space").rglob("*") if path.is_file()]
+    assert files == (["new"] if store.url.startswith("file:") else [])
 
 
 def test_an_object_is_empty_replaced_renamed_and_deleted(

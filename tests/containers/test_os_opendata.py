@@ -484,9 +484,13 @@ def test_what_is_not_as_announced_is_not_loaded(site: Site, server: OsServer) ->
     del server.products["OpenUSRN"]
     server.products["OpenNames"] = Product("CSV", "x.zip", archive(readme_dot_txt="hello"))
     gone = site.insert("os_opendata", data_set="OpenUSRN")
+    scripts = site.insert("os_opendata", data_set="BoundaryLine", postSQL="nobody.sql")
+    server.asked.clear()
     other = site.insert("os_opendata", data_set="OpenNames")
     site.drain("os_opendata")
     assert "404" in site.error(gone)
+    assert 'there is no script "nobody.sql"' in site.error(scripts)
+    assert server.sent() == ["/store/OpenNames?sig=secret-signature"], "no download for nothing"
     assert "not laid out as OS Open Names" in site.error(other)
     assert site.types("open_uprn") == {}
 

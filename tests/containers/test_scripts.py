@@ -98,3 +98,8 @@ def test_a_container_ships_scripts_for_its_own_loads_and_the_site_overrides_them
 def test_what_is_no_name_of_a_script_is_not_registered(loader: Loader) -> None:
     with pytest.raises(psycopg.Error, match=r"no name of a script: a b\.sql"):
         ship(loader, "file_loader", "a b.sql", "x")
+    script = loader.folder / "containers" / "file_loader" / "scripts" / "a b.sql"
+    script.rename(script.with_name("b.sql"))
+    script.with_name("b.sql").write_bytes(b"select '\xfc'")
+    with pytest.raises(ValueError, match=r"b\.sql: not UTF-8"):
+        register_containers(loader.owner, loader.folder / "containers" / "dockers.json")

@@ -327,3 +327,19 @@ def test_a_file_url_is_copied_to_where_the_script_wants_it(tmp_path: Path) -> No
     (tmp_path / "a b").write_text("x")
     assert fetch((tmp_path / "a b").as_uri(), tmp_path / "y").returncode == 0
     assert (tmp_path / "y").read_text() == "x"
+
+
+def test_a_file_url_reads_data_and_only_where_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "environment").symlink_to("/proc/self/environ")
+    for url in ("file:///proc/self/environ", (tmp_path / "environment").as_uri()):
+        done = fetch(url, tmp_path / "y")
+        assert done.returncode == 65 and "is not read" in done.stderr
+    (tmp_path / "x").write_text("x")
+    monkeypatch.setenv("LOCARIA_FILE_ROOTS", f"/nowhere:{tmp_path / 'roots'}")
+    done = fetch((tmp_path / "x").as_uri(), tmp_path / "y")
+    assert done.returncode == 65 and "LOCARIA_FILE_ROOTS" in done.stderr
+    (tmp_path / "roots").mkdir()
+    (tmp_path / "roots" / "x").write_text("x")
+    assert fetch((tmp_path / "roots" / "x").as_uri(), tmp_path / "y").returncode == 0

@@ -12,8 +12,17 @@ to `load_layers()`. The attributes are those of file_loader: containers/README.m
 
 from __future__ import annotations
 
-from .job import load, load_file, load_layers
+from .job import check_scripts, load, load_file, load_layers
 from .layers import BadRow, Geometry, Layer
 from .options import Options
 
-__all__ = ["BadRow", "Geometry", "Layer", "Options", "load", "load_file", "load_layers"]
+__all__ = [
+    "BadRow",
+    "Geometry",
+    "Layer",
+    "Options",
+    "check_scripts",
+    "load",
+    "load_file",
+    "load_layers",
+]

@@ -45,6 +45,7 @@ def load(run: Run, options: Options | None = None) -> None:
         download=20 if "://" in options.path else 0, inspect=0, load=_READING, index=6, publish=2
     )
     run.stage("download")
+    check_scripts(run, options)
     path, name = find(run, options.path, run.parameters.get("credentials"))
     load_file(run, path, name, options, began=began)
 
@@ -70,7 +71,7 @@ def load_file(
     run.stage("inspect")
     run.measure(measure(expected))
     context = Context(run, options, learned=_learned(run))
-    check_scripts(context)
+    check_scripts(run, options)
     context.postgis = postgis_schema(run.connection())
     parts = open_parts(context, path, name)
     context.alone = len(parts) == 1
@@ -189,25 +190,32 @@ def index(context: Context, filled: Sequence[tuple[Part, str, Staging, Filled]])
 
 
 def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> None:
+    if not wanted:
+        return
     try:
         run.connection().execute(
             "select locaria.index_staging(%s, %s, %s::jsonb)",
             [run.id, staging.name, json.dumps(wanted)],
         )
+    except psycopg.errors.InvalidSchemaName:
+        run.log.warning("outside of Locaria no indexes are built")
     except psycopg.Error as error:
         if (error.sqlstate or "") not in ("LC007", "LC011"):
             raise
         raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
 
-def check_scripts(context: Context) -> None:
-    """Refuse names of scripts that there are not, before anything is read."""
-    names = [*context.options.before, *context.options.after]
+def check_scripts(run: Run, options: Options) -> None:
+    """Refuse names of scripts that there are not, before anything is downloaded or read."""
+    names = [*options.before, *options.after]
     if not names:
         return
     try:
-        run = context.run
         run.connection().execute("select locaria.check_scripts(%s, %s)", [run.id, names])
+    except psycopg.errors.InvalidSchemaName:
+        raise Fatal(
+            "preSQL, postSQL: outside of Locaria there are no scripts", kind="data"
+        ) from None
     except psycopg.Error as error:
         raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
