@@ -2,8 +2,8 @@
 
 A deployment prints each call and command before it makes it. So the first, undisturbed one tells
 how many steps there are; then, for each of them, in an empty account: a deployment is killed
-(kill -9 and Ctrl-C by turns) when it prints that step, and the same command is run again. What it leaves
-behind must be what the undisturbed one left. Then: two at the same time.
+(kill -9 and Ctrl-C by turns) when it prints that step, and the same command is run again. What it
+leaves behind must be what the undisturbed one left. Then: two at the same time.
 """
 
 from __future__ import annotations
