@@ -82,11 +82,25 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def register_containers(
     connection: psycopg.Connection[Any], path: Path = DOCKERS_JSON
 ) -> list[str]:
-    """Register the containers of a dockers.json, or bring them up to date; returns their names."""
-    dockers = read_dockers(path)
+    """Register the containers of a dockers.json, or bring them up to date; returns their names.
+
+    What lies in `<name>/scripts/*.sql` beside it is registered with them.
+    """
+    dockers = {
+        name: {**entry, **_scripts(path.parent / name)}
+        for name, entry in read_dockers(path).items()
+    }
     with connection.transaction():
         for name, entry in dockers.items():
             connection.execute(
                 "select locaria.register_container(%s, %s::jsonb)", (name, json.dumps(entry))
             )
     return list(dockers)
+
+
+def _scripts(folder: Path) -> dict[str, dict[str, str]]:
+    """What a container ships for preSQL and postSQL; nothing is said of one without its folder."""
+    if not folder.is_dir():
+        return {}
+    files = sorted((folder / "scripts").glob("*.sql"))
+    return {"scripts": {file.name: file.read_text(encoding="utf-8") for file in files}}

@@ -114,8 +114,9 @@ class Masker:
         ordered = sorted(forms, key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
-    def text(self, text: str) -> str:
-        """`text` without secrets, NUL bytes (Postgres has no text with them) and surrogates."""
+    def text(self, words: object) -> str:
+        """`words` as text without secrets, surrogates and NUL (Postgres has no text with it)."""
+        text = str(words)
         if self._values is not None:
             text = self._values.sub(MASK, text)
         for pattern in _PATTERNS:
@@ -137,7 +138,7 @@ class Masker:
             return [self.value(item) for item in value]
         if isinstance(value, bytes | bytearray):
             value = value.decode("utf-8", "replace")
-        return str(value) if isinstance(value, Link) else self.text(str(value))
+        return str(value) if isinstance(value, Link) else self.text(value)
 
 
 def _number(value: Any) -> Any:

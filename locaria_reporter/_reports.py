@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -90,8 +91,16 @@ class Reports:
         return track(self._account, items, total, unit or self._account.progress.unit or "rows")
 
     def progress(self, done: int, total: int | None = None, message: str | None = None) -> None:
-        """Say how far the stage is, for loaders that count themselves. Cheap: call it often."""
+        """Say how far the stage is, for loaders that count themselves. Cheap: call it often.
+
+        Raises:
+            TypeError: `done` or `total` is no number. None and NaN are: unknown.
+        """
         self._account.check()
+        if type(done) is not int:
+            _expect_number(done)
+        if type(total) is not int:
+            _expect_number(total)
         self._tracked = True
         progress = self._account.progress
         progress.done = done
@@ -188,7 +197,7 @@ class Reports:
         """Never show these in a message, an error or a result: secrets that the loader has read."""
         self._task.masker.add(secrets)
 
-    def reject(self, row: Any, reason: str, line: int | None = None) -> None:
+    def reject(self, row: Any, reason: object, line: int | None = None) -> None:
         """Keep a bad row with its reason and go on.
 
         Raises:
@@ -246,3 +255,8 @@ class Reports:
     def supervise(self, interrupt: Callable[[], None], grace: float) -> None:
         """For programs that let another process do the work (see Task.supervise)."""
         self._task.supervise(self._account, interrupt, grace)
+
+
+def _expect_number(value: object) -> None:
+    if value is not None and not isinstance(value, numbers.Real):
+        raise TypeError(f"run.progress() takes numbers, like 300 of 1200, not {value!r}")

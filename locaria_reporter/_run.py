@@ -42,6 +42,7 @@ class Run(Loads):
         self.max_attempts = claimed.max_attempts
         self.attributes: Json = claimed.attributes
         self.parameters: Json = claimed.parameters
+        self.handed_out = False  # the loader has it; it may wait for its turn in a batch
         self.nested = False  # a command of a listener: its end is not the end of the task
         self._within: Ending | None = None
 

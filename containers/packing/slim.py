@@ -14,13 +14,11 @@ from pathlib import Path
 _FOLDERS = ("tests", "test", "include", "src", "examples", "benchmarks")
 _OF = ("numpy", "pandas", "pyarrow", "pyogrio", "pyproj", "shapely", "psycopg", "botocore", "boto3")
 _FILES = ("*.pyx", "*.pxd", "*.pxi", "*.h", "*.hpp", "*.c", "*.cpp", "*.cc", "*.a", "*.pyi")
-# Arrow's parts for servers and query plans; pyarrow imports them only when asked to.
+# Arrow's part for servers, which nothing else is linked with.
 _LIBRARIES = (
     "pyarrow/libarrow_flight*",
     "pyarrow/libarrow_python_flight*",
-    "pyarrow/libarrow_substrait*",
     "pyarrow/_flight*",
-    "pyarrow/_substrait*",
 )
 # The services that our containers ask, and what tells them who they are.
 _SERVICES = ("s3", "secretsmanager", "ssm", "sso", "sso-oidc", "sts")

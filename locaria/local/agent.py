@@ -152,6 +152,8 @@ class Agent:
                 f"{error.diag.message_primary}: an agent logs in as the owner of Locaria's schema, "
                 "who may create in the database: grant create on database … to …"
             ) from error
+        if self._options.aws is not None:
+            return names, ""  # a task definition on ECS has its own login
         return names, self._options.task_dsn or self._own_login()
 
     def _own_login(self) -> str:

@@ -135,7 +135,8 @@ class DockerLauncher:
         words += ["--label=locaria", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
         if definition.memory is not None:
             words.append(f"--memory={definition.memory}m")
-        if given.get(OBJECT_STORE) == OBJECTS_VOLUME.store:
+        taken = any(mount.split(":")[1:2] == ["/objects"] for mount in self._mounts)
+        if given.get(OBJECT_STORE) == OBJECTS_VOLUME.store and not taken:
             words.append(f"--volume={OBJECTS_VOLUME.mount}")
         words += [f"--env={name}" for name in given]
         image = self._image.format(container=definition.container_name)

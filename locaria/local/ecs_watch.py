@@ -22,25 +22,40 @@ from locaria.local.database import Database, StoppedError
 log = logging.getLogger(__name__)
 _AT_ONCE = 100  # tasks that one DescribeTasks takes
 _LOCK = 7_203_411_906  # any number, used for nothing else
-# What ecsRunTask answered names tasks that never came to report themselves, too. ECS forgets a
-# stopped task after an hour.
-_LIVING = """
+# What ecsRunTask answered names tasks that never came to report themselves, too. One that is
+# stopped, and nobody knows how, is asked after for the hour in which ECS remembers it.
+_UNSETTLED = """
     with started as (
-      select i.payload ->> 'cluster' as cluster,
-             json_array_elements_text(i.response -> 'tasks') as task_arn
+      select i.payload ->> 'cluster' as cluster, i.payload ->> 'container' as container,
+             concat_ws('-', 'locaria', i.payload ->> 'dispatch', i.payload ->> 'launch',
+                       i.payload ->> 'origin') as started_by,
+             json_array_elements_text(i.response -> 'tasks') as task_arn, i.finished_at as launched
         from aws_lambda.invocations i
        where i.function_name = 'ecsRunTask' and i.state = 'succeeded'
          and i.payload ->> 'action' = 'run_task'
          and i.finished_at > clock_timestamp() - interval '1 day'
     )
-    select s.cluster, s.task_arn
-      from started s left join locaria.tasks t using (task_arn)
-     where t.stopped is null
-    union
-    select split_part(t.task_arn, '/', 2), t.task_arn
-      from locaria.tasks t
-     where t.stopped is null and t.task_arn like 'arn:aws%%:ecs:%%:task/%%/%%'
+    select coalesce(s.cluster, split_part(t.task_arn, '/', 2)) as cluster,
+           coalesce(t.task_arn, s.task_arn) as task_arn,
+           coalesce(t.container, s.container) as container, s.started_by,
+           coalesce(t.event_version, 0) as version,
+           t.id is not null or s.launched < clock_timestamp() - interval '2 minutes' as known
+      from started s full join locaria.tasks t using (task_arn)
+     where not exists (select from locaria.runtimes r  -- not one that an agent runs itself
+                        where r.runs_by <> 'ecs' and r.mark <> ''
+                          and coalesce(t.task_arn, s.task_arn) ~ ('/' || r.mark || '[^/]*$'))
+       and (t.id is null or t.task_arn ~ '^arn:aws[a-z-]*:ecs:[^:]*:[^:]*:task/[^/]+/[^/]+$'
+       and (t.stopped is null
+            or t.exit_code is null and t.stop_code is null
+               and t.stopped > locaria.clock() - interval '1 hour'))
 """
+_FORGOTTEN = "ECS does not know this task any more"
+_RENEW = {
+    "ExpiredTokenException": "the agent's AWS credentials have expired: restart it with new ones",
+    "UnrecognizedClientException": "AWS does not know the agent's credentials",
+    "AccessDeniedException": "the agent's credentials may not ecs:DescribeTasks",
+    "ClusterNotFoundException": "fargate_config names a cluster that is not there",
+}
 
 
 class EcsWatch:
@@ -58,7 +73,7 @@ class EcsWatch:
         dsn: str,
         aws: Mapping[str, str],
         tell: Callable[[dict[str, Any]], None],
-        every_s: float = 5.0,
+        every_s: float = 2.0,
     ) -> None:
         self._tell = tell
         self._every_s = every_s
@@ -67,7 +82,7 @@ class EcsWatch:
         self._database = Database(dsn, "ECS", self._stopping)
         self._thread = threading.Thread(target=self._run, name="ecs-watch")
         self._seen: dict[str, tuple[Any, ...]] = {}
-        self._failed = ""
+        self._problems: set[str] = set()
 
     def start(self) -> None:
         """Look in the background."""
@@ -82,29 +97,50 @@ class EcsWatch:
         with self._database:
             while not self._stopping.wait(self._every_s):
                 try:
-                    self._look()
-                    self._failed = ""
+                    self._say(self._look())
                 except StoppedError:
                     return
-                except (psycopg.Error, BotoCoreError, ClientError) as error:
-                    if str(error) != self._failed:
-                        log.error("can't ask ECS what became of its tasks: %s", error)
-                    self._failed = str(error)
+                except psycopg.Error as error:
+                    self._say({f"can't ask the database for its tasks: {error}"})
 
-    def _look(self) -> None:
+    def _say(self, problems: set[str]) -> None:
+        """Log what is new, and that it is over."""
+        for problem in sorted(problems - self._problems):
+            log.error("%s", problem)
+        if self._problems and not problems:
+            log.info("ECS tells again what became of its tasks")
+        self._problems = problems
+
+    def _look(self) -> set[str]:
+        """Ask about all tasks that are not settled; what went wrong. A cluster stops no other."""
         held = "select pg_try_advisory_lock(%s) as mine"
         if not self._database.run(held, [_LOCK])[0]["mine"]:
-            return
-        living: dict[str, list[str]] = {}
-        for row in self._database.run(_LIVING):
-            living.setdefault(row["cluster"], []).append(row["task_arn"])
-        known = {arn for arns in living.values() for arn in arns}
+            return set()
+        clusters: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in self._database.run(_UNSETTLED):
+            clusters.setdefault(row["cluster"], {})[row["task_arn"]] = row
+        known = {arn for tasks in clusters.values() for arn in tasks}
         self._seen = {arn: seen for arn, seen in self._seen.items() if arn in known}
-        for cluster, arns in living.items():
+        problems = set()
+        for cluster, tasks in clusters.items():
+            arns = sorted(tasks)
             for first in range(0, len(arns), _AT_ONCE):
-                some = arns[first : first + _AT_ONCE]
-                for task in self._ecs.describe_tasks(cluster=cluster, tasks=some)["tasks"]:
-                    self._compare(task)
+                some = {arn: tasks[arn] for arn in arns[first : first + _AT_ONCE]}
+                try:
+                    self._ask(cluster, some)
+                except (BotoCoreError, ClientError) as error:
+                    problems.add(_in_words(cluster, error))
+        return problems
+
+    def _ask(self, cluster: str, tasks: Mapping[str, dict[str, Any]]) -> None:
+        answer = self._ecs.describe_tasks(cluster=cluster, tasks=list(tasks))
+        for task in answer["tasks"]:
+            self._compare(task)
+        missing = set(tasks) - {task["taskArn"] for task in answer["tasks"]}
+        # DescribeTasks may not know a task yet that was started seconds ago.
+        for arn in sorted(missing):
+            if tasks[arn]["known"]:
+                self._compare(_gone(tasks[arn]))
 
     def _compare(self, task: dict[str, Any]) -> None:
         now = (task.get("version"), task["lastStatus"])
@@ -115,6 +151,27 @@ class EcsWatch:
         told = {"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail}
         self._tell(told)
         self._seen[task["taskArn"]] = now
+
+
+def _gone(row: dict[str, Any]) -> dict[str, Any]:
+    """A task that ECS has forgotten, as a task that has stopped."""
+    override = {"name": row["container"]}
+    return {
+        "taskArn": row["task_arn"],
+        "lastStatus": "STOPPED",
+        "stopCode": "InfrastructureHealth",
+        "stoppedReason": _FORGOTTEN,
+        "version": row["version"] + 1,
+        "startedBy": row["started_by"],
+        "overrides": {"containerOverrides": [override]},
+        "containers": [],
+    }
+
+
+def _in_words(cluster: str, error: BotoCoreError | ClientError) -> str:
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    told = _RENEW.get(code, "asked again in a moment")
+    return f"can't ask ECS what became of the tasks on {cluster}: {error} ({told})"
 
 
 def _client(aws: Mapping[str, str]) -> Any:

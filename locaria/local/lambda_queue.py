@@ -100,9 +100,12 @@ _RECOVER_OTHERS = """
     update aws_lambda.invocations
        set state = 'queued', attempts = attempts - 1, run_after = clock_timestamp()
      where state = 'running' and worker <> %(worker)s
-       and taken_at < clock_timestamp() - make_interval(secs => %(lost_s)s)
+       and (taken_at < clock_timestamp() - make_interval(secs => %(lost_s)s)
+            or taken_at < clock_timestamp() - make_interval(secs => %(dead_s)s)
+               and worker in (select name from locaria.agents where state <> 'lives'))
 """
 _GRACE_S = 30.0  # beyond a function's timeout, at which its environment is killed
+_DEAD_S = 10.0  # for an agent that lost its connection to come back
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,7 @@ class LambdaQueue:
             "worker": share.worker,
             "mark": share.mark,
             "containers": None if share.containers is None else list(share.containers),
+            "dead_s": _DEAD_S,
             "lost_s": max(timeouts, default=0.0) + _GRACE_S,
         }
 

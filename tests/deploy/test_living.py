@@ -79,7 +79,7 @@ def test_up_is_refused_where_an_agent_lives_or_has_lived(
     said = Up(superuser_dsn, tmp_path / "up").refusal()
     assert f"-{agents.mark('one')} process {pid}" in said
     assert "locaria up serves a database alone" in said
-    logins = "select from pg_roles where rolname = 'locaria_local_loader'"
+    logins = "select rolname from pg_roles where rolname = 'locaria_local_loader'"
     assert agents.rows(logins) == [], "it touched nothing"
     agents.end("one", signal.SIGKILL)
     said = Up(superuser_dsn, tmp_path / "up").refusal()

@@ -201,12 +201,13 @@ def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> N
 
 
 def check_scripts(context: Context) -> None:
-    """Refuse names of scripts that nobody has registered, before anything is read."""
+    """Refuse names of scripts that there are not, before anything is read."""
     names = [*context.options.before, *context.options.after]
     if not names:
         return
     try:
-        context.run.connection().execute("select locaria.check_scripts(%s)", [names])
+        run = context.run
+        run.connection().execute("select locaria.check_scripts(%s, %s)", [run.id, names])
     except psycopg.Error as error:
         raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 

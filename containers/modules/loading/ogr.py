@@ -25,8 +25,11 @@ from .kinds import UNKNOWN, Kinds, column_kind
 from .layers import Geometry, Layer
 from .scan import Scan
 
+_GEOJSON = ("GeoJSON", "GeoJSONSeq")
 # Their texts may be in any encoding; the others are UTF-8, as GDAL sees to.
 _ANY_ENCODING = ("ESRI Shapefile", "MapInfo File")
+# A driver that counts no features.
+_UNCOUNTED = "OSM"
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
@@ -125,16 +128,20 @@ class _SpatialLayer:
                 # Counting reads all of a file that has no count; and it is the only call that
                 # tells of an error in the middle: an Arrow stream just ends there.
                 info = pyogrio().read_info(
-                    self._path, layer=self._layer, force_feature_count=True, **self._options
+                    self._path,
+                    layer=self._layer,
+                    force_feature_count=self._driver != _UNCOUNTED,
+                    **self._options,
                 )
             if info["driver"] != self._driver:
                 raise Fatal(f"{self._name} is no {self._driver} but {info['driver']}", kind="data")
             with self._open(batch_size=1) as (meta, reader):
                 schema = reader.schema
                 first = next(iter(reader), None)
+            uncounted = self._driver == _UNCOUNTED
+            self._rows = _count(self._path, self._layer) if uncounted else int(info["features"])
         except (errors.DataSourceError, errors.DataLayerError) as error:
             raise unreadable(self._where, error, self._path) from None
-        self._rows = int(info["features"])
         geometry = self._geometry(meta, first)
         scan = self._scan(schema, geometry, texts)
         if geometry is not None and scan.geometry is not None:
@@ -173,14 +180,16 @@ class _SpatialLayer:
         if first is not None:
             kinds.add(first.column(column))
         seen = kinds.kind()
-        if seen != UNKNOWN and (kinds.curved or column_kind(seen)[1] != column_kind(kind)[1]):
+        other = kinds.curved or column_kind(seen)[1] != column_kind(kind)[1]
+        # Of GeoJSON, one feature with Z makes it say Z.
+        if (seen != UNKNOWN and other) or (kind.endswith("Z") and self._driver in _GEOJSON):
             kind = UNKNOWN
         return Geometry(column, kind, self._crs(meta["crs"]))
 
     def _crs(self, found: str | None) -> str | None:
         if self._driver == "GML":
             return found or gml.srs_name(self._path)
-        if self._driver in ("GeoJSON", "GeoJSONSeq"):
+        if self._driver in _GEOJSON:
             # RFC 7946: longitude, latitude on WGS 84, and a height perhaps.
             found = "EPSG:4326" if found == "EPSG:4979" else found
             return crs_member(self._path) if found in (None, "EPSG:4326") else found
@@ -251,6 +260,16 @@ def _is_utf8(value: bytes) -> bool:
 def _without_json(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
     """Columns of texts, of which only some are JSON."""
     return pa.schema([pa.field(f.name, plain(f)) if f.name in columns else f for f in schema])
+
+
+def _count(path: Path, layer: str) -> int:
+    """How many features a layer has, where GDAL does not say.
+
+    By SQL, which counts within GDAL: pyogrio would keep each feature that it counts in memory.
+    """
+    statement = f'select count(*) from "{layer}"'  # noqa: S608 - GDAL named it
+    found = pyogrio().raw.read(path, sql=statement, sql_dialect="OGRSQL", read_geometry=False)
+    return int(found[3][0][0])
 
 
 def _batch_size(path: Path, rows: int) -> int:

@@ -20,6 +20,8 @@ from .scan import Scan
 _BATCH_BYTES = 4 << 20
 _MOST_ROWS = 65_536
 _SCANNED = 4_096
+# Read by and by: else all of the file, as it is stored, would stay in memory.
+_STREAMED = {"pre_buffer": False, "buffer_size": 1 << 20}
 # GeoParquet: longitude and latitude on WGS 84 where nothing is said.
 _DEFAULT_CRS = "OGC:CRS84"
 
@@ -52,7 +54,7 @@ def layers(path: Path, name: str) -> list[Layer]:
 def _kind_seen(path: Path, name: str, column: str) -> str:
     scan = Scan(column)
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, **_STREAMED) as file:
             scan.over(file.iter_batches(_SCANNED, columns=[column]))
     except (pa.ArrowException, OSError) as error:
         raise _damaged(name, error) from None
@@ -62,7 +64,7 @@ def _kind_seen(path: Path, name: str, column: str) -> str:
 def _read(path: Path, name: str, skip: int, batch: int) -> Iterator[pa.RecordBatch]:
     done = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, **_STREAMED) as file:
             groups: list[int] = []
             for number in range(file.num_row_groups):
                 rows = file.metadata.row_group(number).num_rows
