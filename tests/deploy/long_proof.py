@@ -57,8 +57,8 @@ def main() -> None:
                 steps = [line for line in said.splitlines() if line.startswith(STEPS)]
                 wanted = left_behind(account, dsn)
             print(f"{len(steps)} steps, undisturbed", flush=True)
-            for number in range(0, len(steps), every):
-                how = signal.SIGKILL if number % 2 else signal.SIGINT
+            for turn, number in enumerate(range(0, len(steps), every)):
+                how = signal.SIGINT if turn % 2 else signal.SIGKILL
                 with fresh(account, server, template, f"step {number}") as dsn:
                     disturbed(account, number, how)
                     run(account)
