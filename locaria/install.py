@@ -89,16 +89,21 @@ def register_containers(
     Raises:
         ValueError: dockers.json, or a script, can't be read; the message says where.
     """
-    dockers = {
-        name: {**entry, **_scripts(path.parent / name)}
-        for name, entry in read_dockers(path).items()
-    }
+    dockers = container_entries(path)
     with connection.transaction():
         for name, entry in dockers.items():
             connection.execute(
                 "select locaria.register_container(%s, %s::jsonb)", (name, json.dumps(entry))
             )
     return list(dockers)
+
+
+def container_entries(path: Path = DOCKERS_JSON) -> dict[str, dict[str, Any]]:
+    """What is registered of each container: its entry, and its scripts. Raises as read_dockers."""
+    return {
+        name: {**entry, **_scripts(path.parent / name)}
+        for name, entry in read_dockers(path).items()
+    }
 
 
 def _scripts(folder: Path) -> dict[str, dict[str, str]]:

@@ -33,7 +33,7 @@ EXIT_CODES = {
     ExitCode.USAGE: "usage: an option or argument is wrong, nothing was done",
     ExitCode.CANCELLED: "cancelled: a file was cancelled or deleted, and none failed",
     ExitCode.UNREACHABLE: "no database: none is named, or it can't be reached or logged in to",
-    ExitCode.REFUSED: "refused: the database said no; the message says why, nothing was done",
+    ExitCode.REFUSED: "refused: database or AWS said no; the message says why, nothing was done",
     ExitCode.INTERRUPTED: "interrupted by Ctrl-C: what is loading goes on loading",
 }
 

@@ -26,6 +26,7 @@ class Bucket:
     def __init__(self, aws: Aws, name: str) -> None:
         self._aws = aws
         self.name = name
+        self._found = False
 
     @property
     def _it(self) -> dict[str, str]:
@@ -33,8 +34,10 @@ class Bucket:
 
     def is_there(self) -> bool:
         """Whether it is there. Raises Refused when it is somebody else's."""
+        if self._found:
+            return True
         try:
-            return self._aws.find(_MISSING, "s3", "HeadBucket", **self._it) is not None
+            self._found = self._aws.find(_MISSING, "s3", "HeadBucket", **self._it) is not None
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("403", "AccessDenied"):
                 raise
@@ -43,6 +46,7 @@ class Bucket:
                 "see it",
                 "Its name is made of stage, account and region: choose another name for the stage.",
             ) from error
+        return self._found
 
     def is_closed(self) -> bool:
         """Whether nothing in it can become public."""

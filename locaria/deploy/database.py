@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from locaria import sql_files
 from locaria.deploy.errors import BadInput, DeployError, Refused, Unreachable
-from locaria.install import install, register_containers
+from locaria.install import container_entries, install, register_containers
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -297,5 +297,6 @@ def sql_digest() -> str:
 
 
 def containers_digest(dockers: Path) -> str:
-    """Names the content of a dockers.json."""
-    return hashlib.sha256(dockers.read_bytes()).hexdigest()[:16]
+    """Names what is registered of the containers: dockers.json, and their scripts."""
+    entries = json.dumps(container_entries(dockers), sort_keys=True)
+    return hashlib.sha256(entries.encode()).hexdigest()[:16]

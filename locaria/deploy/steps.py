@@ -86,6 +86,7 @@ def _make_secrets(target: Target) -> None:
         if dsn and (wanted := wanted_dsn(target, dsn)) != dsn:
             arn = target.secret_arns[parameter]
             target.aws.change("secretsmanager", "PutSecretValue", SecretId=arn, SecretString=wanted)
+            target.secret_texts.pop(arn)
 
 
 def _new_secret(target: Target, variable: str) -> str:

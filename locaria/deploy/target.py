@@ -77,6 +77,7 @@ class Target:
         self.say = say
         self.site = site.SiteDatabase(owner_dsn, settings.database_host, settings.database_port)
         self.stack_shown = False
+        self.secret_texts: dict[str, str] = {}
         self.now = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
         self.bucket = Bucket(aws, f"{settings.stack}-{aws.account}-{aws.region}")
 
@@ -135,10 +136,12 @@ class Target:
     def secret_text(self, parameter: str) -> str | None:
         """What a secret says; None where there is none yet."""
         arn = self.secret_arns.get(parameter)
-        if arn in (None, PENDING):
+        if arn is None or arn == PENDING:
             return None
-        told = self.aws.ask("secretsmanager", "GetSecretValue", SecretId=arn)
-        return str(told.get("SecretString", ""))
+        if arn not in self.secret_texts:
+            told = self.aws.ask("secretsmanager", "GetSecretValue", SecretId=arn)
+            self.secret_texts[arn] = str(told.get("SecretString", ""))
+        return self.secret_texts[arn]
 
     @cached_property
     def engine(self) -> Engine:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,11 @@ from psycopg.conninfo import make_conninfo
 
 from locaria.cli import main, render
 from locaria.deploy.containers import load_containers
+from locaria.deploy.database import SiteDatabase, sql_digest
+from locaria.deploy.functions import Function
+from locaria.deploy.zips import Zip
+from locaria.deploy.zips import build_zips as real_build_zips
+from locaria.local.places import LAMBDA
 from tests.conftest import Database
 from tests.deploy.permissions import calls_of_the_code
 
@@ -61,6 +66,7 @@ DOCKER = """
 
 
 Call = tuple[str, str]
+BuildZips = Callable[..., dict[Function, Zip]]
 QUESTIONS = ("Describe", "Get", "Head", "List")
 
 
@@ -239,11 +245,27 @@ def make_account(url: str, folder: Path) -> Account:
     return made
 
 
+@pytest.fixture(scope="session")
+def light_zips(tmp_path_factory: pytest.TempPathFactory) -> BuildZips:
+    """The functions' zips without what they depend on (30 MB): test_zips.py has them whole."""
+    build = tmp_path_factory.mktemp("zips")
+
+    def build_zips(architecture: str = "X86_64", root: Path = LAMBDA) -> dict[Function, Zip]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("locaria.deploy.zips._install", lambda folder, target, *_: target)
+            return real_build_zips(architecture, root, build)
+
+    return build_zips
+
+
 @pytest.fixture
-def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+def account(
+    moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light_zips: BuildZips
+) -> Account:
     """An empty account, but for a VPC with two subnets and a security group."""
     monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: CHOSEN)
     made = make_account(moto_url, tmp_path)
+    monkeypatch.setattr("locaria.deploy.zips.build_zips", light_zips)
     monkeypatch.setattr("locaria.deploy.aws.boto3.Session", made.wire.session)
     return made
 
@@ -256,7 +278,8 @@ def _streams_of_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ready(account: Account, owner_dsn: str) -> Account:
-    """An account with a configured stage `test` and its database."""
+    """An account with a configured stage `test` and its database, whose SQL is up to date."""
+    SiteDatabase(owner_dsn).save_parameter("deployment", {"sql": sql_digest()})
     account.environment["LOCARIA_DSN"] = owner_dsn
     variables = {v for c in CHOSEN for v in c.secrets} - {"LOCARIA_DSN"}
     account.environment |= dict.fromkeys(variables, "value")

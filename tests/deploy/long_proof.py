@@ -2,8 +2,8 @@
 
 A deployment prints each call and command before it makes it. So the first, undisturbed one tells
 how many steps there are; then, for each of them, in an empty account: a deployment is killed
-(kill -9 and Ctrl-C by turns) when it prints that step, and the same command is run again. What it leaves
-behind must be what the undisturbed one left. Then: two at the same time.
+(kill -9 and Ctrl-C by turns) when it prints that step, and the same command is run again. What it
+leaves behind must be what the undisturbed one left. Then: two at the same time.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def main() -> None:
                 steps = [line for line in said.splitlines() if line.startswith(STEPS)]
                 wanted = left_behind(account, dsn)
             print(f"{len(steps)} steps, undisturbed", flush=True)
-            for number in range(0, len(steps), every):
-                how = signal.SIGKILL if number % 2 else signal.SIGINT
+            for turn, number in enumerate(range(0, len(steps), every)):
+                how = signal.SIGINT if turn % 2 else signal.SIGKILL
                 with fresh(account, server, template, f"step {number}") as dsn:
                     disturbed(account, number, how)
                     run(account)

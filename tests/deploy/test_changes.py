@@ -1,6 +1,7 @@
 """What changes between two deployments, and taking a stage away."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from locaria.deploy import zips
 from locaria.install import DOCKERS_JSON
 from tests.conftest import Database
 from tests.deploy.conftest import CHOSEN, REGION, Account
@@ -131,35 +133,26 @@ def test_a_secret_that_was_made_anew_or_whose_database_moved_is_put_right(
     assert secrets.get_secret_value(SecretId="ours")["SecretString"] == '{"username": "x"}'
 
 
-def test_a_setting_that_is_taken_away_is_taken_away_on_aws(ready: Account) -> None:
+def test_a_changed_setting_function_or_login_is_brought_there_and_nothing_else(
+    ready: Account, db: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     ready.configure("test", "--identity", "web_origins=https://a.example.org")
     deployed(ready)
-    assert parameters(ready)["WebOrigins"] == "https://a.example.org"
+    before = parameters(ready)
+    assert before["WebOrigins"] == "https://a.example.org"
     ready.configure("test", "--identity", "web_origins=")
     assert "WebOrigins = " in deployed(ready)
-    assert parameters(ready)["WebOrigins"] == ""
+    assert changed(ready, before) == {"WebOrigins"}
+    assert parameters(ready)["WebOrigins"] == "", "what is taken away is taken away there, too"
 
-
-def test_a_changed_function_is_stored_and_named_by_the_stack(
-    ready: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    import shutil  # noqa: PLC0415 - for this alone
-
-    from locaria.deploy import zips  # noqa: PLC0415 - patched here
-
-    deployed(ready)
     before, real, copy = parameters(ready), zips.build_zips, tmp_path / "lambda"
     shutil.copytree(zips.LAMBDA, copy)
     with (copy / "ecs_run_task" / "ecs_run_task.py").open("a") as file:
         file.write("# changed\n")
     monkeypatch.setattr(zips, "build_zips", lambda architecture: real(architecture, copy))
     deployed(ready)
-    after = parameters(ready)
-    assert {name for name in after if after[name] != before[name]} == {"CodeEcsRunTask"}
+    assert changed(ready, before) == {"CodeEcsRunTask"}
 
-
-def test_the_web_server_s_login_has_no_rights_of_its_own(ready: Account, db: Database) -> None:
-    deployed(ready)
     told = ready.client("secretsmanager").get_secret_value(SecretId="locaria/test/web")
     with psycopg.connect(told["SecretString"]) as web:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -170,6 +163,11 @@ def test_the_web_server_s_login_has_no_rights_of_its_own(ready: Account, db: Dat
     with psycopg.connect(db.dsn, autocommit=True) as owner:  # somebody's hand
         owner.execute("alter role locaria_test_web inherit")
     assert "login locaria_test_web is in" in deployed(ready)
+
+
+def changed(account: Account, before: dict[str, str]) -> set[str]:
+    after = parameters(account)
+    return {name for name in after if after[name] != before.get(name)}
 
 
 def test_a_dry_run_of_a_change_shows_each_call_and_makes_none(ready: Account) -> None:

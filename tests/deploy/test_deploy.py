@@ -63,6 +63,7 @@ def secret(account: Account, name: str) -> str:
 def test_an_empty_account_is_deployed_to_and_again_nothing_changes(
     ready: Account, db: Database
 ) -> None:
+    db.connect().execute("delete from locaria.parameters where parameter_name = 'deployment'")
     done = deploy(ready)
     assert done.exit_code == 0, done.output
     stack = stack_of(ready)
@@ -231,7 +232,10 @@ def test_stages_stand_side_by_side_and_one_can_go(ready: Account, other_dsn: str
     assert secret(ready, "locaria/test/LOCARIA_DSN") == login
 
 
-def test_a_dry_run_prints_every_command_and_call_and_does_none(ready: Account) -> None:
+def test_a_dry_run_prints_every_command_and_call_and_does_none(
+    ready: Account, db: Database
+) -> None:
+    db.connect().execute("delete from locaria.parameters where parameter_name = 'deployment'")
     shown = deploy(ready, "--dry-run", "--prove")
     assert shown.exit_code == 0, shown.output
     for line in (

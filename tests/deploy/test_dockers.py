@@ -1,6 +1,7 @@
 """What can be wrong with dockers.json, and how it is said before anything is built."""
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 
 from locaria.deploy.containers import DockersError, load_containers
+from locaria.deploy.database import containers_digest
+from locaria.deploy.functions import list_functions
+from locaria.deploy.template import build_template
 
 Dockers = dict[str, dict[str, Any]]
 GOOD: Dockers = {
@@ -64,6 +68,9 @@ def test_every_task_gets_the_database(write: Callable[[Dockers], Path]) -> None:
         ({"secrets": ["lower"]}, "'lower' does not match"),
         ({"stop_timeout": 121}, "greater than the maximum of 120"),
         ({"object_store": "everything"}, "is not one of ['read', 'write']"),
+        ({"secrets": ["PGAPPNAME"]}, "one.secrets: every task has PGAPPNAME already"),
+        ({"secrets": ["A_1", "A1"]}, "one.secrets: A1 and A_1 are too much alike"),
+        ({"limits": {"max_tasks": 0}}, "one.limits.max_tasks: 0 is less than the minimum of 1"),
     ],
     ids=str,
 )
@@ -94,3 +101,60 @@ def test_what_is_no_json_is_told_by_its_place(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(DockersError, match="not JSON"):
         load_containers(path)
+
+
+@pytest.mark.parametrize("name", ["One", "1st", "one_", "one__two", "a-b", "x" * 42])
+def test_a_name_that_ecr_does_not_take_is_refused(
+    write: Callable[[Dockers], Path], name: str
+) -> None:
+    with pytest.raises(DockersError, match=f"  {name}: "):
+        load_containers(write({**GOOD, name: GOOD["one"]}))
+
+
+@pytest.mark.parametrize("name", ["ecs_run", "ecs_run_task", "task_events", "websocket_api"])
+def test_a_name_that_the_template_uses_itself_is_refused(
+    write: Callable[[Dockers], Path], name: str
+) -> None:
+    with pytest.raises(DockersError, match=f"{name}: in CloudFormation that is the deployment's"):
+        load_containers(write({name: GOOD["one"]}))
+
+
+def test_names_that_are_one_in_cloudformation_are_refused(write: Callable[[Dockers], Path]) -> None:
+    path = write({"two_1": GOOD["one"], "two1": GOOD["one"]})
+    with pytest.raises(DockersError, match="two_1: in CloudFormation that is the same as two1"):
+        load_containers(path)
+
+
+def test_every_other_name_has_its_place_in_the_template() -> None:
+    """Names that are near to those of the template's own parts."""
+    [pattern, *_] = load_containers()
+    words = ["files", "tick", "key", "events", "database", "cluster", "websocket", "arm", "image"]
+    containers = [
+        dataclasses.replace(pattern, name=name, secrets=("EVENTS", "WEB", "LOCARIA_DSN"))
+        for name in words
+    ]
+    template = build_template(containers, list_functions()).to_dict()
+    definitions = [
+        r for r in template["Resources"].values() if r["Type"].endswith("TaskDefinition")
+    ]
+    assert len(definitions) == len(words)
+    assert {"SecretEvents", "LoginEvents"} <= template["Parameters"].keys()
+
+
+def test_a_container_that_stands_there_twice_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "dockers.json"
+    path.write_text('{"one": {}, "one": {}}')
+    with pytest.raises(DockersError, match="one stands there twice"):
+        load_containers(path)
+
+
+def test_a_changed_script_is_registered_again_by_the_next_deployment(
+    write: Callable[[Dockers], Path],
+) -> None:
+    path = write(GOOD)
+    before = containers_digest(path)
+    (path.parent / "one" / "scripts").mkdir()
+    (path.parent / "one" / "scripts" / "after.sql").write_text("select 1")
+    between = containers_digest(path)
+    (path.parent / "one" / "scripts" / "after.sql").write_text("select 2")
+    assert len({before, between, containers_digest(path)}) == 3

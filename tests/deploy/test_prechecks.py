@@ -13,6 +13,7 @@ import pytest
 from moto.backends import get_backend
 
 from locaria.deploy.containers import load_containers
+from locaria.deploy.database import SiteDatabase
 from locaria.deploy.database_checks import complaints
 from locaria.deploy.functions import list_functions
 from locaria.deploy.settings_file import FILE
@@ -170,14 +171,14 @@ def test_a_group_that_the_owner_may_not_give_away_is_told(ready: Account, db: Da
     assert "locaria_owner may not give locaria_events to a login" in said
 
 
-def test_a_database_of_another_stage_is_refused(ready: Account) -> None:
-    assert ready.deploy().exit_code == 0
-    ready.configure("prod")
-    ready.wire.calls.clear()
-    done = ready.locaria("deploy", "--stage", "prod", "--yes", "--no-prove")
-    assert done.exit_code == REFUSED
-    assert "this database belongs to stage test in account 123456789012, eu-west-1" in done.output
-    assert ready.wire.changes == []
+def test_a_database_of_another_stage_or_region_is_refused(ready: Account, owner_dsn: str) -> None:
+    site = SiteDatabase(owner_dsn)
+    there = {"stage": "prod", "account": "123456789012", "region": REGION}
+    site.save_parameter("deployment", there)
+    said = ready.refused(REFUSED)
+    assert "this database belongs to stage prod in account 123456789012, eu-west-1, not to" in said
+    site.save_parameter("deployment", there | {"stage": "test", "region": "eu-west-2"})
+    assert "belongs to stage test in account 123456789012, eu-west-2" in ready.refused(REFUSED)
 
 
 STATES = (

@@ -11,7 +11,9 @@ from psycopg.conninfo import make_conninfo
 from locaria.deploy.aws import Aws
 from locaria.deploy.commands import Commands
 from locaria.deploy.database import SiteDatabase
+from locaria.deploy.destroy import destroy
 from locaria.deploy.errors import DeployError
+from locaria.deploy.settings import Settings
 from locaria.deploy.stack import apply_stack
 from locaria.local.postgres import PostgresServer
 from tests.conftest import cloned
@@ -223,3 +225,21 @@ def test_somebody_else_s_update_at_the_same_time_is_told(stubbed: tuple[Aws, Stu
     stub.add_client_error("update_stack", "ValidationError", words)
     with pytest.raises(DeployError, match=r"CloudFormation refused: .* can not be updated"):
         apply(aws)
+
+
+def test_a_deletion_that_goes_on_already_is_waited_for(stubbed: tuple[Aws, Stubber]) -> None:
+    aws, stub = stubbed
+    leaving = stack("DELETE_IN_PROGRESS")
+    leaving["Stacks"][0]["StackId"] = "arn:locaria-test"
+    stub.add_response("describe_stacks", leaving)
+    stub.add_response("get_template", {"TemplateBody": "{}"})
+    stub.add_response("describe_stacks", leaving)
+    stub.add_response("describe_stack_events", {"StackEvents": []})
+    stub.add_response("describe_stacks", leaving, {"StackName": "arn:locaria-test"})
+    stub.add_response("describe_stack_events", {"StackEvents": []})
+    stub.add_response("describe_stacks", stack("DELETE_FAILED"))
+    why = event(1, "Cluster", "DELETE_FAILED", "a task is still running")
+    stub.add_response("describe_stack_events", {"StackEvents": [why]})
+    settings = Settings("test", REGION, ["subnet-1"], ["sg-1"])
+    with pytest.raises(DeployError, match="DELETE_FAILED: Cluster: a task is still running"):
+        destroy(aws, settings, print, poll_s=0)
