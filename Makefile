@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 test-ingest-long lint format bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long test-deploy-long lint format bench sql zips base-image images test-images clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the syste
 
 test-ingest-long: setup ## 1,000 mixed bundles with kill -9, one of 100,000 files, one of 10 GB (22 GB of disk)
 	$(BIN)/python -m tests.ingest.long_proof
+
+test-deploy-long: setup ## a deployment killed, or interrupted, at every step, then gone on with (5 minutes)
+	$(BIN)/python -m tests.deploy.long_proof
 
 lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .

@@ -56,9 +56,11 @@ def read_dockers(path: Path = DOCKERS_JSON) -> dict[str, dict[str, Any]]:
         ValueError: the file is not a JSON object of objects; the message says where.
     """
     try:
-        dockers = json.loads(path.read_text(encoding="utf-8"))
+        dockers = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"{path}: {error.args[0]} stands there twice") from error
     if not isinstance(dockers, dict):
         raise ValueError(f"{path}: must be an object of containers by name")
     for name, entry in dockers.items():
@@ -67,14 +69,38 @@ def read_dockers(path: Path = DOCKERS_JSON) -> dict[str, dict[str, Any]]:
     return dockers
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of which no key stands twice: the first would be lost without a word."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise KeyError(key)
+        found[key] = value
+    return found
+
+
 def register_containers(
     connection: psycopg.Connection[Any], path: Path = DOCKERS_JSON
 ) -> list[str]:
-    """Register the containers of a dockers.json, or bring them up to date; returns their names."""
-    dockers = read_dockers(path)
+    """Register the containers of a dockers.json, or bring them up to date; returns their names.
+
+    What lies in `<name>/scripts/*.sql` beside it is registered with them.
+    """
+    dockers = {
+        name: {**entry, **_scripts(path.parent / name)}
+        for name, entry in read_dockers(path).items()
+    }
     with connection.transaction():
         for name, entry in dockers.items():
             connection.execute(
                 "select locaria.register_container(%s, %s::jsonb)", (name, json.dumps(entry))
             )
     return list(dockers)
+
+
+def _scripts(folder: Path) -> dict[str, dict[str, str]]:
+    """What a container ships for preSQL and postSQL; nothing is said of one without its folder."""
+    if not folder.is_dir():
+        return {}
+    files = sorted((folder / "scripts").glob("*.sql"))
+    return {"scripts": {file.name: file.read_text(encoding="utf-8") for file in files}}

@@ -153,6 +153,7 @@ class Container(Base):
     type: Mapped[str] = given()
     port: Mapped[int | None]
     paused: Mapped[bool] = given()
+    retired: Mapped[datetime | None]
     max_tasks: Mapped[int] = given()
     max_attempts: Mapped[int] = given()
     max_launches: Mapped[int] = given()

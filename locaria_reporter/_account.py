@@ -21,7 +21,8 @@ _LOG_BATCH = 500
 class Account:
     """Progress and messages of one run, waiting to be written, and orders that came back.
 
-    `stop` is None, or says why the loader has to end: 'cancel', 'lost', 'released', 'closed'.
+    `stop` is None, or says why the loader has to end: 'cancel', 'lost', 'released', 'closed',
+    or, in a forked child, that the run is not its own: 'forked'.
     `lingers`: on SIGTERM the file is given back when the loader has come to its end, not at once.
     `deferred`: a cancel waits until the command in hand is done.
     `executing`: what a listener is doing, in words, the oldest first.
@@ -63,6 +64,11 @@ class Account:
             return LeaseLost(self.reason or "")
         if self.stop == "released":
             return Terminated(self.reason or "")
+        if self.stop == "forked":
+            return RunClosed(
+                f"run {self.run_id} belongs to the process that claimed it, not to its child: "
+                "hand results to the parent, and report there"
+            )
         return RunClosed(
             f"run {self.run_id} has ended: report before finish(), or inside the with block"
         )

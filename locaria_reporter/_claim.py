@@ -40,6 +40,7 @@ def claim(container: str | None = None, *, channel: Channel | None = None) -> Ru
     if not runs:
         task.close()
         raise NothingToClaim
+    runs[0].handed_out = True
     return runs[0]
 
 
@@ -71,6 +72,7 @@ def claims(
                 if run.stopped:
                     task.drop(run)
                 else:
+                    run.handed_out = True
                     yield run
             task.finish_deferred()
     finally:

@@ -114,8 +114,9 @@ class Masker:
         ordered = sorted(forms, key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
-    def text(self, text: str) -> str:
-        """`text` without secrets, NUL bytes (Postgres has no text with them) and surrogates."""
+    def text(self, words: object) -> str:
+        """`words` as text without secrets, surrogates and NUL (Postgres has no text with it)."""
+        text = str(words)
         if self._values is not None:
             text = self._values.sub(MASK, text)
         for pattern in _PATTERNS:
@@ -129,21 +130,24 @@ class Masker:
 
         NaN and the infinities, which JSON has no word for, become null.
         """
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, Link):
-            return str(value)
-        if isinstance(value, numbers.Integral):
-            return int(value)
-        if isinstance(value, numbers.Real):
-            return float(value) if math.isfinite(value) else None
+        if value is None or isinstance(value, bool | numbers.Real):
+            return _number(value)
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.value(item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(item) for item in value]
         if isinstance(value, bytes | bytearray):
-            return self.text(value.decode("utf-8", "replace"))
-        return self.text(str(value))
+            value = value.decode("utf-8", "replace")
+        return str(value) if isinstance(value, Link) else self.text(value)
+
+
+def _number(value: Any) -> Any:
+    """A number as JSON has it; also those of other libraries."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None
 
 
 def _lines(value: str) -> list[str]:

@@ -12,10 +12,12 @@ from ._errors import (
     Cancelled,
     CommandFailed,
     Fatal,
+    LeaseLost,
     NotFinished,
     Outcome,
     Retry,
     Terminated,
+    Unavailable,
 )
 from ._logging import clip
 from ._masking import Masker
@@ -65,6 +67,13 @@ def is_termination(error: BaseException) -> bool:
     if isinstance(error, SystemExit):
         return error.code == EXIT_TERMINATED
     return isinstance(error, KeyboardInterrupt)
+
+
+def concerns_the_file(error: BaseException) -> bool:
+    """Whether the next file may be taken after this error."""
+    if isinstance(error, Outcome):
+        return not isinstance(error, LeaseLost | Terminated | Unavailable)
+    return isinstance(error, Exception)
 
 
 def describe(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import time
@@ -28,6 +27,7 @@ from ._channel import (
 )
 from ._copying import copy_into, copy_statement, count_rows
 from ._errors import Retry, TooManyRejects
+from ._rows import aged, as_jsonb, claimed, in_seconds
 from ._session import Connection, Session, committed
 
 _POLL_EVERY = 2.0
@@ -79,9 +79,9 @@ class PostgresChannel:
             task_id=row["task_id"],
             accepted=row["accepted"],
             reason=row["reason"],
-            lease=_seconds(row["lease"], 60.0),
-            heartbeat_every=_seconds(row["heartbeat_every"], 20.0),
-            idle_timeout=_seconds(row["idle_timeout"], 0.0),
+            lease=in_seconds(row["lease"], 60.0),
+            heartbeat_every=in_seconds(row["heartbeat_every"], 20.0),
+            idle_timeout=in_seconds(row["idle_timeout"], 0.0),
             schema_version=row["schema_version"],
         )
         self._session.patience = max(30.0, start.lease)
@@ -89,7 +89,7 @@ class PostgresChannel:
 
     def claim_files(self, task: int, count: int) -> list[ClaimedRun]:
         rows = self._session.call("select * from locaria.claim_files(%s, %s)", task, count)
-        return [_claimed(row) for row in rows]
+        return [claimed(row) for row in rows]
 
     def wait_for_files(self, task: int, xact: str | None, idle_for: float | None) -> Wait:
         # Listening starts before the question, or a notice between the two would be missed.
@@ -119,7 +119,7 @@ class PostgresChannel:
 
     def save_checkpoint(self, run: int, checkpoint: Json) -> bool:
         query = "select locaria.checkpoint_run(%s, %s::jsonb)"
-        return bool(self._session.value(query, run, _jsonb(checkpoint)) == "cancel")
+        return bool(self._session.value(query, run, as_jsonb(checkpoint)) == "cancel")
 
     def create_staging(
         self,
@@ -135,9 +135,9 @@ class PostgresChannel:
             "select * from locaria.create_staging(%s, %s::text, %s::jsonb, %s::text, %s::jsonb)",
             run,
             target,
-            _jsonb([dict(column) for column in columns]),
+            as_jsonb([dict(column) for column in columns]),
             mode,
-            _jsonb(options),
+            as_jsonb(options),
         )[0]
         self._staged[row["staging"]] = _Staged(row["row_count"])
         return StagingTable(
@@ -155,7 +155,7 @@ class PostgresChannel:
                 "select locaria.checkpoint_run(%s, %s::jsonb, %s::text) as state",
                 [
                     run,
-                    None if checkpoint is None else _jsonb(checkpoint),
+                    None if checkpoint is None else as_jsonb(checkpoint),
                     block.staging if block.own else None,
                 ],
             ).fetchone()
@@ -190,7 +190,7 @@ class PostgresChannel:
             "select locaria.reject_rows(%s, %s::jsonb) as total,"
             " locaria.get_reject_limit(%s) as allowed",
             run,
-            _jsonb(list(rejects)),
+            as_jsonb(list(rejects)),
             run,
         )[0]
         if row["allowed"] is not None and row["total"] > row["allowed"]:
@@ -209,7 +209,7 @@ class PostgresChannel:
                 "select locaria.publish_load(%s, %s::jsonb, %s::text[], %s::text[]) as rows",
                 [
                     run,
-                    _jsonb([{"staging": s, "rows": rows} for s, rows in ending.stagings]),
+                    as_jsonb([{"staging": s, "rows": rows} for s, rows in ending.stagings]),
                     list(ending.before),
                     list(ending.after),
                 ],
@@ -267,7 +267,7 @@ class PostgresChannel:
 
     def report_progress(self, run: int, progress: Json) -> bool:
         query = "select locaria.report_progress(%s, %s::jsonb)"
-        return bool(self._session.value(query, run, _jsonb(progress)) == "cancel")
+        return bool(self._session.value(query, run, as_jsonb(progress)) == "cancel")
 
     def report_listening(self, run: int, endpoint: str | None, command: str | None) -> bool:
         query = "select locaria.report_listening(%s, %s::text, %s::text)"
@@ -275,8 +275,8 @@ class PostgresChannel:
 
     def log_run(self, run: int, messages: Sequence[Json]) -> None:
         now = datetime.now(UTC)
-        aged = [_aged(message, now) for message in messages]
-        self._session.call("select locaria.log_run(%s, %s::jsonb)", run, _jsonb(aged))
+        said = as_jsonb([aged(message, now) for message in messages])
+        self._session.call("select locaria.log_run(%s, %s::jsonb)", run, said)
 
     def wait_for_cancel(self, wake: int, seconds: float) -> set[int]:
         self._listen("locaria_cancel")
@@ -313,39 +313,7 @@ class PostgresChannel:
 
 
 def _finish(connection: psycopg.Connection[Any], run: int, ending: Ending) -> None:
-    result = None if ending.result is None else _jsonb(ending.result)
+    result = None if ending.result is None else as_jsonb(ending.result)
     connection.execute(
         "select locaria.finish_run(%s, %s::text, %s::jsonb)", [run, ending.message, result]
     )
-
-
-def _claimed(row: Mapping[str, Any]) -> ClaimedRun:
-    return ClaimedRun(
-        run_id=row["run_id"],
-        file_id=row["file_id"],
-        attempt=row["attempt"],
-        max_attempts=row["max_attempts"],
-        requested_status=row["requested_status"],
-        attributes=row["attributes"] or {},
-        parameters=row["parameters"] or {},
-        checkpoint=row["checkpoint"] or {},
-        previous_run=row["previous_run"],
-        lease=_seconds(row["lease"], 60.0),
-        timeout=_seconds(row["timeout"], None),
-        stall_timeout=_seconds(row["stall_timeout"], None),
-    )
-
-
-def _seconds(interval: timedelta | None, otherwise: Any) -> Any:
-    return otherwise if interval is None else interval.total_seconds()
-
-
-def _jsonb(value: Any) -> Jsonb:
-    return Jsonb(value, dumps=lambda item: json.dumps(item, default=str))
-
-
-def _aged(message: Json, now: datetime) -> Json:
-    """Say how long ago a message was logged: the database's clock alone tells when that was."""
-    at = message.get("at")
-    ago = (now - datetime.fromisoformat(at)).total_seconds() if isinstance(at, str) else 0.0
-    return message | {"ago": round(max(0.0, ago), 3)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _TENTHS = 10.0
@@ -26,6 +26,7 @@ class Progress:
         self.bytes_done: int | None = None
         self.bytes_total: int | None = None
         self.message: str | None = None
+        self.measure: Callable[[], float] | None = None
         self.stage: str | None = None
         self.entered: list[tuple[str, float]] = []
         self._stage_n = 0
@@ -35,8 +36,8 @@ class Progress:
         self._finished = False
 
     def plan(self, weights: Mapping[str, float]) -> None:
-        """Announce all stages with their weights, so that the percentage is exact throughout."""
-        self._plan = {name: float(weight) for name, weight in weights.items()}
+        """Announce stages with their weights, so that the percentage is exact throughout."""
+        self._plan = {**self._plan, **{name: float(weight) for name, weight in weights.items()}}
 
     def begin_stage(
         self, name: str, weight: float | None, total: int | None, unit: str | None
@@ -45,11 +46,12 @@ class Progress:
         self.stage = name
         if len(self.entered) < _STAGES_KEPT:
             self.entered.append((name, time.monotonic()))
+        # Counts first: those of the stage before, with this one's weight, would be a jump ahead.
+        self.done = self.bytes_done = self.measure = None
+        self.total, self.unit, self.bytes_total = total, unit, None
         self._stage_n += 1
         self._weights.append(self._plan.get(name, weight))
         self.done = 0 if total is not None else None
-        self.total, self.unit = total, unit
-        self.bytes_done = self.bytes_total = None
 
     def count(self, total: int | None, unit: str | None) -> None:
         """Start counting from 0; a total given by the stage stays, unless there is a new one."""
@@ -93,7 +95,8 @@ class Progress:
         for done, total in ((self.done, self.total), (self.bytes_done, self.bytes_total)):
             if done is not None and total is not None and math.isfinite(done - total):
                 return max(0.0, min(1.0, done / total)) if total > 0 else 1.0
-        return None
+        measure = self.measure
+        return None if measure is None else max(0.0, min(1.0, measure()))
 
     def snapshot(self) -> dict[str, Any]:
         """What is known, in the words of report_progress (see the SQL function)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,21 @@ class Reports:
         self._tracked = False
         self.id = claimed.run_id
 
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._account.stop == "closed"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run has ended or shall end: cancelled, lease lost, given back."""
+        return self._account.stop is not None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        return self._task.signalled
+
     def stage(
         self,
         name: str,
@@ -54,7 +70,10 @@ class Reports:
         self._tracked = False
 
     def plan(self, **weights: float) -> None:
-        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`."""
+        """Announce all stages with their weights: `run.plan(download=1, load=8, index=1)`.
+
+        Said again, it changes the weights of stages that have not begun.
+        """
         self._account.progress.plan(weights)
 
     def track(
@@ -72,8 +91,16 @@ class Reports:
         return track(self._account, items, total, unit or self._account.progress.unit or "rows")
 
     def progress(self, done: int, total: int | None = None, message: str | None = None) -> None:
-        """Say how far the stage is, for loaders that count themselves. Cheap: call it often."""
+        """Say how far the stage is, for loaders that count themselves. Cheap: call it often.
+
+        Raises:
+            TypeError: `done` or `total` is no number. None and NaN are: unknown.
+        """
         self._account.check()
+        if type(done) is not int:
+            _expect_number(done)
+        if type(total) is not int:
+            _expect_number(total)
         self._tracked = True
         progress = self._account.progress
         progress.done = done
@@ -97,6 +124,15 @@ class Reports:
         if total is None:
             self._account.progress.unit = "%"
         self.progress(round((100 if total is None else total) * percent / 100), total or 100)
+
+    def measure(self, fraction: Callable[[], float]) -> None:
+        """Have the reporting thread ask how far the stage is, while a library is at work for long.
+
+        Args:
+            fraction: from 0 to 1; called from that thread, so quick and without side effects.
+        """
+        self._account.check()
+        self._account.progress.measure = fraction
 
     def check(self) -> None:
         """Raise Cancelled or LeaseLost if that has been ordered; long computations call it."""
@@ -161,7 +197,7 @@ class Reports:
         """Never show these in a message, an error or a result: secrets that the loader has read."""
         self._task.masker.add(secrets)
 
-    def reject(self, row: Any, reason: str, line: int | None = None) -> None:
+    def reject(self, row: Any, reason: object, line: int | None = None) -> None:
         """Keep a bad row with its reason and go on.
 
         Raises:
@@ -219,3 +255,8 @@ class Reports:
     def supervise(self, interrupt: Callable[[], None], grace: float) -> None:
         """For programs that let another process do the work (see Task.supervise)."""
         self._task.supervise(self._account, interrupt, grace)
+
+
+def _expect_number(value: object) -> None:
+    if value is not None and not isinstance(value, numbers.Real):
+        raise TypeError(f"run.progress() takes numbers, like 300 of 1200, not {value!r}")

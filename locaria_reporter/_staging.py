@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ._channel import Block, Json, StagingTable
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from ._loads import Loads
 
 Columns = Mapping[str, str] | Sequence[tuple[str, str]] | Sequence[Mapping[str, str]]
 
@@ -49,7 +49,7 @@ class Staging:
 
     def __init__(
         self,
-        run: Run,
+        run: Loads,
         table: StagingTable,
         columns: Sequence[Mapping[str, str]],
         *,

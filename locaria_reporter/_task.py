@@ -23,20 +23,25 @@ from ._errors import (
     EXIT_DONE,
     EXIT_TERMINATED,
     LeaseLost,
+    NotFinished,
     Outcome,
     ReporterError,
     Terminated,
     Unavailable,
     from_sqlstate,
 )
+from ._forks import watch
 from ._heartbeat import Heart
 from ._logging import Logs
 from ._masking import Masker
-from ._outcome import describe, exit_is_no_success, failure_of, is_termination
+from ._outcome import concerns_the_file, describe, exit_is_no_success, failure_of, is_termination
 from ._run import Run
 from ._signals import Signals
 
 _LOG = logging.getLogger("locaria_reporter")
+_NOT_FINISHED = (
+    "the loader ended without finishing this run: use it as `with run:`, or call run.finish()"
+)
 _REPORTING = (Outcome, ReporterError, psycopg.Error)
 
 
@@ -80,6 +85,7 @@ class Task:
 
     def start(self) -> TaskStart:
         """Register with the database and begin to listen for signals."""
+        watch(self)
         self._logs.install()
         atexit.register(self.close)
         self._start = self.channel.start_task(
@@ -204,6 +210,8 @@ class Task:
 
     def ended(self, run: Run, error: BaseException | None) -> bool:
         """The run's block was left: report how; True when the error is dealt with."""
+        if run._account.stop == "forked":
+            return False
         in_flight = error
         try:
             error = _finish_quietly(run) if error is None else error
@@ -215,7 +223,7 @@ class Task:
             if run.nested and not isinstance(error, Terminated | Unavailable):
                 self.exit_code = EXIT_DONE
                 return True
-            if self._keep_going and _concerns_the_file(error):
+            if self._keep_going and concerns_the_file(error):
                 self.exit_code = EXIT_DONE
                 return True
             if error is not in_flight:
@@ -225,6 +233,15 @@ class Task:
             run._close()
             if not self._keep_going and not run.nested:
                 self.close()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: the task, its runs and connections are the parent's alone."""
+        self._closed = True
+        atexit.unregister(self.close)
+        self._signals.restore()
+        self._logs.handler.account = None
+        for run in self._open.values():
+            run._account.stop = "forked"
 
     def drop(self, run: Run) -> None:
         """A run that was cancelled, or lost, before its turn in the batch came."""
@@ -283,8 +300,13 @@ class Task:
     def _try(self, report: Callable[[], object]) -> None:
         try:
             report()
-        except _REPORTING as trouble:
-            _LOG.error("this could not be reported: %s", describe(trouble))
+        except (Outcome, Exception) as trouble:  # noqa: BLE001 - the loader's own goes on; it is said
+            known = isinstance(trouble, _REPORTING)
+            _LOG.error(
+                "this could not be reported: %s",
+                describe(trouble),
+                exc_info=None if known else trouble,
+            )
 
     # The end of the task
 
@@ -299,7 +321,7 @@ class Task:
         self._try(self.finish_deferred)
         for run in list(self._open.values()):
             if run._account.stop is None:
-                self._try(partial(self.channel.release_run, run.id, "the task left it unfinished"))
+                self._try(partial(self._leave, run))
             run._close()
         if self._start is not None and self._start.accepted:
             self._try(lambda: self.channel.leave_task(self.task_id, self.exit_code, None))
@@ -309,6 +331,17 @@ class Task:
         self.channel.close()
         self._logs.restore()
 
+    def _leave(self, run: Run) -> None:
+        """The task ends before the run did: a mistake of the loader's, if it had it in hand."""
+        if not run.handed_out or self.signalled or isinstance(sys.exception(), Terminated):
+            self.channel.release_run(run.id, "the task left it unfinished")
+            return
+        # Released it would be claimed again, uncounted, and left again, for ever.
+        failure = failure_of(NotFinished(_NOT_FINISHED), self.masker)
+        _LOG.error("run %s: %s", run.id, failure.error)
+        self.exit_code = 1
+        self.channel.fail_run(run.id, failure)
+
 
 def _finish_quietly(run: Run) -> BaseException | None:
     try:
@@ -316,10 +349,3 @@ def _finish_quietly(run: Run) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 - handed on: it is the run's outcome
         return error
     return None
-
-
-def _concerns_the_file(error: BaseException) -> bool:
-    """Whether the next file may be taken after this error."""
-    if isinstance(error, Outcome):
-        return not isinstance(error, LeaseLost | Terminated | Unavailable)
-    return isinstance(error, Exception)

@@ -88,8 +88,9 @@ class Layout:
 def plan_layout(
     snapshot: Snapshot,
     relation: Relation,
-    number: Callable[[Column, Measures], pa.DataType],
+    express: Callable[[Column, Measures], pa.DataType | None],
     *,
+    exactly: bool = False,
     texts: bool = False,
 ) -> Layout:
     """Find out how a table's columns become Arrow's.
@@ -97,24 +98,25 @@ def plan_layout(
     Args:
         snapshot: to look into.
         relation: the table.
-        number: the type for a column of type numeric.
-        texts: measure the length of texts, too.
+        express: the type for a column of type numeric, or whatever the format has other types
+            for than Arrow; None: Arrow's.
+        exactly, texts: what is measured, as of `measure()`.
     """
-    measures = measure(snapshot, relation, texts=texts)
+    measures = measure(snapshot, relation, exactly=exactly, texts=texts)
     shape = measures.shape
     fields = []
     for column in relation.columns:
-        kind = _FIXED.get(column.plain, pa.string())
-        if column.plain == "numeric":
-            kind = number(column, measures)
-        elif shape is not None and column == shape.column:
+        kind = express(column, measures) or _FIXED.get(column.plain, pa.string())
+        if shape is not None and column == shape.column:
             kind = pa.binary()
         fields.append(pa.field(column.name, kind))
     return Layout(relation, measures, pa.schema(fields))
 
 
-def exact_decimal(column: Column, measures: Measures) -> pa.DataType:
+def exact_decimal(column: Column, measures: Measures) -> pa.DataType | None:
     """A decimal that holds all values of a numeric column; text where none does."""
+    if column.plain != "numeric":
+        return None
     digits = measures.numbers[column.name]
     if digits is None or digits.precision > 76:
         return pa.string()

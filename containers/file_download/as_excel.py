@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +38,12 @@ _KEPT = (
     "timestamp without time zone",
 )
 
-Writer = Callable[[Any, int, int, Any], None]
+
+class _Exact(float):
+    """A float that is written with all its digits: XlsxWriter would write 16 of them."""
+
+    def __format__(self, spec: str) -> str:
+        return repr(float(self))
 
 
 class ExcelFile:
@@ -96,9 +100,11 @@ class ExcelFile:
     def _write(self, sheet: Any, row: int, number: int, value: Any, column: Column) -> None:
         if isinstance(value, bool):
             sheet.write_boolean(row, number, value)
-        elif isinstance(value, int | float | Decimal) and _is_exact(value):
+        elif isinstance(value, float) and math.isfinite(value):
+            sheet.write_number(row, number, _Exact(value))
+        elif isinstance(value, int | Decimal) and _is_exact(value):
             sheet.write_number(row, number, value)
-        elif isinstance(value, datetime) and value.date() >= _FIRST_DAY:
+        elif isinstance(value, datetime) and _is_exact_time(value):
             sheet.write_datetime(row, number, value, self._formats["timestamp"])
         elif isinstance(value, date) and not isinstance(value, datetime) and value >= _FIRST_DAY:
             sheet.write_datetime(
@@ -126,12 +132,15 @@ def _express(column: Column, relation: Relation) -> sql.Composable:
     return sql.SQL("cast({} as text)").format(column.identifier)
 
 
-def _is_exact(value: int | float | Decimal) -> bool:
+def _is_exact_time(value: datetime) -> bool:
+    """Whether a day and its fraction, in milliseconds, are the same."""
+    return value.date() >= _FIRST_DAY and value.microsecond % 1000 == 0
+
+
+def _is_exact(value: int | Decimal) -> bool:
     """Whether Excel, which keeps 15 digits, shows the same number."""
     if isinstance(value, int):
         return len(str(abs(value))) <= _EXACT_DIGITS
-    if isinstance(value, float):
-        return math.isfinite(value)
     digits = value.as_tuple().digits
     return value.is_finite() and len(digits) <= _EXACT_DIGITS
 

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyogrio
 from as_arrow import Layout, plan_layout
-from measure import Measures
+from measure import FLOATS, TIMES, Measures
 from relation import Column, Relation
 from snapshot import Snapshot
 
@@ -19,23 +19,50 @@ from locaria_reporter import Fatal
 # What dBase has room for.
 _LONGEST_DBF_TEXT = 254
 _LONGEST_DBF_NAME = 10
+_DBF_BEHIND = 15
+_DBF_DIGITS = 22  # 24 characters, without sign and point
+_DBF_WHOLE = 17  # 18 characters, without sign
 _EXACT_IN_A_DOUBLE = 15
 _EXACT_IN_A_BIGINT = 18
 _SHAPES = ("Point", "MultiPoint", "LineString", "Polygon")
 
 
-def write_geopackage(snapshot: Snapshot, relation: Relation, path: Path) -> None:
-    """Add a table as a layer to a GeoPackage."""
-    layout = plan_layout(snapshot, relation, _number)
-    _write(snapshot, layout, path, "GPKG", layer=relation.label, append=path.exists())
+def write_geopackage(snapshot: Snapshot, relation: Relation, path: Path) -> dict[str, str]:
+    """Add a table as a layer to a GeoPackage.
+
+    Returns:
+        the columns that got another name: to SQLite, upper and lower case are the same.
+    """
+    layout = plan_layout(snapshot, relation, _in_geopackage, exactly=True)
+    layout, renamed = _other_names(layout)
+    # Of a column of that name GDAL would make the layer's own key.
+    key, number, names = "fid", 1, {name.lower() for name in layout.schema.names}
+    while key in names:
+        number += 1
+        key = f"fid_{number}"
+    _write(
+        snapshot,
+        layout,
+        path,
+        "GPKG",
+        layer=relation.label,
+        append=path.exists(),
+        layer_options={"FID": key},
+    )
+    return renamed
 
 
 def write_geojson(snapshot: Snapshot, relation: Relation, path: Path) -> None:
     """Write a table as GeoJSON (RFC 7946): longitude and latitude, whatever the table has."""
-    layout = _bytes_as_text(plan_layout(snapshot, relation, _number))
+    layout = _marked(_bytes_as_text(plan_layout(snapshot, relation, _in_geojson, exactly=True)))
     shape = layout.shape
-    # Of unknown coordinates nothing can be transformed.
-    options = {"RFC7946": "YES" if shape and shape.crs else "NO", "COORDINATE_PRECISION": "15"}
+    options = {
+        # Of unknown coordinates nothing can be transformed.
+        "RFC7946": "YES" if shape and shape.crs else "NO",
+        "COORDINATE_PRECISION": "15",
+        # A text that looks like JSON stays a text.
+        "AUTODETECT_JSON_STRINGS": "NO",
+    }
     _write(snapshot, layout, path, "GeoJSON", layer=relation.label, layer_options=options)
 
 
@@ -45,12 +72,12 @@ def write_shapefile(snapshot: Snapshot, relation: Relation, path: Path) -> dict[
     Returns:
         the columns that got a shorter name: dBase has room for ten characters.
     """
-    layout = _bytes_as_text(plan_layout(snapshot, relation, _number, texts=True))
+    layout = _bytes_as_text(plan_layout(snapshot, relation, _in_dbase, exactly=True, texts=True))
     _check_fits(layout)
     folder = path.with_suffix(".folder")
     folder.mkdir()
     single = folder / f"{path.stem}.shp"
-    layout, renamed = _short_names(layout)
+    layout, renamed = _other_names(layout, _LONGEST_DBF_NAME)
     _write(
         snapshot,
         layout,
@@ -109,11 +136,38 @@ def _kind(kinds: frozenset[str]) -> str:
     return next(iter(kinds)) if len(kinds) == 1 else "Unknown"
 
 
-def _number(column: Column, measures: Measures) -> pa.DataType:
-    """GDAL knows no decimals: a double where it holds every value exactly, else text."""
+def _in_geojson(column: Column, measures: Measures) -> pa.DataType | None:
+    """JSON has no times, and no NaN; GDAL reads whole numbers of 19 digits as doubles."""
+    return pa.string() if column.plain in TIMES else _number(column, measures)
+
+
+def _in_geopackage(column: Column, measures: Measures) -> pa.DataType | None:
+    """Times have milliseconds."""
+    return pa.string() if column.name in measures.fine else _number(column, measures)
+
+
+def _in_dbase(column: Column, measures: Measures) -> pa.DataType | None:
+    """Numbers are texts: whole ones of 18 characters, others of 24, 15 behind the point."""
+    digits = measures.numbers.get(column.name)
+    if column.plain in TIMES:
+        return pa.string()
+    if column.plain in FLOATS and digits is not None:
+        fits = digits.behind <= _DBF_BEHIND and digits.before + digits.behind <= _DBF_DIGITS
+        return None if fits else pa.string()
+    if column.plain in ("bigint", "numeric") and digits is not None and digits.behind == 0:
+        return pa.int64() if digits.precision <= _DBF_WHOLE else pa.string()
+    return _number(column, measures)
+
+
+def _number(column: Column, measures: Measures) -> pa.DataType | None:
+    """A double, or a whole number, where that holds every value exactly, else text."""
+    if column.name not in measures.numbers:
+        return None
     digits = measures.numbers[column.name]
     if digits is None:
         return pa.string()
+    if column.plain in FLOATS:
+        return None
     if digits.behind == 0 and digits.precision <= _EXACT_IN_A_BIGINT:
         return pa.int64()
     return pa.float64() if digits.precision <= _EXACT_IN_A_DOUBLE else pa.string()
@@ -126,6 +180,16 @@ def _bytes_as_text(layout: Layout) -> Layout:
         field.with_type(pa.string())
         if pa.types.is_binary(field.type) and not (shape and field.name == shape.column.name)
         else field
+        for field in layout.schema
+    ]
+    return Layout(layout.relation, layout.measures, pa.schema(fields))
+
+
+def _marked(layout: Layout) -> Layout:
+    """With the mark by which GDAL knows that a text is JSON; type json keeps its own spaces."""
+    json = {column.name for column in layout.relation.columns if column.plain == "jsonb"}
+    fields = [
+        field.with_metadata({"GDAL:OGR:subtype": "JSON"}) if field.name in json else field
         for field in layout.schema
     ]
     return Layout(layout.relation, layout.measures, pa.schema(fields))
@@ -168,16 +232,17 @@ def _shapefile_kind(layout: Layout) -> str:
     return kinds.pop()
 
 
-def _short_names(layout: Layout) -> tuple[Layout, dict[str, str]]:
+def _other_names(layout: Layout, longest: int = 1000) -> tuple[Layout, dict[str, str]]:
+    """With names of so many bytes at most, that differ not only in upper and lower case."""
     taken: set[str] = set()
     renamed: dict[str, str] = {}
     fields = []
     for field in layout.schema:
-        short, number = field.name.encode()[:_LONGEST_DBF_NAME].decode(errors="ignore"), 1
+        short, number = field.name.encode()[:longest].decode(errors="ignore"), 1
         while short.lower() in taken:
             number += 1
             end = f"_{number}"
-            cut = field.name.encode()[: _LONGEST_DBF_NAME - len(end)]
+            cut = field.name.encode()[: longest - len(end)]
             short = cut.decode(errors="ignore") + end
         taken.add(short.lower())
         if short != field.name:

@@ -19,7 +19,7 @@ from as_csv import write_csv
 from object_store import ObjectStore, ObjectStoreError, Stored, open_store
 from relation import Relation, find_relation
 from request import Request
-from snapshot import Snapshot, snapshot
+from snapshot import Snapshot, check_filter, snapshot
 
 import locaria_reporter as lr
 
@@ -80,6 +80,7 @@ def write(job: Job, taken: Snapshot) -> list[Path]:
         relations.append(relation)
     relations = distinct(relations)
     for relation in relations:
+        check_filter(taken, relation)
         taken.expect(relation)
     run.log.info(
         "%s as %s, about %s rows",
@@ -95,12 +96,17 @@ def write(job: Job, taken: Snapshot) -> list[Path]:
 
 
 def distinct(relations: Sequence[Relation]) -> list[Relation]:
-    """Each with a label of its own: tables of two schemas may have one name."""
+    """Each with a label of its own, also as a file's name, and whatever is made of upper case."""
     labels = [relation.name.lower() for relation in relations]
-    found = []
+    found, taken = [], set()
     for relation in relations:
         twice = labels.count(relation.name.lower()) > 1
-        label = f"{relation.schema}.{relation.name}" if twice else relation.name
+        plain = label = f"{relation.schema}.{relation.name}" if twice else relation.name
+        number = 1
+        while file_name(label).lower() in taken:
+            number += 1
+            label = f"{plain}_{number}"
+        taken.add(file_name(label).lower())
         found.append(replace(relation, label=label))
     return found
 
@@ -134,8 +140,8 @@ def write_together(job: Job, taken: Snapshot, relations: Sequence[Relation], fol
 
         for relation in relations:
             before = taken.rows
-            write_geopackage(taken, relation, path)
-            record(job, relation, taken.rows - before)
+            renamed = write_geopackage(taken, relation, path)
+            record(job, relation, taken.rows - before, {"renamed": renamed} if renamed else {})
         return path
     from as_excel import ExcelFile  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from locaria_reporter import Fatal
 
 @dataclass(frozen=True)
 class Digits:
-    """Of a numeric column: digits before and behind the point; None: not all are finite."""
+    """Of a column of numbers: digits before and behind the point; None: not all are finite."""
 
     before: int
     behind: int
@@ -47,33 +47,66 @@ class Measures:
 
     Attributes:
         numbers: by column; None where a value is NaN or infinite.
+        fine: columns of times with parts of milliseconds.
         longest: bytes of the longest text, by column.
         shape: of the geometry column, if there is one.
     """
 
     numbers: Mapping[str, Digits | None]
+    fine: frozenset[str]
     longest: Mapping[str, int]
     shape: Shape | None
 
 
-def measure(snapshot: Snapshot, relation: Relation, *, texts: bool = False) -> Measures:
-    """Look at all values of numeric columns and of the geometry (and at the length of texts)."""
-    numeric = [c for c in relation.columns if c.plain == "numeric"]
+FLOATS = ("real", "double precision")
+TIMES = (
+    "time without time zone",
+    "timestamp without time zone",
+    "timestamp with time zone",
+)
+_NUMBERS = ("numeric", "bigint", *FLOATS)
+
+
+def measure(
+    snapshot: Snapshot, relation: Relation, *, exactly: bool = False, texts: bool = False
+) -> Measures:
+    """Look at all values of numeric columns and of the geometry.
+
+    Args:
+        snapshot: to look into.
+        relation: the table.
+        exactly: look at every kind of number and time: for formats that can't hold all of them.
+        texts: look at the length of texts, too.
+    """
+    kinds = (_NUMBERS, TIMES) if exactly else (("numeric",), ())
+    numbers, times = ([c for c in relation.columns if c.plain in kind] for kind in kinds)
     text = [c for c in relation.columns if texts]
     asked: list[sql.Composable] = [sql.SQL("count(*)")]
-    asked += [_DIGITS.format(c.identifier) for c in numeric]
+    asked += [_DIGITS.format(_as_numeric(c)) for c in numbers]
+    asked += [_FINE.format(c.identifier) for c in times]
     asked += [_LENGTH.format(c.identifier) for c in text]
-    found = snapshot.execute(
-        sql.SQL("select {} from {}").format(sql.SQL(", ").join(asked), relation.rows())
-    )[0][1:]
-    numbers = {
-        column.name: None if digits[2] else Digits(digits[0] or 0, digits[1] or 0)
-        for column, digits in zip(numeric, found, strict=False)
-    }
-    longest = {
-        column.name: length or 0 for column, length in zip(text, found[len(numeric) :], strict=True)
-    }
-    return Measures(numbers, longest, _shape(snapshot, relation))
+    row = iter(
+        snapshot.execute(
+            sql.SQL("select {} from {}").format(sql.SQL(", ").join(asked), relation.rows())
+        )[0][1:]
+    )
+    return Measures(
+        {column.name: _digits(next(row)) for column in numbers},
+        frozenset(column.name for column in times if next(row)),
+        {column.name: next(row) or 0 for column in text},
+        _shape(snapshot, relation),
+    )
+
+
+def _digits(found: list[int | None]) -> Digits | None:
+    return None if found[2] else Digits(found[0] or 0, found[1] or 0)
+
+
+def _as_numeric(column: Column) -> sql.Composable:
+    """A number with all its digits: the cast of a float would keep 15 of them."""
+    if column.plain not in FLOATS:
+        return sql.SQL("cast({} as numeric)").format(column.identifier)
+    return sql.SQL("cast(cast({} as text) as numeric)").format(column.identifier)
 
 
 _DIGITS = sql.SQL(
@@ -81,6 +114,7 @@ _DIGITS = sql.SQL(
     " max(scale({0})),"
     " max(case when cast({0} as text) in ('NaN', 'Infinity', '-Infinity') then 1 end)])"
 )
+_FINE = sql.SQL("bool_or(mod(cast(extract(microseconds from {0}) as numeric), 1000) <> 0)")
 _LENGTH = sql.SQL("max(octet_length(cast({} as text)))")
 
 

@@ -115,7 +115,7 @@ class Relation:
         if operator == "intersects":
             return self._intersects(column, condition.values)
         # The type is the catalog's own text; the values are literals, cast to it.
-        kind = sql.SQL("text" if operator in ("like", "ilike") else column.type)
+        kind = sql.SQL(cast_of(column, operator))
         values = [sql.SQL("cast({} as {})").format(sql.Literal(v), kind) for v in condition.values]
         if operator in ("in", "not in"):
             return sql.SQL("{} " + operator + " ({})").format(name, sql.SQL(", ").join(values))
@@ -142,6 +142,13 @@ class Relation:
             return column.identifier
         kind = sql.Identifier(self.postgis, "geometry")
         return sql.SQL("cast({} as {})").format(column.identifier, kind)
+
+
+def cast_of(column: Column, operator: str) -> str:
+    """The type that the values of a condition are cast to."""
+    if operator == "intersects":
+        return "float8"
+    return "text" if operator in ("like", "ilike") else column.type
 
 
 def find_relation(

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
-from relation import Column, Relation
+from relation import Column, Relation, cast_of
 
 from locaria_reporter import Fatal, Run
 
@@ -26,6 +26,8 @@ _SETTINGS = (
     "set local intervalstyle to 'postgres'",
     "set local bytea_output to 'hex'",
     "set local extra_float_digits to 1",
+    # Looked at twice, the first rows of a table without an order must be the same ones.
+    "set local synchronize_seqscans to off",
     "set local search_path to pg_catalog, pg_temp",
     f"set local idle_in_transaction_session_timeout to '{_LONGEST_PAUSE}'",
 )
@@ -56,6 +58,9 @@ class Snapshot:
 
     def expect(self, relation: Relation) -> None:
         """Add to the total of the progress what the planner thinks there is to read."""
+        if relation.request.limit is not None:
+            # As above: of several workers, who is first?
+            self._connection.execute("set local max_parallel_workers_per_gather to 0")
         plan = self.execute(
             sql.SQL("explain (format json) {}").format(relation.select(lambda c: c.identifier))
         )
@@ -75,7 +80,7 @@ class Snapshot:
     ) -> Iterator[list[Row]]:
         """The rows, as many at a time as a few megabytes hold."""
         count = _FIRST_ROWS
-        with self._explained(), self._connection.cursor(name="download") as cursor:
+        with self._explained(relation), self._connection.cursor(name="download") as cursor:
             cursor.execute(relation.select(express))
             while rows := cursor.fetchmany(count):
                 self.rows += len(rows)
@@ -96,16 +101,35 @@ class Snapshot:
             )
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, relation: Relation | None = None) -> Iterator[None]:
         """Errors of the values (a filter's, or ones that a format has no room for) are final."""
         try:
             yield
         except psycopg.DataError as error:
-            # Without a code it is the driver's: of a value that Python has no type for.
-            words = error.diag.message_primary or f"{error}: CSV takes every value"
+            words = error.diag.message_primary
+            if words is None:  # The driver's: of a time that Python has no type for.
+                columns = [c.name for c in relation.columns if _is_time(c)] if relation else []
+                words = f"{error}, in column {' or '.join(columns)}: CSV takes every value"
             raise Fatal(words, kind="data") from None
         except psycopg.errors.UndefinedFunction as error:
             raise Fatal(f"attribute filter: {error.diag.message_primary}", kind="data") from None
+
+
+def check_filter(snapshot: Snapshot, relation: Relation) -> None:
+    """Refuse values of the filter that their column's type does not know.
+
+    Raises:
+        Fatal: it names the column.
+    """
+    for condition in relation.request.filter:
+        column = relation.find(condition.column, "filter")
+        kind = cast_of(column, condition.operator)
+        statement = sql.SQL("select count(cast(v as {})) from unnest({}::text[]) as v")
+        try:
+            snapshot.execute(statement.format(sql.SQL(kind), sql.Literal(list(condition.values))))
+        except Fatal as error:
+            words = f'attribute filter: column "{column.name}" is of type {column.type}: {error}'
+            raise Fatal(words, kind="data") from None
 
 
 @contextlib.contextmanager
@@ -122,6 +146,10 @@ def snapshot(run: Run) -> Iterator[Snapshot]:
     finally:
         # A cancel in the middle of a COPY leaves the connection in no state to go on.
         connection.close()
+
+
+def _is_time(column: Column) -> bool:
+    return column.plain.startswith(("date", "time"))
 
 
 def _size(row: Row) -> int:

@@ -32,7 +32,7 @@ def load_product(run: lr.Run) -> None:
     began = time.monotonic()
     name, product = chosen(run.parameters)
     credentials = resolve(run, run.parameters.get("credentials"))
-    run.plan(wait=0, download=25, inspect=2, load=65, index=6, publish=2)
+    run.plan(wait=0, download=32, inspect=2, load=90, index=6, publish=2)
     wait_for_others(run, name)
     run.stage("download")
     api = DownloadsApi(run, credentials.get("key", credentials.get("token")))

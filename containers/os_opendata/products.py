@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from loading.archive import extract, members
+from loading.compression import Room
 
 from locaria_reporter import Fatal, Run
 
@@ -44,7 +45,8 @@ def join_names(run: Run, archive: Path, name: str) -> Path:
     Returns:
         one CSV file with a header.
     """
-    found = members(archive, name)
+    room = Room.for_file(archive)
+    found = members(archive, name, room)
     headers = [m for m in found if m.filename.lower().endswith("_header.csv")]
     rows = [
         m
@@ -59,7 +61,7 @@ def join_names(run: Run, archive: Path, name: str) -> Path:
         )
     folder = run.temporary / "names"
     folder.mkdir()
-    header, *parts = extract(archive, name, [*headers, *rows], folder)
+    header, *parts = extract(archive, name, [*headers, *rows], folder, room)
     joined = run.temporary / "opname.csv"
     with joined.open("wb") as target:
         target.write(header.read_bytes().removeprefix(_BOM).strip() + b"\r\n")

@@ -1,4 +1,4 @@
-"""Removes from a virtual environment what no program of ours runs: tests, headers, AWS's other APIs.
+"""Removes from a virtual environment what none of our programs uses: tests, headers, AWS's APIs.
 
 python slim.py VENV
 """
@@ -28,9 +28,11 @@ def unneeded(packages: Path) -> Iterator[Path]:
     """What can go from a folder of packages."""
     for package in map(packages.joinpath, _OF):
         for path in package.rglob("*") if package.is_dir() else ():
-            if path.is_dir() and path.name in _FOLDERS:
-                yield path
-            elif path.is_file() and any(path.match(pattern) for pattern in _FILES):
+            if path.is_dir():
+                needless = path.name in _FOLDERS
+            else:
+                needless = any(path.match(pattern) for pattern in _FILES)
+            if needless:
                 yield path
     for pattern in _LIBRARIES:
         yield from packages.glob(pattern)

@@ -7,7 +7,7 @@ import keyword
 import re
 import sys
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from string import Template
 from typing import Any
 
@@ -43,31 +43,39 @@ _LIMITS = {
     show_default=True,
     help="loader: loads its files and exits; listener: stays and answers commands.",
 )
+@click.option("--shell", is_flag=True, help="A loader in shell, with psql and locaria-report.")
 @click.option("--description", help="One line, shown to whoever chooses a container.")
 @click.option(
     "--containers",
     type=click.Path(file_okay=False, path_type=Path),
     default=CONTAINERS,
-    help="The folder with dockers.json; by default that of this checkout.",
+    help="The folder with dockers.json, or an empty one; by default that of this checkout.",
 )
 @json_option
-def new_container(
-    name: str, kind: str, description: str | None, containers: Path, as_json: bool
+def new_container(  # noqa: PLR0917 - the options of a command
+    name: str, kind: str, shell: bool, description: str | None, containers: Path, as_json: bool
 ) -> None:
     """Make a new container that runs: its folder, Dockerfile, dockers.json entry and test.
 
     \b
     locaria new-container stations
     locaria new-container geocoder --type listener --description "Finds addresses"
+    locaria new-container maps --shell
 
     Refuses a name that is taken or that can't be one; writes nothing then. With --json, one object:
     name, folder, files, entry.
     """
+    if shell and kind == "listener":
+        raise CommandError(
+            "a listener in shell is not made",
+            "write a script for `locaria-report listen` (docs/loader_authors.md)",
+            ExitCode.USAGE,
+        )
     dockers_json = containers / "dockers.json"
-    dockers = _read(dockers_json)
+    dockers = {} if _is_fresh(containers) else _read(dockers_json)
     _check_name(name, containers, dockers)
     description = description or f"What {name} does, in one line: for whoever chooses a container"
-    entry = _entry(name, kind, description, dockers)
+    entry = _entry(name, "shell" if shell else kind, description, dockers)
     files = _write(containers / name, name, description, entry)
     _add_entry(dockers_json, name, entry)
     if as_json:
@@ -81,6 +89,13 @@ def new_container(
         )
     else:
         click.echo(_next_steps(name, kind, containers, entry), nl=False)
+
+
+def _is_fresh(containers: Path) -> bool:
+    """Whether the folder is to be begun: it is empty, or its parent is there."""
+    if containers.is_dir():
+        return not any(containers.iterdir())
+    return containers.parent.is_dir()
 
 
 def _read(dockers_json: Path) -> dict[str, Any]:
@@ -121,48 +136,60 @@ def _check_name(name: str, containers: Path, dockers: dict[str, Any]) -> None:
 
 
 def _entry(name: str, kind: str, description: str, dockers: dict[str, Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"description": description, "type": kind}
-    if kind == "listener":
+    listens = kind == "listener"
+    entry: dict[str, Any] = {"description": description, "type": kind if listens else "loader"}
+    if listens:
         taken = {each.get("port") for each in dockers.values()}
         entry["port"] = next(p for p in range(_FIRST_PORT, 65536) if p not in taken)
     entry |= {
-        "entry_point": ["python", f"{name}.py"],
+        "entry_point": ["locaria-report", "run", "--drain", "--", f"./{name}.sh"]
+        if kind == "shell"
+        else ["python", f"{name}.py"],
         "cpu": 256,
         "memory": 512,
-        "parameters": {"url": "", "table": ""} if kind == "loader" else {},
+        "parameters": {} if listens else {"url": "", "table": ""},
         "limits": dict(_LIMITS),
         "secrets": ["LOCARIA_DSN"],
     }
-    if kind == "listener":
+    if listens:
         del entry["limits"]["stall_timeout"]
     return entry
 
 
 def _write(folder: Path, name: str, description: str, entry: dict[str, Any]) -> list[Path]:
-    loader = entry["type"] == "loader"
-    health = "" if loader else Template(templates.HEALTH).substitute(port=entry["port"])
-    texts = {
-        f"{name}.py": templates.LOADER if loader else templates.LISTENER,
-        f"test_{name}.py": templates.LOADER_TEST if loader else templates.LISTENER_TEST,
-        "Dockerfile": templates.DOCKERFILE,
-    }
+    listens, shell = entry["type"] == "listener", entry["entry_point"][0] != "python"
+    main = PurePosixPath(entry["entry_point"][-1]).name
+    program, test = templates.LOADER, templates.LOADER_TEST
+    if shell:
+        program, test = templates.SHELL, templates.SHELL_TEST
+    elif listens:
+        program, test = templates.LISTENER, templates.LISTENER_TEST
+    texts = {main: program, f"test_{name}.py": test, "Dockerfile": templates.DOCKERFILE}
+    code = templates.SHELL_CODE if shell else templates.PYTHON_CODE
     # It stands in a docstring.
     plain = description.replace("\\", "/").replace('"', "'").replace("\n", " ").rstrip(".")
+    values = {
+        "name": name,
+        "description": plain.replace("$", ""),
+        "entry_point": json.dumps(entry["entry_point"]),
+        "code": Template(code).substitute(name=name),
+        "programs": templates.SHELL_PROGRAMS if shell else "",
+        "health": Template(templates.HEALTH).substitute(port=entry["port"]) if listens else "",
+    }
     folder.mkdir(parents=True)
     written = []
     for file, text in texts.items():
         path = folder / file
-        filled = Template(text).substitute(
-            name=name, description=plain.replace("$", ""), health=health
-        )
-        path.write_text(filled, encoding="utf-8")
+        path.write_text(Template(text).substitute(values), encoding="utf-8")
         written.append(path)
+    if shell:
+        (folder / main).chmod(0o755)
     return written
 
 
 def _add_entry(dockers_json: Path, name: str, entry: dict[str, Any]) -> None:
     """Add the entry at the end; every other line of the file stays as it is."""
-    text = dockers_json.read_text(encoding="utf-8").rstrip()
+    text = dockers_json.read_text(encoding="utf-8").rstrip() if dockers_json.exists() else "{}"
     before = text[: text.rindex("}")].rstrip()
     added = json.dumps({name: entry}, indent=2, ensure_ascii=False)
     inner = added[1:-1].strip("\n")
@@ -178,10 +205,14 @@ def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -
     wanted = {"url": "https://example.org/places.csv", "table": "places"} if loads else {}
     return Template(templates.NEXT_STEPS).substitute(
         name=name,
+        main=PurePosixPath(entry["entry_point"][-1]).name,
         folder=containers / name,
         dockers=containers / "dockers.json",
         what="the loader: any CSV file into a table of texts"
         if loads
         else f"the listener: on port {entry['port']} it knows one command, greet",
         attributes=json.dumps(wanted),
+        begin="locaria down; locaria up --detach    # registers it; from now on it can be started"
+        if containers.resolve() == CONTAINERS
+        else f"locaria agent --containers {containers}    # registers it, and starts its tasks",
     )

@@ -13,16 +13,26 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
 
-from locaria.deploy.errors import DeployError
+from locaria.deploy.errors import DeployError, Refused
 
 Shape = dict[str, Any]
 _HIDDEN = {"SecretString"}
 _CLI_NAMES = {"s3": "s3api"}
+_NO_LOGIN = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
 CREDENTIALS_HINT = (
     "Log in (aws sso login, aws configure) and name the profile: --profile, AWS_PROFILE, or "
     "locaria configure"
@@ -55,7 +65,7 @@ class Aws:
         try:
             self._session: Any = boto3.Session(profile_name=profile, region_name=region)
         except ProfileNotFound as error:
-            raise DeployError(str(error), CREDENTIALS_HINT) from error
+            raise Refused(str(error), CREDENTIALS_HINT) from error
         self._account: str | None = None
 
     @property
@@ -69,6 +79,11 @@ class Aws:
     def partition(self) -> str:
         """aws, aws-cn or aws-us-gov."""
         return str(self._session.get_partition_for_region(self.region))
+
+    @property
+    def domain(self) -> str:
+        """The domain of AWS's own addresses in this region."""
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
 
     def regions(self) -> list[str]:
         """All regions in which ECS is."""
@@ -123,31 +138,40 @@ class Aws:
     def _call(self, service: str, operation: str, parameters: Shape) -> Shape:
         try:
             answer: Shape = getattr(self.client(service), xform_name(operation))(**parameters)
-        except (NoCredentialsError, PartialCredentialsError) as error:
+        except _NO_LOGIN as error:
             raise DeployError(f"no AWS credentials: {error}", CREDENTIALS_HINT) from error
         except ClientError as error:
             raise _told(error, service, operation) from error
         except BotoCoreError as error:
-            raise DeployError(f"AWS {service} in {self.region}: {error}") from error
+            hint = "Is there a way to AWS from here (a proxy: HTTPS_PROXY)?"
+            raise DeployError(f"AWS {service} in {self.region}: {error}", hint) from error
         return answer
 
 
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _LOGIN = {
-    "ExpiredToken",
-    "ExpiredTokenException",
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "RequestTimeTooSkewed",
     "AuthFailure",
+    "OptInRequired",
 }
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"}
 
 
 def _told(error: ClientError, service: str, operation: str) -> Exception:
     """What a login or a permission needs, in words; everything else as it came."""
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+    if code in _EXPIRED:
+        return DeployError(f"these AWS credentials have expired: {message}", CREDENTIALS_HINT)
     if code in _LOGIN:
-        return DeployError(f"AWS does not take these credentials: {message}", CREDENTIALS_HINT)
+        return DeployError(
+            f"AWS does not take these credentials: {message}",
+            f"{CREDENTIALS_HINT}. A region that the account has not enabled says the same, and so "
+            "does a wrong clock of this machine.",
+        )
     if code in _DENIED:
         return DeployError(
             f"not allowed: {service}:{operation}: {message}",

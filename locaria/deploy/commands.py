@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from locaria.deploy.errors import DeployError
@@ -37,18 +38,7 @@ class Commands:
         if self.dry_run:
             return
         said: list[str] = []
-        with subprocess.Popen(
-            words,
-            cwd=self._folder,
-            stdin=subprocess.DEVNULL if secret is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            if secret is not None and process.stdin is not None:
-                process.stdin.write(secret)
-                process.stdin.close()
+        with self._start(words, secret) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 said.append(line.rstrip())
@@ -56,6 +46,25 @@ class Commands:
         if process.returncode:
             last = "\n".join(f"  {line}" for line in said[-5:])
             raise DeployError(f"{words[0]} failed (exit code {process.returncode}):\n{last}")
+
+    def _start(self, words: Sequence[str], secret: str | None) -> subprocess.Popen[str]:
+        try:
+            process = subprocess.Popen(
+                words,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL if secret is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise DeployError(f"{words[0]} can't be started: {error.strerror}") from error
+        if process.stdin is not None:
+            # One that ends without reading tells its own reason.
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(secret or "")
+        return process
 
     def ask(self, words: Sequence[str]) -> str | None:
         """What a program prints that changes nothing; None when it is missing or fails."""

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 
 from locaria.install import DOCKERS_JSON, read_dockers
 
 SCHEMA_FILE = "dockers.schema.json"
 MODULES = "modules"
+# With Task, Logs or Role behind them these are names of the template's other parts.
+_OWN_NAMES = ("EcsRun", "EcsRunTask", "TaskEvents", "WebsocketApi")
+_PLAIN_VARIABLES = ("PGAPPNAME", "LOCARIA_OBJECT_STORE", "LOCARIA_PORT")
 
 _GIB = 1024
 FARGATE_MEMORY_MIB: dict[int, list[int]] = {
@@ -60,7 +64,12 @@ class Container:
     @property
     def logical(self) -> str:
         """Its name in CloudFormation, where names are letters and digits: FileLoader."""
-        return "".join(word.capitalize() for word in self.name.split("_"))
+        return logical_name(self.name)
+
+
+def logical_name(name: str) -> str:
+    """A name in CloudFormation's letters and digits: FileLoader for file_loader."""
+    return "".join(word.capitalize() for word in name.split("_"))
 
 
 def load_containers(path: Path = DOCKERS_JSON) -> list[Container]:
@@ -100,12 +109,36 @@ def check_dockers(path: Path, dockers: dict[str, dict[str, Any]]) -> list[str]:
     """Everything that is wrong with a dockers.json and the folders beside it, one line each."""
     schema = json.loads((DOCKERS_JSON.parent / SCHEMA_FILE).read_text(encoding="utf-8"))
     broken = sorted(Draft202012Validator(schema).iter_errors(dockers), key=lambda e: e.json_path)
-    complaints = [f"  {error.json_path.removeprefix('$.')}: {error.message}" for error in broken]
-    if complaints:
-        return complaints
+    if broken:
+        return [f"  {_place(error)}: {error.message}" for error in broken]
+    complaints = _check_names(dockers)
     for name, entry in sorted(dockers.items()):
         complaints += [f"  {name}: {text}" for text in _check_entry(path.parent, name, entry)]
     return complaints + _check_folders(path.parent, dockers)
+
+
+def _place(error: ValidationError) -> str:
+    """Entry and key, as a person writes them; of a name that is wrong, the name itself."""
+    named = [str(error.instance)] if "propertyNames" in error.absolute_schema_path else []
+    return ".".join([*map(str, error.absolute_path), *named]) or "dockers.json"
+
+
+def _check_names(dockers: dict[str, dict[str, Any]]) -> list[str]:
+    """CloudFormation knows letters and digits alone, so that two names can become one."""
+    complaints, taken = [], dict.fromkeys(_OWN_NAMES, "the deployment's own")
+    for name in sorted(dockers):
+        if other := taken.get(logical_name(name)):
+            complaints.append(f"  {name}: in CloudFormation that is {other}; choose another name")
+        taken[logical_name(name)] = f"the same as {name}"
+    variables: dict[str, str] = {}
+    for name, entry in sorted(dockers.items()):
+        for variable in entry.get("secrets", []):
+            other = variables.setdefault(logical_name(variable), variable)
+            if other != variable:
+                complaints.append(f"  {name}.secrets: {variable} and {other} are too much alike")
+            if variable in _PLAIN_VARIABLES:
+                complaints.append(f"  {name}.secrets: every task has {variable} already, in clear")
+    return complaints
 
 
 def _check_entry(root: Path, name: str, entry: dict[str, Any]) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +20,8 @@ from psycopg.rows import dict_row
 from sqlalchemy.exc import DBAPIError
 
 from locaria import sql_files
-from locaria.deploy.errors import DeployError
-from locaria.install import DOCKERS_JSON, install, register_containers
+from locaria.deploy.errors import BadInput, DeployError, Refused, Unreachable
+from locaria.install import install, register_containers
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -29,11 +33,13 @@ class Login:
     Attributes:
         variable: the last part of its secret's name.
         groups: the group roles that it is in.
+        inherits: whether it has their rights at once, or only where it becomes one of them.
     """
 
     variable: str
     suffix: str
     groups: tuple[str, ...]
+    inherits: bool = True
 
     def role(self, stage: str) -> str:
         """The role's name: logins belong to the server, on which several stages may be."""
@@ -43,7 +49,12 @@ class Login:
 _KEPT = ("host", "port", "dbname", "sslmode")
 LOADER = Login("LOCARIA_DSN", "loader", ("locaria_loader",))
 EVENTS = Login("events", "events", ("locaria_events",))
-WEB = Login("web", "web", ("locaria_app", "locaria_reader", "locaria_operator", "locaria_web"))
+_WEB_GROUPS = ("locaria_app", "locaria_reader", "locaria_operator", "locaria_web")
+WEB = Login("web", "web", _WEB_GROUPS, inherits=False)
+LOGINS = (LOADER, EVENTS, WEB)
+DEPLOYING = "locaria deploy"
+UNREADABLE = "the owner's connection string can't be read (it is not shown: a password is in it)"
+CONNECTION_HINT = "Give the owner's connection string: LOCARIA_DSN, --dsn, or owner_secret."
 
 
 class SiteDatabase:
@@ -57,19 +68,49 @@ class SiteDatabase:
     def __init__(self, dsn: str, host: str | None = None, port: int | None = None) -> None:
         self.dsn = dsn
         self._over = {"host": host, "port": port}
-        self._password = conninfo_to_dict(dsn).get("password")
+        try:
+            self.parts: dict[str, Any] = dict(conninfo_to_dict(dsn))
+        except psycopg.ProgrammingError:
+            raise BadInput(UNREADABLE, CONNECTION_HINT) from None
 
-    def connect(self) -> Connection:
-        """Connect. Raises DeployError, in which no password stands."""
+    def connect(self, application: str = DEPLOYING) -> Connection:
+        """Connect. Raises Unreachable, in which no password stands."""
         try:
             return psycopg.connect(
-                self.dsn, autocommit=True, connect_timeout=10, row_factory=dict_row
+                self.dsn,
+                autocommit=True,
+                connect_timeout=10,
+                keepalives_idle=30,
+                application_name=application,
+                row_factory=dict_row,
             )
         except psycopg.Error as error:
-            raise DeployError(
-                f"can't connect to the database: {self._masked(error)}",
-                "Give the owner's connection string: LOCARIA_DSN, --dsn, or owner_secret.",
+            raise Unreachable(
+                f"can't connect to the database: {self._masked(error)}", CONNECTION_HINT
             ) from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only deployment to this database; a process that dies leaves nothing locked.
+
+        Raises:
+            Refused: there is another; the message says whose.
+        """
+        application = f"{DEPLOYING} by {getpass.getuser()}@{socket.gethostname()}"[:63]
+        with self.connect(application) as connection:
+            taken = connection.execute(_TRY).fetchone()
+            if taken is None or not taken["it"]:
+                raise Refused(
+                    f"somebody deploys to this database now: {self._who(connection)}",
+                    "Wait until it is done. A deployment whose machine is gone is given up by the "
+                    "database's own keepalive, or by pg_terminate_backend(<pid>).",
+                )
+            yield
+
+    def _who(self, connection: Connection) -> str:
+        """The deployment that holds the lock, in words."""
+        row = connection.execute(_HOLDER).fetchone()
+        return f"{row['who']}, pid {row['pid']}, since {row['since']}" if row else "see pg_locks"
 
     def new_dsn(self, role: str, sslmode: str = "require") -> str:
         """A connection string of the same database for another login, with a new password.
@@ -77,30 +118,47 @@ class SiteDatabase:
         Parameters:
             sslmode: where the owner's string says nothing; RDS and Aurora speak TLS.
         """
-        given: dict[str, Any] = dict(conninfo_to_dict(self.dsn))
-        kept = {key: value for key, value in given.items() if key in _KEPT}
+        kept = {key: value for key, value in self.parts.items() if key in _KEPT}
         kept |= {key: value for key, value in self._over.items() if value is not None}
         kept.setdefault("sslmode", sslmode)
         return make_conninfo(user=role, password=secrets.token_urlsafe(32), **kept)
 
-    def ensure_login(self, role: str, dsn: str, groups: tuple[str, ...]) -> bool:
+    def login_is_right(
+        self, role: str, dsn: str, groups: tuple[str, ...], *, inherits: bool = True
+    ) -> bool:
+        """Whether a login is there, as its secret has it, and in its groups."""
+        with self.connect() as connection:
+            row = connection.execute(_LOGIN, [list(groups), role]).fetchone()
+        return bool(
+            row
+            and row["inherits"] == inherits
+            and row["groups"] == len(groups)
+            and self._opens(role, _password(dsn))
+        )
+
+    def ensure_login(
+        self, role: str, dsn: str, groups: tuple[str, ...], *, inherits: bool = True
+    ) -> bool:
         """Make a login as its secret has it, and put it in its groups; whether anything changed.
+
+        Parameters:
+            inherits: whether it has the groups' rights at once, or only where it becomes one.
 
         Raises:
             psycopg.errors.InsufficientPrivilege: the owner may not.
         """
-        password = str(conninfo_to_dict(dsn).get("password") or "")
-        name, changed = sql.Identifier(role), False
-        with self.connect() as connection:
+        if self.login_is_right(role, dsn, groups, inherits=inherits):
+            return False
+        name, verb = sql.Identifier(role), sql.SQL("inherit" if inherits else "noinherit")
+        with self.connect() as connection, connection.transaction():
             known = connection.execute("select from pg_roles where rolname = %s", [role]).fetchone()
-            if known is None or not self._opens(role, password):
-                verb = sql.SQL("create" if known is None else "alter")
-                statement = sql.SQL("{} role {} login password {}")
-                connection.execute(statement.format(verb, name, sql.Literal(password)))
-                changed = True
+            statement = sql.SQL("{} role {} login {} password {}")
+            made = sql.SQL("create" if known is None else "alter")
+            password = sql.Literal(_password(dsn))
+            connection.execute(statement.format(made, name, verb, password))
             for group in groups:
-                changed |= self._ensure_member(connection, role, group)
-        return changed
+                self._ensure_member(connection, role, group)
+        return True
 
     def _opens(self, role: str, password: str) -> bool:
         try:
@@ -109,16 +167,15 @@ class SiteDatabase:
             return False
         return True
 
-    def _ensure_member(self, connection: Connection, role: str, group: str) -> bool:
+    def _ensure_member(self, connection: Connection, role: str, group: str) -> None:
         row = connection.execute(
             "select pg_has_role(%s, oid, 'member') as member from pg_roles where rolname = %s",
             [role, group],
         ).fetchone()
         if row is None or row["member"]:
-            return False
+            return
         statement = sql.SQL("grant {} to {}")
         connection.execute(statement.format(sql.Identifier(group), sql.Identifier(role)))
-        return True
 
     # -- schema ----------------------------------------------------------------------------------
 
@@ -148,6 +205,23 @@ class SiteDatabase:
         except psycopg.Error as error:
             raise DeployError(f"a container can't be registered: {self._masked(error)}") from None
 
+    def retire(self, names: list[str]) -> list[str]:
+        """Retire containers that are not deployed any more."""
+        with self.connect() as connection:
+            for name in names:
+                connection.execute("select locaria.retire_container(%s)", [name])
+        return names
+
+    def count_waiting(self, name: str) -> int:
+        """How many files wait for a container."""
+        with self.connect() as connection:
+            row = connection.execute(
+                "select coalesce(sum(due + scheduled + held), 0)::integer as it "
+                "from locaria.queue where container = %s",
+                [name],
+            ).fetchone()
+        return int(row["it"]) if row else 0
+
     def fargate_config(self) -> dict[str, Any]:
         """How containers are started, as it stands in the database."""
         with self.connect() as connection:
@@ -169,13 +243,31 @@ class SiteDatabase:
         return dict(row["parameter"]) if row else {}
 
     def _masked(self, error: BaseException) -> str:
-        text = str(error).strip()
-        return text.replace(self._password, "***") if isinstance(self._password, str) else text
+        text, password = str(error).strip(), self.parts.get("password")
+        return text.replace(password, "***") if isinstance(password, str) and password else text
 
 
+_TRY = "select pg_try_advisory_lock(hashtextextended('locaria: deployment', 0)) as it"
+_HOLDER = """
+    select a.application_name as who, a.pid, a.backend_start::timestamptz(0) as since
+    from pg_locks l join pg_stat_activity a using (pid)
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+      and l.objid::bigint = (hashtextextended('locaria: deployment', 0) & 4294967295)
+      and l.database = (select oid from pg_database where datname = current_database())
+"""
+_LOGIN = """
+    select r.rolinherit as inherits,
+      (select count(*) from pg_roles g
+        where g.rolname = any(%s) and pg_has_role(r.oid, g.oid, 'member')) as groups
+    from pg_roles r where r.rolname = %s and r.rolcanlogin
+"""
 _INVOKE = """
     select from pg_proc where pronamespace = to_regnamespace('aws_lambda') and proname = 'invoke'
 """
+
+
+def _password(dsn: str) -> str:
+    return str(conninfo_to_dict(dsn).get("password") or "")
 
 
 def ensure_extension(connection: Connection) -> None:
@@ -204,6 +296,6 @@ def sql_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def containers_digest() -> str:
-    """Names the content of dockers.json."""
-    return hashlib.sha256(DOCKERS_JSON.read_bytes()).hexdigest()[:16]
+def containers_digest(dockers: Path) -> str:
+    """Names the content of a dockers.json."""
+    return hashlib.sha256(dockers.read_bytes()).hexdigest()[:16]

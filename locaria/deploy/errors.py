@@ -8,6 +8,12 @@ DeployError        something failed; what is done is done, the same command goes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from botocore.exceptions import ClientError
+
 
 class DeployError(Exception):
     """Something that a person has to put right; the message says what, the hint how."""
@@ -27,3 +33,22 @@ class BadInput(DeployError):  # noqa: N818
 
 class Unreachable(DeployError):  # noqa: N818
     """No connection to the database; said before anything is changed."""
+
+
+@contextmanager
+def nothing_changed() -> Iterator[None]:
+    """Whatever stops the command in here stops it before anything is changed, and says so.
+
+    Raises:
+        Refused: for what came as a failure of AWS or of the database.
+    """
+    try:
+        yield
+    except (BadInput, Refused, Unreachable):
+        raise
+    except DeployError as error:
+        raise Refused(str(error), error.hint) from error
+    except ClientError as error:
+        raise Refused(str(error)) from error
+    except psycopg.Error as error:
+        raise Refused(f"the database said: {error.diag.message_primary or error}") from error

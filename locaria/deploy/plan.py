@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from psycopg.conninfo import conninfo_to_dict
-
-from locaria.deploy import database as site
+from locaria.deploy.fargate import merged_config
+from locaria.deploy.logins import login_parameters, own_dsn, wanted_dsn, wrong_logins
 from locaria.deploy.stack import differences
 from locaria.deploy.target import Target
 
@@ -40,28 +39,36 @@ def make_plan(target: Target) -> list[Change]:
 
 
 def _plan_bucket(target: Target) -> Change:
-    return Change("bucket", target.bucket, "" if target.has_bucket() else "create")
+    there = target.bucket.is_there()
+    action = "create" if not there else "" if target.bucket.is_closed() else "close to the public"
+    return Change("bucket", target.bucket.name, action)
 
 
 def _plan_secrets(target: Target) -> list[Change]:
-    return [
-        Change("secret", name, "" if parameter in target.secret_arns else "create")
-        for parameter, name in target.secret_names.items()
-    ]
+    logins = login_parameters(target)
+
+    def action(parameter: str) -> str:
+        if parameter not in target.secret_arns:
+            return "create"
+        login = logins.get(parameter)
+        dsn = own_dsn(target, parameter, login) if login else ""
+        return "" if not dsn or wanted_dsn(target, dsn) == dsn else "new address of the database"
+
+    return [Change("secret", name, action(each)) for each, name in target.secret_names.items()]
 
 
 def _plan_zips(target: Target) -> list[Change]:
-    there = target.has_bucket()
+    there = target.bucket.is_there()
     return [
-        Change("zip", zip.key, "" if there and target.has_zip(zip) else "upload", function.name)
-        for function, zip in target.zips.items()
+        Change("zip", zip.key, "" if there and target.bucket.has(zip.key) else "upload", each.name)
+        for each, zip in target.zips.items()
     ]
 
 
 def _plan_images(target: Target) -> list[Change]:
     return [
         Change("image", target.uri(c), "" if target.has_image(c) else "build, push")
-        for c in target.containers
+        for c in target.wanted
     ]
 
 
@@ -80,14 +87,27 @@ def _plan_role(target: Target) -> list[Change]:
 
 
 def _plan_database(target: Target) -> list[Change]:
-    deployed = target.site.deployed()
-    place = conninfo_to_dict(target.site.dsn).get("dbname") or "the database"
-    schema = "" if deployed.get("sql") == site.sql_digest() else "upgrade"
-    listed = "" if deployed.get("containers") == site.containers_digest() else "register"
-    names = ", ".join(container.name for container in target.containers)
-    configured = bool(deployed) and target.config_is_right(target.site.fargate_config())
+    deployed, now = target.deployed, target.record()
+    place = target.site.parts.get("dbname") or "the database"
+    schema = "" if deployed.get("sql") == now["sql"] else "upgrade"
+    listed = "" if deployed.get("containers") == now["containers"] else "register"
+    there = target.site.fargate_config() if deployed else {}
+    configured = bool(deployed) and there == merged_config(target, there)
+    wrong = wrong_logins(target)
+    stage = target.settings.name
     return [
         Change("database", str(place), schema),
-        Change("containers", names, listed),
+        *[
+            Change("login", login.role(stage), "make" if parameter in wrong else "")
+            for parameter, login in login_parameters(target).items()
+        ],
+        Change("containers", ", ".join(now["names"]), listed),
+        *[Change("container", name, "retire", _left(target, name)) for name in target.retired()],
         Change("parameters", "fargate_config", "" if configured else "write"),
     ]
+
+
+def _left(target: Target, name: str) -> str:
+    """What becomes of the files of a container that goes."""
+    count = target.site.count_waiting(name)
+    return f"{count} files wait for it: they stay, and `why` tells them" if count else ""

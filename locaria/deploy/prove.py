@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from locaria.deploy.errors import DeployError
+from locaria.deploy.steps import save_record
 from locaria.deploy.target import Target
 
 CONTAINER = "file_loader"
@@ -28,18 +29,21 @@ def prove(target: Target, longest_s: float = LONGEST_S) -> str:
     """
     mark = f"locaria_check_{secrets.token_hex(4)}"
     key = f"check/{mark}.csv"
-    target.aws.change("s3", "PutObject", Bucket=target.bucket, Key=key, Body=ROWS.encode())
+    target.bucket.put(key, ROWS.encode())
     if target.aws.dry_run:
         target.say("insert into locaria.files (container, attributes) values ('file_loader', …)")
+        target.bucket.delete(key)
         return "shown"
     s3 = target.aws.client("s3")
     url = s3.generate_presigned_url(
-        "get_object", Params={"Bucket": target.bucket, "Key": key}, ExpiresIn=3600
+        "get_object", Params={"Bucket": target.bucket.name, "Key": key}, ExpiresIn=3600
     )
     try:
-        return _load(target, {"url": url, "table": mark}, mark, longest_s)
+        said = _load(target, {"url": url, "table": mark}, mark, longest_s)
+        save_record(target, target.deployed | {"proved": True})
+        return said
     finally:
-        target.aws.change("s3", "DeleteObject", Bucket=target.bucket, Key=key)
+        target.bucket.delete(key)
 
 
 def _load(target: Target, attributes: dict[str, Any], table: str, longest_s: float) -> str:

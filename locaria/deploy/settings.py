@@ -18,7 +18,7 @@ takes 63 in all."""
 _STAGE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SECRET = r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+"  # noqa: S105
 _SUBNET = (r"subnet-[0-9a-z]+", "subnet-0a1b2c3d")
-_ARN_OF_SECRET = (
+_MUST_NAME = (
     "the ARN of a secret, arn:aws:secretsmanager:<region>:<account>:secret:<name>; "
     "what is in it does not belong here"
 )
@@ -37,7 +37,7 @@ _SHAPES = {
         "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
     "files_bucket": (r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "my-files"),
-    "files_prefix": (r"[^/*?].*", "incoming/"),
+    "files_prefix": (r"[^/*?][^*?]*", "incoming/"),
     "tick_rate": (r"(rate|cron)\(.+\)", "rate(1 minute)"),
 }
 LOG_DAYS = (
@@ -150,7 +150,7 @@ def check_value(name: str, value: str) -> str | None:
             f"{STAGE_LENGTH} at most"
         )
     if name == "owner_secret":
-        return None if re.fullmatch(_SECRET, value) else f"{name} must be {_ARN_OF_SECRET}"
+        return None if re.fullmatch(_SECRET, value) else f"{name} must be {_MUST_NAME}"
     shape, example = _SHAPES.get(name, (".*", ""))
     if re.fullmatch(shape, value):
         return None
@@ -214,7 +214,7 @@ def _check_secret(variable: str, arn: str) -> list[str]:
     if not re.fullmatch(r"[A-Z][A-Z0-9_]*", variable):
         wrong.append(f"secrets: {variable} is no environment variable, as OS_API_KEY is")
     if not re.fullmatch(_SECRET, arn):
-        wrong.append(f"secrets.{variable} must be {_ARN_OF_SECRET}")
+        wrong.append(f"secrets.{variable} must be {_MUST_NAME}")
     return wrong
 
 

@@ -119,7 +119,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, text: str) -> None:
-    """Put a file in place of another, with its permissions, in one step that a crash can't split."""
+    """Put a file in place of another, with its permissions, in one step."""
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -127,9 +127,9 @@ def _replace(target: Path, text: str) -> None:
             file.flush()
             os.fchmod(handle, target.stat().st_mode & 0o7777 if target.exists() else _usual_mode())
             os.fsync(handle)
-        os.replace(name, target)
+        Path(name).replace(target)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise
 
 

@@ -13,14 +13,51 @@ from botocore.exceptions import ClientError
 from locaria.deploy.aws import Aws, Shape
 from locaria.deploy.errors import DeployError
 
+TAG = "locaria"
 RESUMABLE = ("CREATE_FAILED", "UPDATE_FAILED")
 HEALTHY = (
     "CREATE_COMPLETE",
     "UPDATE_COMPLETE",
     "UPDATE_ROLLBACK_COMPLETE",
     "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
     *RESUMABLE,
 )
+_GO_BACK = (
+    "AWS could not go back to what was before. See why (aws cloudformation describe-stack-events "
+    "--stack-name {stack}), put it right, then: "
+    "aws cloudformation continue-update-rollback --stack-name {stack}"
+)
+_DELETE = "Delete it, which keeps database, bucket and secrets: locaria destroy --stage {stage}"
+_WAIT = (
+    "somebody changes it now, or an interrupted deployment goes on at AWS. Wait until that is done "
+    "(aws cloudformation wait {waiter} --stack-name {stack}), then deploy again"
+)
+_ADVICE = {
+    "ROLLBACK_COMPLETE": f"it could not be created, and AWS takes no changes to it. {_DELETE}",
+    "ROLLBACK_FAILED": f"it could not be created, nor undone. {_DELETE}",
+    "DELETE_FAILED": (
+        "it could not be deleted as a whole. See why (aws cloudformation describe-stack-events "
+        "--stack-name {stack}), then again: locaria destroy --stage {stage}"
+    ),
+    "UPDATE_ROLLBACK_FAILED": _GO_BACK,
+    "IMPORT_ROLLBACK_FAILED": _GO_BACK,
+    "REVIEW_IN_PROGRESS": (
+        "somebody made a change set of that name and has not executed it. "
+        "Delete it: aws cloudformation delete-stack --stack-name {stack}"
+    ),
+    "DELETE_IN_PROGRESS": (
+        "it is being deleted. Wait until it is gone (aws cloudformation wait "
+        "stack-delete-complete --stack-name {stack}), then deploy again"
+    ),
+}
+_WAITERS = {
+    "CREATE_IN_PROGRESS": "stack-create-complete",
+    "IMPORT_IN_PROGRESS": "stack-import-complete",
+    "ROLLBACK_IN_PROGRESS": "stack-rollback-complete",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "stack-rollback-complete",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "stack-rollback-complete",
+}
 LONGEST_WAIT_S = 3600.0
 
 
@@ -34,6 +71,7 @@ class Stack:
     parameters: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
     template: dict[str, Any] = field(default_factory=dict)
+    is_ours: bool = True
 
 
 def read_stack(aws: Aws, name: str) -> Stack | None:
@@ -44,38 +82,42 @@ def read_stack(aws: Aws, name: str) -> Stack | None:
         if "does not exist" in str(error):
             return None
         raise
-    if told["StackStatus"] in ("DELETE_COMPLETE", "REVIEW_IN_PROGRESS"):
+    if told["StackStatus"] == "DELETE_COMPLETE":
         return None
-    body = aws.ask("cloudformation", "GetTemplate", StackName=name)["TemplateBody"]
+    tags = {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])}
     return Stack(
         name=name,
         status=told["StackStatus"],
         reason=told.get("StackStatusReason", ""),
         parameters={p["ParameterKey"]: p["ParameterValue"] for p in told.get("Parameters", [])},
         outputs={o["OutputKey"]: o["OutputValue"] for o in told.get("Outputs", [])},
-        template=json.loads(body) if isinstance(body, str) else json.loads(json.dumps(body)),
+        template=_read_template(aws, name) if tags.get(TAG) == name else {},
+        is_ours=tags.get(TAG) == name,
     )
+
+
+def _read_template(aws: Aws, name: str) -> dict[str, Any]:
+    body = aws.ask("cloudformation", "GetTemplate", StackName=name)["TemplateBody"]
+    told = json.loads(body if isinstance(body, str) else json.dumps(body))
+    return told if isinstance(told, dict) else {}
 
 
 def check_state(stack: Stack | None, stage: str) -> str | None:
     """Why this stack can't be changed now, and what to do; None when it can."""
-    if stack is None or stack.status in HEALTHY:
+    if stack is None:
+        return None
+    if not stack.is_ours and stack.status != "REVIEW_IN_PROGRESS":
+        return (
+            f"there is a stack {stack.name} that Locaria did not make (it lacks the tag "
+            f"{TAG}={stack.name}): choose another name for the stage"
+        )
+    if stack.status in HEALTHY:
         return None
     says = f"the stack {stack.name} is in {stack.status}"
     says += f" ({stack.reason})" if stack.reason else ""
-    if stack.status == "ROLLBACK_COMPLETE":
-        return (
-            f"{says}: it could not be created, and AWS takes no changes to it. Delete it, which "
-            f"keeps database, bucket and secrets: locaria destroy --stage {stage}"
-        )
-    if stack.status.endswith("IN_PROGRESS"):
-        return f"{says}: somebody changes it now. Wait until it is done, then deploy again"
-    if stack.status == "UPDATE_ROLLBACK_FAILED":
-        return (
-            f"{says}: AWS could not go back. See the stack's events, put it right, then: "
-            f"aws cloudformation continue-update-rollback --stack-name {stack.name}"
-        )
-    return f"{says}: see its events in the console; locaria destroy --stage {stage} deletes it"
+    words = _ADVICE.get(stack.status, _WAIT)
+    waiter = _WAITERS.get(stack.status, "stack-update-complete")
+    return f"{says}: {words.format(stack=stack.name, stage=stage, waiter=waiter)}"
 
 
 def differences(
@@ -120,11 +162,15 @@ def apply_stack(
     *,
     say: Callable[[str], None],
     poll_s: float = 3.0,
+    shown: bool = False,
 ) -> None:
     """Create or update the stack, and wait, telling what happens.
 
     A creation that fails keeps what it made, so that the next deployment goes on from there; an
     update that fails is rolled back by AWS.
+
+    Parameters:
+        shown: a dry run has shown how it is created, so it would be there by now.
 
     Raises:
         DeployError: AWS could not do it; the first reason is in the message.
@@ -137,14 +183,15 @@ def apply_stack(
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
         "Capabilities": ["CAPABILITY_IAM"],
-        "Tags": [{"Key": "locaria", "Value": name}],
+        "Tags": [{"Key": TAG, "Value": name}],
     }
     began = _last_event(aws, name) if stack else None
     try:
-        if stack is None:
+        if stack is None and not shown:
             aws.change("cloudformation", "CreateStack", **request, DisableRollback=True)
         else:
-            resuming = {"DisableRollback": True} if stack.status in RESUMABLE else {}
+            stopped = stack is not None and stack.status in RESUMABLE
+            resuming = {"DisableRollback": True} if stopped else {}
             aws.change("cloudformation", "UpdateStack", **request, **resuming)
     except ClientError as error:
         if "No updates are to be performed" in str(error):
@@ -164,6 +211,13 @@ def delete_stack(aws: Aws, name: str, say: Callable[[str], None], poll_s: float 
     aws.change("cloudformation", "DeleteStack", StackName=name)
     if not aws.dry_run:
         _await_stack(aws, told["StackId"], began, say, poll_s)
+
+
+def await_deletion(aws: Aws, name: str, say: Callable[[str], None], poll_s: float = 3.0) -> None:
+    """Wait for a deletion that has begun. Raises DeployError."""
+    told = aws.ask("cloudformation", "DescribeStacks", StackName=name)["Stacks"][0]
+    if not aws.dry_run:
+        _await_stack(aws, told["StackId"], _last_event(aws, name), say, poll_s)
 
 
 def _await_stack(

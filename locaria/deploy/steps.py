@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
-import psycopg
 from botocore.exceptions import ClientError
-from psycopg.conninfo import conninfo_to_dict
 
 from locaria.deploy import database as site
 from locaria.deploy.containers import Container
 from locaria.deploy.errors import DeployError
-from locaria.deploy.functions import WEBSOCKET_API
+from locaria.deploy.fargate import merged_config
 from locaria.deploy.images import PLATFORMS, check_size
+from locaria.deploy.logins import ensure_logins, login_parameters, own_dsn, wanted_dsn
 from locaria.deploy.stack import apply_stack, differences, read_stack
 from locaria.deploy.target import PENDING, Target
-from locaria.deploy.template_functions import EVENTS_SECRET, WEB_SECRET
-from locaria.deploy.template_tasks import secret_parameter
-from locaria.install import DOCKERS_JSON
+
+TEMPLATE_KEY = "code/template.json"
 
 
 def build_images(target: Target) -> None:
@@ -31,7 +30,7 @@ def build_images(target: Target) -> None:
     Raises:
         DeployError: a build failed, or an image is over its limit.
     """
-    for container in target.containers:
+    for container in target.wanted:
         if not target.has_image(container):
             _build(target, container)
 
@@ -50,10 +49,11 @@ def _build(target: Target, container: Container) -> None:
 
 def carry_out(target: Target) -> None:
     """Every step in order, once the images are built; each does nothing where nothing is to do."""
-    _make_bucket(target)
+    _forget_proof(target)
+    target.bucket.make()
     _make_secrets(target)
     _upload_zips(target)
-    if any(not target.has_repository(container) for container in target.containers):
+    if any(not target.has_repository(container) for container in target.wanted):
         waiting = {f"Image{c.logical}": target.known_image(c) for c in target.containers}
         _apply(target, target.parameters() | waiting)
     _push_images(target)
@@ -62,26 +62,11 @@ def carry_out(target: Target) -> None:
     _change_database(target)
 
 
-def _make_bucket(target: Target) -> None:
-    if target.has_bucket():
-        return
-    place = (
-        {}
-        if target.aws.region == "us-east-1"
-        else {"CreateBucketConfiguration": {"LocationConstraint": target.aws.region}}
-    )
-    target.aws.change("s3", "CreateBucket", Bucket=target.bucket, **place)
-    target.aws.change(
-        "s3",
-        "PutPublicAccessBlock",
-        Bucket=target.bucket,
-        PublicAccessBlockConfiguration={
-            "BlockPublicAcls": True,
-            "IgnorePublicAcls": True,
-            "BlockPublicPolicy": True,
-            "RestrictPublicBuckets": True,
-        },
-    )
+def _forget_proof(target: Target) -> None:
+    """What was proved is about to change: should this stop half way, the next one proves."""
+    if target.deployed.get("proved") and not target.aws.dry_run:
+        target.deployed.pop("proved")
+        target.site.save_parameter("deployment", target.deployed)
 
 
 def _make_secrets(target: Target) -> None:
@@ -96,10 +81,15 @@ def _make_secrets(target: Target) -> None:
             SecretString=_new_secret(target, name.rpartition("/")[2]),
         )
         target.secret_arns[parameter] = str(made.get("ARN", PENDING))
+    for parameter, login in login_parameters(target).items():
+        dsn = own_dsn(target, parameter, login)
+        if dsn and (wanted := wanted_dsn(target, dsn)) != dsn:
+            arn = target.secret_arns[parameter]
+            target.aws.change("secretsmanager", "PutSecretValue", SecretId=arn, SecretString=wanted)
 
 
 def _new_secret(target: Target, variable: str) -> str:
-    for login in (site.LOADER, site.EVENTS, site.WEB):
+    for login in site.LOGINS:
         if login.variable == variable:
             return target.site.new_dsn(login.role(target.settings.name))
     given = (target.options.secrets or {}).get(variable)
@@ -110,9 +100,8 @@ def _new_secret(target: Target, variable: str) -> str:
 
 def _upload_zips(target: Target) -> None:
     for zip in target.zips.values():
-        if not target.has_zip(zip):
-            body = zip.path.read_bytes()
-            target.aws.change("s3", "PutObject", Bucket=target.bucket, Key=zip.key, Body=body)
+        if not target.bucket.has(zip.key):
+            target.bucket.put(zip.key, zip.path.read_bytes())
 
 
 def _apply(target: Target, parameters: dict[str, str]) -> None:
@@ -120,16 +109,21 @@ def _apply(target: Target, parameters: dict[str, str]) -> None:
     now = read_stack(target.aws, target.settings.stack)
     if now is not None and not differences(now, target.template, parameters):
         return
-    body = json.dumps(target.template, sort_keys=True).encode()
-    key = "code/template.json"
-    target.aws.change("s3", "PutObject", Bucket=target.bucket, Key=key, Body=body)
-    url = f"https://{target.bucket}.s3.{target.aws.region}.amazonaws.com/{key}"
-    name = target.settings.stack
-    apply_stack(target.aws, name, url, parameters, say=target.say, poll_s=target.options.poll_s)
+    target.bucket.put(TEMPLATE_KEY, target.template_body)
+    apply_stack(
+        target.aws,
+        target.settings.stack,
+        target.bucket.url(TEMPLATE_KEY),
+        parameters,
+        say=target.say,
+        poll_s=target.options.poll_s,
+        shown=target.stack_shown,
+    )
+    target.stack_shown = True
 
 
 def _push_images(target: Target) -> None:
-    waiting = [c for c in target.containers if not target.has_image(c)]
+    waiting = [c for c in target.wanted if not target.has_image(c)]
     if not waiting:
         return
     target.engine.log_in(target.registry, _registry_password(target))
@@ -151,17 +145,18 @@ def _registry_password(target: Target) -> str:
 
 def _attach_role(target: Target) -> None:
     kind, name = target.database_kind()
-    if name is None or target.aws.dry_run:
+    if name is None:
         return
     target.stack = read_stack(target.aws, target.settings.stack)
-    if target.role_is_attached():
+    if target.stack is not None and target.role_is_attached():
         return
+    outputs = target.stack.outputs if target.stack else {}
     try:
         target.aws.change(
             "rds",
             f"AddRoleTo{kind}",
             **{f"{kind}Identifier": name},
-            RoleArn=target.stack.outputs["DatabaseRoleArn"] if target.stack else "",
+            RoleArn=outputs.get("DatabaseRoleArn", PENDING),
             FeatureName="Lambda",
         )
     except ClientError as error:
@@ -172,48 +167,40 @@ def _attach_role(target: Target) -> None:
 
 def _change_database(target: Target) -> None:
     if target.aws.dry_run:
-        for line in ("locaria db upgrade", "locaria db register", "-- fargate_config: "):
-            config = json.dumps(target.fargate_config()) if line.startswith("--") else ""
-            target.say(line + config)
+        _show_database(target)
         return
-    deployed, now = target.site.deployed(), _digests()
+    deployed, now = target.deployed, target.record()
     if deployed.get("sql") != now["sql"]:
         target.say("upgrading the database")
         target.site.upgrade()
-    _ensure_logins(target)
+    ensure_logins(target)
     if deployed.get("containers") != now["containers"]:
-        target.say(f"registered: {', '.join(target.site.register(DOCKERS_JSON))}")
-    there, wanted = target.site.fargate_config(), target.fargate_config()
-    if not target.config_is_right(there):
-        merged = {key: there.get(key, {}) | wanted[key] for key in wanted}
-        target.site.save_parameter("fargate_config", there | merged)
-    if deployed != now:
-        target.site.save_parameter("deployment", now)
+        target.say(f"registered: {', '.join(target.site.register(target.dockers))}")
+    if retired := target.retired():
+        target.say(f"retired: {', '.join(target.site.retire(retired))}")
+    there = target.site.fargate_config()
+    if there != (wanted := merged_config(target, there)):
+        target.site.save_parameter("fargate_config", wanted)
+    if {key: deployed.get(key) for key in now} != now:
+        save_record(target, now)
 
 
-def _digests() -> dict[str, str]:
-    return {"sql": site.sql_digest(), "containers": site.containers_digest()}
+def save_record(target: Target, record: dict[str, Any]) -> None:
+    """Write what this deployment is, for the next one to compare."""
+    target.site.save_parameter("deployment", record)
+    target.deployed.clear()
+    target.deployed.update(record)
 
 
-def _ensure_logins(target: Target) -> None:
-    """The logins are what their secrets say; a secret of the site's own is left alone."""
-    logins = {secret_parameter("LOCARIA_DSN"): site.LOADER, EVENTS_SECRET: site.EVENTS}
-    if WEBSOCKET_API in target.zips:
-        logins[WEB_SECRET] = site.WEB
-    for parameter, login in logins.items():
-        role = login.role(target.settings.name)
-        told = target.aws.ask(
-            "secretsmanager", "GetSecretValue", SecretId=target.secret_arns[parameter]
-        )
-        text = str(told["SecretString"])
-        if text.lstrip().startswith("{") or conninfo_to_dict(text).get("user") != role:
-            continue
-        groups = ", ".join(login.groups)
-        try:
-            if target.site.ensure_login(role, text, login.groups):
-                target.say(f"login {role} is in {groups}")
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise DeployError(
-                f"the owner may not make the login {role}: {error.diag.message_primary}",
-                f"Give the owner CREATEROLE, and {groups} with admin option; then deploy again",
-            ) from None
+def _show_database(target: Target) -> None:
+    deployed, now = target.deployed, target.record()
+    if deployed.get("sql") != now["sql"]:
+        target.say("locaria db upgrade")
+    ensure_logins(target)
+    if deployed.get("containers") != now["containers"]:
+        target.say("locaria db register")
+    for name in target.retired():
+        target.say(f"select locaria.retire_container('{name}')")
+    there = target.site.fargate_config() if deployed else {}
+    if there != (wanted := merged_config(target, there)):
+        target.say(f"locaria.parameters, fargate_config: {json.dumps(wanted)}")

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from locaria.deploy import database as site
 from locaria.deploy.aws import Aws
+from locaria.deploy.bucket import Bucket
 from locaria.deploy.commands import Commands
 from locaria.deploy.containers import Container
 from locaria.deploy.functions import WEBSOCKET_API, Function
@@ -18,9 +20,11 @@ from locaria.deploy.images import Engine, content_tag, find_engine
 from locaria.deploy.settings import Settings
 from locaria.deploy.stack import Stack, read_stack
 from locaria.deploy.template import build_template
+from locaria.deploy.template_api import IDENTITY
 from locaria.deploy.template_functions import EVENTS_SECRET, WEB_SECRET
 from locaria.deploy.template_tasks import secret_parameter
 from locaria.deploy.zips import Zip
+from locaria.install import DOCKERS_JSON, read_dockers
 
 Say = Callable[[str], None]
 PENDING = "(made by this deployment)"
@@ -72,12 +76,9 @@ class Target:
         self.options = options
         self.say = say
         self.site = site.SiteDatabase(owner_dsn, settings.database_host, settings.database_port)
+        self.stack_shown = False
         self.now = f"{datetime.now(UTC):%Y%m%d%H%M%S}"
-
-    @property
-    def bucket(self) -> str:
-        """The bucket of zips and object store; it outlives the stack."""
-        return f"{self.settings.stack}-{self.aws.account}-{self.aws.region}"
+        self.bucket = Bucket(aws, f"{settings.stack}-{aws.account}-{aws.region}")
 
     @cached_property
     def template(self) -> dict[str, Any]:
@@ -86,6 +87,11 @@ class Target:
             build_template(self.containers, list(self.zips)).to_json()
         )
         return built
+
+    @cached_property
+    def template_body(self) -> bytes:
+        """The template as it is stored, in as few bytes as can be."""
+        return json.dumps(self.template, sort_keys=True, separators=(",", ":")).encode()
 
     @cached_property
     def stack(self) -> Stack | None:
@@ -115,9 +121,24 @@ class Target:
             told = self.aws.find(
                 ("ResourceNotFoundException",), "secretsmanager", "DescribeSecret", SecretId=name
             )
-            if told is not None and "DeletedDate" not in told:
+            if told is not None and "DeletedDate" in told:
+                self.deleted_secrets.append(name)
+            elif told is not None:
                 found[parameter] = str(told["ARN"])
         return found
+
+    @cached_property
+    def deleted_secrets(self) -> list[str]:
+        """Secrets that wait to be deleted, and whose names can't be used meanwhile."""
+        return []
+
+    def secret_text(self, parameter: str) -> str | None:
+        """What a secret says; None where there is none yet."""
+        arn = self.secret_arns.get(parameter)
+        if arn in (None, PENDING):
+            return None
+        told = self.aws.ask("secretsmanager", "GetSecretValue", SecretId=arn)
+        return str(told.get("SecretString", ""))
 
     @cached_property
     def engine(self) -> Engine:
@@ -127,8 +148,16 @@ class Target:
     @property
     def registry(self) -> str:
         """The host of ECR in this account and region."""
-        domain = "amazonaws.com.cn" if self.aws.partition == "aws-cn" else "amazonaws.com"
-        return f"{self.aws.account}.dkr.ecr.{self.aws.region}.{domain}"
+        return f"{self.aws.account}.dkr.ecr.{self.aws.region}.{self.aws.domain}"
+
+    @property
+    def dockers(self) -> Path:
+        """The list of containers."""
+        return DOCKERS_JSON
+
+    def family(self, name: str) -> str:
+        """The task definition of a container."""
+        return f"{self.settings.stack}-{name}"
 
     def repository(self, container: Container) -> str:
         """The name of an image's repository."""
@@ -136,13 +165,18 @@ class Target:
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """The tag that each container's image should have."""
+        """The tag that each container's image should have; empty: it is to have none yet."""
         return {container.name: self._tag(container) for container in self.containers}
+
+    @property
+    def wanted(self) -> list[Container]:
+        """The containers that are to have an image, once this deployment is done."""
+        return [container for container in self.containers if self.tags[container.name]]
 
     def _tag(self, container: Container) -> str:
         only = self.options.container
         deployed = self.deployed_tag(container)
-        if only not in (None, container.name) and deployed:
+        if only not in (None, container.name):
             return deployed
         made_of = content_tag(container, self.settings.architecture, self.options.base)
         if only == container.name and self.options.rebuild:
@@ -155,8 +189,9 @@ class Target:
         return known.get(f"Image{container.logical}", "").rpartition(":")[2]
 
     def uri(self, container: Container) -> str:
-        """The image that the container's tasks run."""
-        return f"{self.registry}/{self.repository(container)}:{self.tags[container.name]}"
+        """The image that the container's tasks run; empty for none."""
+        tag = self.tags[container.name]
+        return f"{self.registry}/{self.repository(container)}:{tag}" if tag else ""
 
     def parameters(self) -> dict[str, str]:
         """The stack's parameters, as far as they are known now."""
@@ -167,52 +202,51 @@ class Target:
             "Subnets": ",".join(settings.subnets),
             "FunctionSubnets": ",".join(subnets),
             "SecurityGroups": ",".join(settings.security_groups),
-            "Bucket": self.bucket,
+            "Bucket": self.bucket.name,
             "FilesBucket": settings.files_bucket,
             "FilesPrefix": settings.files_prefix,
             "Architecture": settings.architecture,
             "LogDays": str(settings.log_days),
             "TickRate": settings.tick_rate,
+            "SecretsKey": settings.secrets_key,
         }
-        for name, value in settings.identity.items():
-            values[name.title().replace("_", "")] = value
+        if WEBSOCKET_API in self.zips:
+            for parameter, variable in IDENTITY.items():
+                name = variable.removeprefix("LOCARIA_").lower()
+                values[parameter] = settings.identity.get(name, "")
         for parameter in self.secret_names:
             values[parameter] = self.secret_arns.get(parameter, PENDING)
         values |= {f"Image{c.logical}": self.uri(c) for c in self.containers}
         return values | {function.code_parameter: zip.key for function, zip in self.zips.items()}
 
-    def fargate_config(self) -> dict[str, Any]:
-        """How the database starts containers; what a person added there is kept."""
-        settings = self.settings
-        account, region = self.aws.account, self.aws.region
-        function = f"arn:{self.aws.partition}:lambda:{region}:{account}:function"
-        shared = {
-            "arn": f"{function}:{settings.stack}-ecsRunTask",
-            "region": region,
-            "mode": "Event",
-            "cluster": settings.stack,
-            "subnets": settings.subnets,
-            "security_groups": settings.security_groups,
-            "assign_public_ip": "ENABLED" if settings.assign_public_ip else "DISABLED",
-            "capacity_provider": settings.capacity_provider,
+    def record(self) -> dict[str, Any]:
+        """What a finished deployment writes about itself into the database."""
+        return {
+            **self.stage,
+            "sql": site.sql_digest(),
+            "containers": site.containers_digest(DOCKERS_JSON),
+            "names": sorted(read_dockers(DOCKERS_JSON)),
         }
-        config = {"default": shared}
-        for container in self.containers:
-            config[container.name] = {"task": f"{settings.stack}-{container.name}"}
-        return config
+
+    @property
+    def stage(self) -> dict[str, str]:
+        """Which stage this is: a database belongs to one."""
+        return {
+            "stage": self.settings.name,
+            "account": self.aws.account,
+            "region": self.aws.region,
+        }
+
+    @cached_property
+    def deployed(self) -> dict[str, Any]:
+        """What the last deployment wrote there, as this run found it."""
+        return self.site.deployed()
+
+    def retired(self) -> list[str]:
+        """Containers that the last deployment had and this one has no more."""
+        return sorted({*self.deployed.get("names", [])} - {*self.record()["names"]})
 
     # -- what is there ---------------------------------------------------------------------------
-
-    def has_bucket(self) -> bool:
-        """Whether the bucket is there."""
-        missing = ("404", "NoSuchBucket", "NotFound")
-        return self.aws.find(missing, "s3", "HeadBucket", Bucket=self.bucket) is not None
-
-    def has_zip(self, zip: Zip) -> bool:
-        """Whether this zip is stored."""
-        missing = ("404", "NoSuchKey", "NotFound")
-        asked = {"Bucket": self.bucket, "Key": zip.key}
-        return self.aws.find(missing, "s3", "HeadObject", **asked) is not None
 
     def has_image(self, container: Container) -> bool:
         """Whether the container's image is in the registry."""
@@ -238,11 +272,6 @@ class Target:
         roles = told[f"{kind}s"][0].get("AssociatedRoles", [])
         wanted = (self.stack.outputs if self.stack else {}).get("DatabaseRoleArn")
         return any(role["RoleArn"] == wanted for role in roles)
-
-    def config_is_right(self, there: dict[str, Any]) -> bool:
-        """Whether fargate_config says what it should, beside what a person added."""
-        wanted = self.fargate_config()
-        return all(there.get(key, {}) == there.get(key, {}) | wanted[key] for key in wanted)
 
     def has_repository(self, container: Container) -> bool:
         """Whether the image's repository is there."""

@@ -23,8 +23,8 @@ from locaria.deploy.containers import Container
 from locaria.deploy.functions import ECS_RUN_TASK, RUNTIME, TASK_EVENTS, Function
 from locaria.deploy.template_parts import allow, arn, make_log_group, make_role, may_log, named
 
-EVENTS_SECRET = "SecretEvents"  # noqa: S105 - the name of a parameter
-WEB_SECRET = "SecretWeb"  # noqa: S105
+EVENTS_SECRET = "LoginEvents"  # noqa: S105 - the name of a parameter
+WEB_SECRET = "LoginWeb"  # noqa: S105
 DATABASE_SECRETS = {"taskEvents": EVENTS_SECRET, "websocketApi": WEB_SECRET}
 TICK = '{"action":"tick"}'
 DAYS_14 = 14 * 86400
@@ -62,16 +62,22 @@ def add_queues(template: Template) -> None:
             ),
         )
     )
-    statement = allow("sqs:SendMessage", GetAtt("Events", "Arn"))
-    statement["Principal"] = {"Service": "events.amazonaws.com"}
-    statement["Condition"] = {"ArnEquals": {"aws:SourceArn": GetAtt("TaskStateRule", "Arn")}}
-    template.add_resource(
-        sqs.QueuePolicy(
-            "EventsPolicy",
-            Queues=[Ref("Events")],
-            PolicyDocument={"Version": "2012-10-17", "Statement": [statement]},
+    _add_rule(template)
+    for queue in ("Events", "DeadLetters"):
+        statement = allow("sqs:SendMessage", GetAtt(queue, "Arn"))
+        statement["Principal"] = {"Service": "events.amazonaws.com"}
+        statement["Condition"] = {"ArnEquals": {"aws:SourceArn": GetAtt("TaskStateRule", "Arn")}}
+        template.add_resource(
+            sqs.QueuePolicy(
+                f"{queue}Policy",
+                Queues=[Ref(queue)],
+                PolicyDocument={"Version": "2012-10-17", "Statement": [statement]},
+            )
         )
-    )
+
+
+def _add_rule(template: Template) -> None:
+    """What ECS tells of this cluster's tasks goes to the queue; undeliverable, to the dead ones."""
     template.add_resource(
         events.Rule(
             "TaskStateRule",
@@ -88,6 +94,7 @@ def add_queues(template: Template) -> None:
                     RetryPolicy=events.RetryPolicy(
                         MaximumEventAgeInSeconds=86400, MaximumRetryAttempts=185
                     ),
+                    DeadLetterConfig=events.DeadLetterConfig(Arn=GetAtt("DeadLetters", "Arn")),
                 )
             ],
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import Equals, GetAtt, Not, Ref, Sub, Template, ecr, ecs, iam
 
-from locaria.deploy.containers import Container
+from locaria.deploy.containers import Container, logical_name
 from locaria.deploy.template_parts import allow, arn, make_log_group, make_role, may_log, named
 
 CLUSTER = "Cluster"
@@ -43,7 +43,7 @@ LIFECYCLE = {
 
 def secret_parameter(variable: str) -> str:
     """The template's parameter with the ARN of a secret: SecretLocariaDsn."""
-    return "Secret" + "".join(word.capitalize() for word in variable.split("_"))
+    return f"Secret{logical_name(variable)}"
 
 
 def add_cluster(template: Template) -> None:
@@ -61,7 +61,7 @@ def add_cluster(template: Template) -> None:
 def add_container(template: Template, container: Container) -> None:
     """Everything of one image. Its task definition waits for an image to be there."""
     title = container.logical
-    template.add_condition(f"Has{title}", Not(Equals(Ref(f"Image{title}"), "")))
+    template.add_condition(f"HasImage{title}", Not(Equals(Ref(f"Image{title}"), "")))
     template.add_resource(
         ecr.Repository(
             f"{title}Repository",
@@ -138,7 +138,7 @@ def _task_definition(container: Container) -> Any:
     title = container.logical
     definition = ecs.TaskDefinition(
         f"{title}Task",
-        Condition=f"Has{title}",
+        Condition=f"HasImage{title}",
         Family=named(f"-{container.name}"),
         RequiresCompatibilities=["FARGATE"],
         NetworkMode="awsvpc",

@@ -2,13 +2,16 @@
 
     python -m locaria.deploy.zips [FOLDER]      # make zips
 
-What a function needs beside the Lambda runtime (its `requirements.txt`, exact versions) is taken
-as wheels for Lambda's own platform, whatever this machine is.
+What a function needs beside the Lambda runtime (its `requirements.txt`: every distribution, in an
+exact version) is taken as wheels for Lambda's own platform, whatever this machine is. Nothing is
+compressed: each build of zlib packs in its own way, and Lambda's limit is on what is unpacked.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +33,8 @@ GLIBCS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = ("__pycache__", "bin")
+_BALLAST = (".pyc", ".pyi", ".h", ".pyx", ".pxd")
+_EXACT = re.compile(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[A-Za-z0-9.!+_-]+")
 _LEFT_OUT_OF_METADATA = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
@@ -84,29 +89,30 @@ def build_zip(
     path = build / f"{name}.zip"
     if not path.exists():
         build.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=build) as scratch:
+        with tempfile.TemporaryDirectory(dir=build, prefix="making-") as scratch:
             packed = Path(scratch) / "packed.zip"
             write_zip(
                 packed, [_install(folder, Path(scratch) / "needs", architecture, python), folder]
             )
             packed.replace(path)
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(each.file_size for each in archive.infolist())
-        content = hashlib.sha256()
-        for each in archive.infolist():
-            content.update(f"{each.filename} {each.CRC} {each.file_size}\n".encode())
+    content = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(each.file_size for each in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise ZipError(f"{path} is broken ({error}): delete it, and it is made again") from error
     if unpacked > UNPACKED_LIMIT:
         raise ZipError(
             f"{function.folder}: {unpacked / 2**20:.0f} MiB unpacked, and Lambda takes "
             f"{UNPACKED_LIMIT / 2**20:.0f}: take something out of {folder / 'requirements.txt'}"
         )
-    key = f"code/{function.folder}-{architecture.lower()}-{content.hexdigest()[:16]}.zip"
+    key = f"code/{function.folder}-{architecture.lower()}-{content[:16]}.zip"
     return Zip(function, path, key, path.stat().st_size, unpacked)
 
 
 def _digest_of(folder: Path, architecture: str, python: str) -> str:
     """What the zip is made from, so that it need not be made again."""
-    digest = hashlib.sha256(f"1 {architecture} {python}".encode())
+    digest = hashlib.sha256(f"2 {architecture} {python}".encode())
     for name, path in _files(folder):
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
@@ -117,15 +123,25 @@ def _install(folder: Path, target: Path, architecture: str, python: str) -> Path
     target.mkdir(parents=True)
     wanted = folder / "requirements.txt"
     lines = wanted.read_text(encoding="utf-8").splitlines() if wanted.exists() else []
-    if not any(line.strip() and not line.lstrip().startswith("#") for line in lines):
+    wants = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not wants:
         return target
+    if loose := [each for each in wants if not _EXACT.fullmatch(each)]:
+        raise ZipError(
+            f"{folder.name}: {', '.join(loose)}: name one exact version, as in psycopg==3.3.9"
+        )
     version = python.removeprefix("python")
     platforms = [f"--platform={glibc}_{MACHINES[architecture]}" for glibc in GLIBCS]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-compile", "--only-binary=:all:", "--implementation=cp"]
+    # Without --no-deps pip would choose versions itself, by this machine's Python.
+    command += ["--no-compile", "--only-binary=:all:", "--implementation=cp", "--no-deps"]
     command += [f"--python-version={version}", *platforms, f"--target={target}"]
     done = subprocess.run(
-        [*command, f"--requirement={wanted}"], capture_output=True, text=True, check=False
+        [*command, f"--requirement={wanted}"],
+        env=os.environ | {"PIP_USER": "0", "PIP_NO_COMPILE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise ZipError(f"{folder.name}: {done.stderr.strip()}")
@@ -145,11 +161,11 @@ def write_zip(path: Path, folders: list[Path]) -> None:
                 raise ZipError(f"{name} is both in {folder} and in {found[name]}")
             found[name] = file
     found.pop("requirements.txt", None)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(found):
             info = zipfile.ZipInfo(name, _EPOCH)
-            info.external_attr = 0o644 << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o100644 << 16
+            info.create_system = 3  # unix, wherever this runs: it gives the mode its meaning
             archive.writestr(info, found[name].read_bytes())
 
 
@@ -157,6 +173,8 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if not path.is_file() or "__pycache__" in parts or parts[0] in _LEFT_OUT:
+            continue
+        if path.suffix in _BALLAST:
             continue
         if parts[0].endswith(".dist-info") and parts[-1] in _LEFT_OUT_OF_METADATA:
             continue

@@ -30,6 +30,12 @@ class Said:
     error: str | None = None
     kind: str | None = None
 
+    def note_check(self, name: str, passed: bool) -> None:
+        """Remember a check; ValueError without a name."""
+        if not name:
+            raise ValueError("check takes a name and true or false")
+        self.checks[name] = passed
+
 
 def parse_line(line: str) -> dict[str, Any] | None:
     """The request in a `::locaria verb …` line; None for any other line.
@@ -58,6 +64,8 @@ def parse_line(line: str) -> dict[str, Any] | None:
         request["done"] = rest
     elif verb == "check":
         name, _, passed = rest.partition(" ")
+        if not name:
+            return request
         request |= {"name": name, "passed": passed.strip().lower() in ("true", "t", "1", "yes")}
     return request
 
@@ -90,7 +98,7 @@ def apply(request: dict[str, Any], run: Run, said: Said) -> None:
     elif verb == "message":
         run.say(str(request["message"]))
     elif verb == "check":
-        said.checks[str(request["name"])] = bool(request["passed"])
+        said.note_check(str(request.get("name", "")), bool(request.get("passed")))
     elif verb == "reject":
         run.reject(request.get("row", ""), str(request["reason"]), _whole(request.get("line")))
     elif verb == "mask":

@@ -20,6 +20,12 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 #variable_conflict use_column
 declare
@@ -32,6 +38,8 @@ declare
   v_claimed integer;
   v_last_run bigint;
 begin
+  -- The settings above: one plan for good, by the indexes. Planning anew for each claim takes as long as claiming, and
+  -- a plan made when the table was small would read all of it when it has grown.
   if p_count is null or p_count not between 1 and 10000 then
     raise exception using errcode = 'LC007', message = 'claim_files: p_count must be between 1 and 10000';
   end if;

@@ -8,13 +8,9 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_body text;
+  v_body text := locaria.get_script(p_run, p_script);
 begin
-  select body into v_body from locaria.scripts where script_name = p_script;
-  if not found then
-    raise exception using errcode = 'LC008', message = format('there is no script "%s"', left(p_script, 100)),
-      hint = 'The owner registers one by locaria.register_script(name, body).';
-  end if;
+  perform locaria.check_scripts(p_run, array[p_script]);
   perform set_config('locaria.run', p_run::text, true);
   begin
     execute v_body;
@@ -24,4 +20,4 @@ begin
 end
 $$;
 comment on function locaria.run_script(bigint, text) is
-  'Runs a registered script for a run, whose number it finds in current_setting(''locaria.run''). Under search_path pg_catalog: its names need their schema. Errors: LC008 no such script, LC012 it failed.';
+  'Runs a script for a run, whose number it finds in current_setting(''locaria.run''). Under search_path pg_catalog: its names need their schema. Errors: LC008 no such script, LC012 it failed.';

@@ -1,4 +1,7 @@
-create or replace function locaria.check_scripts(p_scripts text[])
+create or replace function locaria.check_scripts(
+  p_run bigint,
+  p_scripts text[]
+)
 returns void
 language plpgsql
 stable
@@ -8,11 +11,12 @@ as $$
 declare
   v_missing text;
 begin
-  select s into v_missing from unnest(p_scripts) as s where not exists (select from locaria.scripts where script_name = s) limit 1;
+  perform locaria.require_run(p_run);
+  select s into v_missing from unnest(p_scripts) as s where locaria.get_script(p_run, s) is null limit 1;
   if found then
     raise exception using errcode = 'LC008', message = format('there is no script "%s"', left(v_missing, 100)),
-      hint = 'The owner registers one by locaria.register_script(name, body).';
+      hint = 'The owner registers one by locaria.register_script(name, body); a container ships its own in its folder scripts.';
   end if;
 end
 $$;
-comment on function locaria.check_scripts(text[]) is 'Refuses (LC008) names of scripts that are not registered: asked before a load begins.';
+comment on function locaria.check_scripts(bigint, text[]) is 'Refuses (LC008) names of scripts that neither the site nor the container of the run has: asked before a load begins. Error: LC001.';

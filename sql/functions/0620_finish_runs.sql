@@ -4,11 +4,18 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_sort = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   v_now timestamptz := locaria.clock();
   v_finished bigint[];
 begin
+  -- The settings above: see claim_files.
   perform set_config('locaria.hot_path', 'on', true);
   with done as (
     update locaria.files f

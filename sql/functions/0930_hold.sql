@@ -14,3 +14,11 @@ as $$
   select * from changed
 $$;
 comment on function locaria.hold(bigint[]) is 'Keeps waiting files from being run until release. Returns the held ones. Example: select id from locaria.hold(array[17]).';
+
+create or replace function locaria.hold(p_file bigint)
+returns setof locaria.files
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$ select * from locaria.hold(array[p_file]) $$;
+comment on function locaria.hold(bigint) is 'Holds one file. Example: select id, run_after from locaria.hold(17).';

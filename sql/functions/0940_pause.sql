@@ -1,4 +1,3 @@
-drop function if exists locaria.pause(text);
 create or replace function locaria.pause(
   p_container text,
   p_reason text default null

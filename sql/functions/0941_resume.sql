@@ -1,4 +1,3 @@
-drop function if exists locaria.resume(text);
 create or replace function locaria.resume(
   p_container text,
   p_reason text default null
@@ -10,6 +9,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if exists (select from locaria.containers c where c.name = p_container and c.retired is not null) then
+    raise exception using errcode = 'LC009', message = format('container "%s" is not deployed any more', p_container),
+      hint = 'Put it back into dockers.json, and deploy; or register_container, where its image still is.';
+  end if;
   perform set_config('locaria.reason', coalesce(p_reason, ''), true);
   return query update locaria.containers set paused = false, last_update = locaria.clock() where name = p_container returning *;
   if not found then
@@ -20,4 +23,4 @@ begin
   perform locaria.request_dispatch(p_container, 'resume');
 end
 $$;
-comment on function locaria.resume(text, text) is 'Goes on with a paused container, at once. Who resumed it stands in history. Example: select name, paused from locaria.resume(''file_loader''). Error: LC004.';
+comment on function locaria.resume(text, text) is 'Goes on with a paused container, at once. Who resumed it stands in history. Example: select name, paused from locaria.resume(''file_loader''). Errors: LC004; LC009 it is retired.';

@@ -24,10 +24,20 @@ begin
     raise exception using errcode = 'LC007', message = format('container %s: there is no limit "%s"', p_name, v_unknown),
       hint = 'Limits: ' || array_to_string(v_limits, ', ');
   end if;
+  v_unknown := (
+    select string_agg(k, ', ') from jsonb_object_keys(case when jsonb_typeof(p_container -> 'scripts') = 'object' then p_container -> 'scripts' else '{}' end) as k
+    where k !~ '^[A-Za-z0-9_.-]{1,63}$'
+  );
+  if v_unknown is not null then
+    raise exception using errcode = 'LC007', message = format('container %s: no name of a script: %s', p_name, left(v_unknown, 200)),
+      hint = 'Up to 63 of A-Z, a-z, 0-9 and _.- are needed.';
+  end if;
   insert into locaria.containers (name) values (p_name) on conflict (name) do nothing;
   update locaria.containers c
   set description = coalesce(p_container ->> 'description', c.description),
     type = coalesce(p_container ->> 'type', c.type),
+    paused = c.paused and c.retired is null,
+    retired = null,
     port = coalesce((p_container ->> 'port')::integer, c.port),
     autostart = coalesce((p_container ->> 'autostart')::boolean, c.autostart),
     parameters = coalesce(p_container -> 'parameters', c.parameters),
@@ -47,7 +57,14 @@ begin
     last_update = locaria.clock()
   where c.name = p_name
   returning * into v_row;
+  if jsonb_typeof(p_container -> 'scripts') = 'object' then
+    delete from locaria.container_scripts where container = p_name and not (p_container -> 'scripts') ? script_name;
+    insert into locaria.container_scripts as s (container, script_name, body, created)
+    select p_name, e.key, e.value, locaria.clock() from jsonb_each_text(p_container -> 'scripts') as e
+    on conflict (container, script_name) do update set body = excluded.body, created = excluded.created
+    where s.body <> excluded.body;
+  end if;
   return v_row;
 end
 $$;
-comment on function locaria.register_container(text, jsonb) is 'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry does not name stay as they are.';
+comment on function locaria.register_container(text, jsonb) is 'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry does not name stay as they are. One that was retired goes on. "scripts", {name: SQL}, are all that it ships.';

@@ -48,10 +48,12 @@ begin
     select t.at, 5, t.id, t.reason, 'by ' || t.by_user
     from locaria.transitions t where t.file_id = p_file and t.from_status = t.to_status
     union all
-    -- Only those that it had to wait for, or was at work during.
+    -- From the change on in whose wake it was inserted: was it a pause, the file has waited for it.
     select k.at, 5, k.id, 'container ' || k.what, concat_ws(': ', 'by ' || k.by_user, k.reason)
-    from locaria.status s join locaria.container_changes k on k.container = s.container and k.at between s.queued_at and coalesce(s.finished_at, 'infinity')
-    where s.file_id = p_file
+    from locaria.status s
+    join locaria.container_changes k on k.container = s.container and k.at <= coalesce(s.finished_at, 'infinity')
+    where s.file_id = p_file and (k.at >= s.queued_at or k.what = 'paused' and k.id = (
+      select max(b.id) from locaria.container_changes b where b.container = s.container and b.at < s.queued_at))
     union all
     select m.at, 4, m.id, case m.level when 'stage' then 'stage' else 'log ' || m.level end, m.message
     from locaria.log_messages m where m.file_id = p_file

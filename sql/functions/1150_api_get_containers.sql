@@ -10,5 +10,6 @@ as $$
       || case when c.parameter_schema is null then '{}' else jsonb_build_object('parameter_schema', c.parameter_schema) end
     order by c.name), '[]')
   from locaria.containers c
+  where c.retired is null
 $$;
 comment on function locaria.api_get_containers() is 'Method get_containers: [{"name", "description", "type", "port", "parameters", "parameter_schema"}].';

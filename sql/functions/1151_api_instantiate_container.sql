@@ -27,7 +27,7 @@ begin
   returning id into v_file;
   return jsonb_build_object('container_id', v_file, 'user_message',
     format('%s is asked to run%s; get_container_status tells of %s', v_name,
-      case when v_container.paused then ', but it is paused: it runs after resume' else '' end, v_file));
+      case when v_container.retired is not null then ', but it is not deployed any more' when v_container.paused then ', but it is paused: it runs after resume' else '' end, v_file));
 end
 $$;
 comment on function locaria.api_instantiate_container(jsonb) is

@@ -26,7 +26,7 @@ grant execute on function
   locaria.get_reject_limit(bigint),
   locaria.create_staging(bigint, text, jsonb, text, jsonb),
   locaria.index_staging(bigint, text, jsonb),
-  locaria.check_scripts(text[]),
+  locaria.check_scripts(bigint, text[]),
   locaria.publish_staging(bigint, text, bigint),
   locaria.check_download(bigint, text),
   locaria.find_published(bigint, jsonb),
@@ -70,11 +70,12 @@ grant select on all tables in schema locaria to locaria_reader;
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
 -- Configuration is the owner's alone, and credentials are nobody's.
-revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts from locaria_reader, locaria_operator;
+revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts, locaria.container_scripts from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
-  locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], smallint),
+  locaria.hold(bigint[]), locaria.release(bigint[]), locaria.run_now(bigint[]), locaria.set_priority(bigint[], integer),
+  locaria.hold(bigint), locaria.release(bigint), locaria.run_now(bigint), locaria.set_priority(bigint, integer),
   locaria.pause(text, text), locaria.resume(text, text), locaria.undo(bigint, text),
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
@@ -86,7 +87,8 @@ grant execute on function locaria.record_task_event(jsonb), locaria.tick() to lo
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
   locaria.clock(), locaria.statement_clock(), locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
-  locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint), locaria.check_attributes(text, jsonb)
+  locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint), locaria.check_attributes(text, jsonb),
+  locaria.error_pattern(text), locaria.list_failed(text, text, text)
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock(), locaria.may_move_clock() to locaria_loader;

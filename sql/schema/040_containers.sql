@@ -4,6 +4,7 @@ create table locaria.containers (
   type text not null default 'loader',
   port integer,
   paused boolean not null default false,
+  retired timestamptz,
   max_tasks integer not null default 4,
   max_attempts integer not null default 3,
   max_launches integer not null default 5,
@@ -28,6 +29,7 @@ create table locaria.containers (
   constraint containers_listener_has_port check (type = 'loader' or port is not null),
   constraint containers_port_is_a_port check (port between 1 and 65535),
   constraint containers_limits_are_positive check (max_tasks between 1 and 1000 and max_attempts > 0 and max_launches > 0 and reject_limit >= 0 and log_limit >= 0),
+  constraint containers_retired_is_paused check (retired is null or paused),
   constraint containers_lease_is_at_least_one_second check (lease >= '1 second'),
   constraint containers_times_are_positive check (
     timeout > '0' and stall_timeout > '0' and idle_timeout >= '0' and launch_timeout > '0' and cancel_grace >= '0' and backoff >= '0'
@@ -42,6 +44,7 @@ comment on column locaria.containers.name is 'The name that files.container refe
 comment on column locaria.containers.type is 'loader: runs, drains its files, exits. listener: stays and takes commands on its port.';
 comment on column locaria.containers.port is 'Where a listener takes commands.';
 comment on column locaria.containers.paused is 'True: no task is started and nothing is claimed until resume(name).';
+comment on column locaria.containers.retired is 'Since when it is not deployed any more: it was taken out of dockers.json. Its files keep their history; those that wait go on when it is registered again.';
 comment on column locaria.containers.max_tasks is 'How many tasks of this container may live at once.';
 comment on column locaria.containers.max_attempts is 'How many runs a file gets before it ends in ERROR.';
 comment on column locaria.containers.max_launches is 'How often a dispatch is launched again when no task of it starts.';

@@ -70,3 +70,15 @@ create table locaria.scripts (
 );
 comment on table locaria.scripts is
   'SQL that loads may run by its name (attributes preSQL and postSQL), in the transaction that publishes, with the rights of Locaria''s owner: the owner alone writes it, by register_script().';
+
+create table locaria.container_scripts (
+  container text not null,
+  script_name text not null,
+  body text not null,
+  created timestamptz not null,
+  constraint container_scripts_pkey primary key (container, script_name),
+  constraint container_scripts_are_of_a_container foreign key (container) references locaria.containers (name) on delete cascade,
+  constraint container_scripts_have_plain_names check (script_name ~ '^[A-Za-z0-9_.-]{1,63}$')
+);
+comment on table locaria.container_scripts is
+  'SQL that a container ships (containers/<name>/scripts/*.sql), for its own loads alone: written by register_container(). A script of the site (locaria.scripts) with the same name goes first.';

@@ -22,6 +22,7 @@ select
       || case when x.lease_until < locaria.statement_clock() then '; its lease ran out ' || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
     else case
       when not x.is_registered then 'waiting: there is no container ' || x.container
+      when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or cancel(array[%s])', x.container, x.file_id)
       when x.is_paused then format('waiting: container %s is paused%s; resume(%L) goes on', x.container, (
         select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at)) || coalesce(' (' || k.reason || ')', '')
         from locaria.container_changes k where k.container = x.container order by k.id desc limit 1
@@ -103,6 +104,7 @@ from (
     end as phase,
     c.name is not null as is_registered,
     coalesce(c.paused, false) as is_paused,
+    c.retired is not null as is_retired,
     c.max_tasks,
     w.living,
     w.idle,

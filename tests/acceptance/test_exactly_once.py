@@ -33,8 +33,8 @@ def wait_half_way(place: Place, file: int, csv: Path) -> int:
     place.wait(
         file,
         lambda row: place.one(
-            "select coalesce(max((p.checkpoint ->> 'offset')::bigint), 0) > %s as yes "
-            "from locaria.files f join locaria.run_progress p on p.run_id = f.claimed_by "
+            "select coalesce(max((s.checkpoint ->> 'offset')::bigint), 0) > %s as yes "
+            "from locaria.files f join locaria.staging_tables s on s.run_id = f.claimed_by "
             "where f.id = %s",
             third,
             file,

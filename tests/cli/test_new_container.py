@@ -63,6 +63,11 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
     )
     assert said.returncode == 0, said.stderr
     assert "python -m pytest containers/greeter" in said.stdout
+    shell = locaria(
+        containers.parent, "new-container", "maps", "--shell", "--containers", "containers"
+    )
+    assert shell.returncode == 0, shell.stderr
+    assert "maps.sh: the loader" in shell.stdout
     after = (containers / "dockers.json").read_text()
     assert after.startswith(before.rstrip().removesuffix("}").rstrip())
     dockers = json.loads(after)
@@ -70,9 +75,10 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
     assert dockers["stations"]["description"] == description
     ports = [entry["port"] for entry in dockers.values() if "port" in entry]
     assert len(ports) == len(set(ports))
-    for name in ("stations", "greeter"):
+    for name in ("stations", "greeter", "maps"):
         dockerfile = (containers / name / "Dockerfile").read_text()
-        assert f'ENTRYPOINT ["python", "{name}.py"]' in dockerfile
+        assert f"ENTRYPOINT {json.dumps(dockers[name]['entry_point'])}" in dockerfile
+        assert ("postgresql-client" in dockerfile) == (name == "maps")
         assert "FROM ${BASE}" in dockerfile
     for command in (
         ["pytest", "-q"],
@@ -116,6 +122,24 @@ def test_bad_and_taken_names_are_refused_and_nothing_is_written(
     assert before == (sorted(containers.rglob("*")), (containers / "dockers.json").read_text())
 
 
+def test_a_folder_is_begun_and_one_of_something_else_is_not(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thing").write_text("")
+    for folder, code in (("mine", 0), ("other", 2), ("no/such", 2)):
+        where = tmp_path / folder
+        done = CliRunner().invoke(main, ["new-container", "maps", "--containers", str(where)])
+        assert done.exit_code == code, done.output
+        assert (f"locaria agent --containers {where}" in done.output) == (code == 0)
+    assert list(json.loads((tmp_path / "mine" / "dockers.json").read_text())) == ["maps"]
+    assert not (tmp_path / "no").exists()
+    again = CliRunner().invoke(
+        main, ["new-container", "maps", "--containers", str(tmp_path / "mine")]
+    )
+    assert "already" in again.output
+    listens = ["new-container", "x_y", "--shell", "--type", "listener"]
+    assert "a listener in shell is not made" in CliRunner().invoke(main, listens).output
+
+
 def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
         superuser.execute(f"grant usage, create on schema public to {OWNER}")
@@ -125,6 +149,7 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     for name, command in (
         ("locaria", f"'{sys.executable}' -m locaria.cli"),
         ("python", f"'{sys.executable}'"),
+        ("locaria-report", f"'{sys.executable}' -m locaria_reporter"),
         ("psql", f"'{psql}' -X -v ON_ERROR_STOP=1"),
     ):
         (tools / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
@@ -132,8 +157,7 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     environment = Command(db.dsn, tmp_path).environment
     environment["PATH"] = f"{tools}:{environment['PATH']}"
     environment["DSN"] = environment.pop("LOCARIA_DSN")
-    (tmp_path / "containers").mkdir()
-    (tmp_path / "containers" / "dockers.json").write_text("{}\n")
+    (tmp_path / "exported").write_text("")
     said = ""
     for language, text in BLOCK.findall(TUTORIAL):
         if language == "python":
@@ -141,8 +165,11 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
             continue
         dockers = tmp_path / "containers" / "dockers.json"
         # A reader may wait for the task to leave.
-        dockers.write_text(dockers.read_text().replace(IDLE, '"idle_timeout": "0 seconds"'))
-        program = ["bash", "-euo", "pipefail", "-c", text]
+        if dockers.exists():
+            dockers.write_text(dockers.read_text().replace(IDLE, '"idle_timeout": "0 seconds"'))
+        # A reader's shell remembers what was exported.
+        lines = f". ./exported\n{text}\nexport -p >exported"
+        program = ["bash", "-euo", "pipefail", "-c", lines]
         if language == "sql":
             program = [str(tools / "psql"), "-d", db.dsn, "-c", text]
         done = subprocess.run(
@@ -156,10 +183,17 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         said += done.stdout
-    assert "1 passed" in said
-    assert "3 passed" in said
+    assert said.count("1 passed") == 2
+    assert said.count("2 passed") == 1
+    assert said.count("3 passed") == 1
     with closing(psycopg.connect(db.dsn)) as owner:
         rows = owner.execute("select id, opened is null, height from public.stations order by id")
         assert [row[0] for row in rows.fetchall()] == [1, 3]
         rejected = owner.execute("select line, reason from locaria.rejects").fetchall()
         assert rejected == [(3, "Invalid isoformat string: 'n/a'")]
+        towns = owner.execute("select id, name from public.towns order by id").fetchall()
+        assert towns == [("1", "Zermatt"), ("2", "Davos"), ("3", "Bern")]
+        greeted = owner.execute(
+            "select result -> 'result' from locaria.attempts where container = 'greeter'"
+        ).fetchall()
+        assert greeted == [({"hello": "Bern"},)]

@@ -20,11 +20,12 @@ def reached(loader: Loader, file: int, table: str = "things") -> dict[str, Any]:
     return dict(row["checkpoint"] or {}) if row else {}
 
 
-def await_checkpoint(loader: Loader, file: int, table: str = "things") -> None:
-    """Until a running load has committed a block of this table."""
+def await_checkpoint(loader: Loader, file: int, table: str = "things", beyond: int = 0) -> None:
+    """Until a running load has committed a block of this table, and more than `beyond` rows."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if reached(loader, file, table).keys() & {"offset", "row"}:
+        found = reached(loader, file, table)
+        if found.get("line", found.get("row", 0)) > beyond:
             return
     raise AssertionError("no checkpoint within 60 s")
 
@@ -37,10 +38,12 @@ def expire(loader: Loader) -> None:
     loader.owner.execute("update locaria.files set run_after = now()")
 
 
-def kill_at_half_way(loader: Loader, file: int, table: str = "things") -> dict[str, Any]:
+def kill_at_half_way(
+    loader: Loader, file: int, table: str = "things", beyond: int = 0
+) -> dict[str, Any]:
     """SIGKILL for a load that waits with a block in its hands; what it had reached."""
     process = loader.start(LOCARIA_BLOCK_BYTES=BLOCK)
-    await_checkpoint(loader, file, table)
+    await_checkpoint(loader, file, table, beyond)
     with loader.db.connect(autocommit=False) as holder:
         # Its next checkpoint waits for this lock: it can neither go on nor finish.
         holder.execute("select from locaria.files where id = %s for update", [file])

@@ -5,6 +5,8 @@ import gzip
 import json
 import lzma
 import re
+import struct
+import tarfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +20,8 @@ import pytest
 import zstandard
 
 from tests.containers.conftest import Loader
-from tests.containers.test_formats import parquet, spatial, workbook, zipped
+from tests.containers.test_formats import COUNTRIES, parquet, spatial, workbook, zipped
+from tests.containers.test_sheets import ods
 
 OLD = "id,name\n1,old\n"
 VRT = (
@@ -134,6 +137,89 @@ def odd_parquet(folder: Path) -> Path:
     return path
 
 
+def changed(make: Callable[[Path], Path], part: str, old: bytes, new: bytes) -> Any:
+    """A document of several parts, with another text in one of them."""
+
+    def rewrite(folder: Path) -> Path:
+        source = make(folder)
+        path = source.with_stem(f"{source.stem}_changed")
+        with zipfile.ZipFile(source) as given, zipfile.ZipFile(path, "w") as made:
+            for member in given.infolist():
+                data = given.read(member)
+                if member.filename == part:
+                    assert old in data
+                    data = data.replace(old, new, 1)
+                made.writestr(member.filename, data, zipfile.ZIP_DEFLATED)
+        return path
+
+    return rewrite
+
+
+def far_cell(name: bytes) -> Any:
+    row = b'<row r="%b"><c r="%b"><v>1</v></c></row></sheetData>'
+    digits = re.sub(rb"[A-Z]", b"", name)
+    return changed(sheet(["id"], [1]), SHEET, b"</sheetData>", row % (digits, name))
+
+
+def nested_bomb(folder: Path) -> Path:
+    """Each archive in it may be; all together are too large."""
+    for number in range(3):
+        text(f"{number}.csv", b"1,2\n" * 600_000)(folder)
+        zipped(folder / f"{number}.zip", folder / f"{number}.csv")
+    return zipped(folder / "bombs.zip", *sorted(folder.glob("?.zip")))
+
+
+def gzip_of_gzip(folder: Path) -> Path:
+    data = OLD.encode()
+    for _ in range(4):
+        data = gzip.compress(data)
+    return zipped(folder / "deep.zip", text("deep.gz", data)(folder))
+
+
+def overlapping(folder: Path) -> Path:
+    """Five members that are the same bytes."""
+    path = zipped(folder / "overlap.zip", text("a.csv", "1,2\n" * 1000)(folder))
+    data = path.read_bytes()
+    begin, end = data.rfind(b"PK\x01\x02"), data.rfind(b"PK\x05\x06")
+    entries = b"".join(data[begin:end].replace(b"a.csv", b"%c.csv" % (97 + n)) for n in range(5))
+    tail = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 5, 5, len(entries), begin, 0)
+    path.write_bytes(data[:begin] + entries + tail)
+    return path
+
+
+def many_members(folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "many.zip", "w") as archive:
+        for number in range(10_001):
+            archive.writestr(f"{number}.csv", "")
+    return folder / "many.zip"
+
+
+def tar_archive(folder: Path) -> Path:
+    with tarfile.open(folder / "a.tar.gz", "w:gz") as archive:
+        archive.add(text("a.csv", OLD)(folder), "a.csv")
+    return folder / "a.tar.gz"
+
+
+def shapefile_without(*endings: str) -> Callable[[Path], Path]:
+    """The countries of the world, whose names are in Latin-1."""
+
+    def make(folder: Path) -> Path:
+        kept = [each for each in COUNTRIES.parent.iterdir() if each.suffix not in endings]
+        return zipped(folder / "part.zip", *sorted(kept))
+
+    return make
+
+
+def gml(feature: str, before: str = "") -> str:
+    return (
+        f"<?xml version='1.0'?>{before}"
+        "<c:all xmlns:c='urn:c' xmlns:gml='http://www.opengis.net/gml'>"
+        f"<gml:featureMember><c:place>{feature}</c:place></gml:featureMember></c:all>"
+    )
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+DTD = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 LINES = "".join(f"{n},{n * 7919 % 10007}\n" for n in range(20_000)).encode()
 GEOJSON = {
     "type": "FeatureCollection",
@@ -146,7 +232,25 @@ GEOJSON = {
         for n in range(50)
     ],
 }
-LIMIT = {"limit": True}
+POINT = (
+    "<c:at><gml:Point srsName='EPSG:27700'><gml:coordinates>1,2</gml:coordinates></gml:Point>"
+    "</c:at><c:code>007</c:code>"
+)
+
+
+NO_CRS = "urn:ogc:def:crs:EPSG::99999"
+
+
+def crs_member(name: str) -> dict[str, Any]:
+    return {"type": "name", "properties": {"name": name}}
+
+
+def geoparquet(path: Path, about: dict[str, Any]) -> Path:
+    geo = {"version": "1.1.0", "primary_column": "g", "columns": {"g": about}}
+    table = pa.table({"g": [b"nonsense"]}).replace_schema_metadata({"geo": json.dumps(geo)})
+    pq.write_table(table, path)
+    return path
+
 
 BAD: dict[str, Bad] = {
     "a zip that is cut off": Bad(cut_zip, r"cut\.zip: the zip archive is cut off or damaged"),
@@ -193,6 +297,65 @@ BAD: dict[str, Bad] = {
     ),
     "a workbook that is cut off": Bad(
         lambda f: cut(workbook(f / "cut.xlsx")), "the zip archive is cut off or damaged"
+    ),
+    "archives that are a bomb together": Bad(
+        nested_bomb, r"bombs\.zip, member 2\.zip.* unpacks to more than 5,000,000 bytes"
+    ),
+    "gzip of gzip of gzip in a zip": Bad(gzip_of_gzip, "within archives"),
+    "members that overlap": Bad(overlapping, "member 'b.csv': .*damaged"),
+    "too many members": Bad(many_members, "has 10,001 members, 10,000 are allowed"),
+    "a tar": Bad(tar_archive, "is a tar archive: of archives, zip is taken"),
+    "a workbook that is a bomb": Bad(
+        changed(sheet(["a"], [1]), SHEET, b"<sheetData>", b"<sheetData>" + b" " * 6_000_000),
+        "unpacks to more than 5,000,000 bytes: refused as a bomb",
+    ),
+    "two cells in opposite corners": Bad(
+        far_cell(b"XFD1048576"),
+        "2|3 cells are spread over 1,048,576 rows and 16,384 columns: refused as a bomb",
+    ),
+    "a cell that is far to the right": Bad(far_cell(b"ZZZ20000"), "20,000 rows and 18,278 col"),
+    "a sheet with entities": Bad(
+        changed(sheet(["a"], [1]), SHEET, b"<worksheet", DTD.encode() + b"<worksheet"),
+        "a sheet has no DTD",
+    ),
+    "an .ods that is cut off": Bad(lambda f: cut(ods(f / "cut.ods")), "cut off or damaged"),
+    "an .ods that is a bomb": Bad(
+        lambda f: ods(
+            f / "bomb.ods",
+            change=("<table:table-row>", '<table:table-row table:number-rows-repeated="9000000">'),
+        ),
+        "16 cells are spread over 36,000,000 rows and 5 columns: refused as a bomb",
+    ),
+    "a shapefile without .shx": Bad(shapefile_without(".shx"), r"lowres\.shx, is missing"),
+    "texts in an encoding that nothing tells": Bad(
+        shapefile_without(".cpg"),
+        r"feature 61, column 'name': b\"C\\xf4te d'Ivoire\" is no UTF-8.*attribute encoding",
+    ),
+    "a GeoJSON of a CRS that there is not": Bad(
+        text("a.geojson", json.dumps({"crs": crs_member(NO_CRS), **GEOJSON})),
+        "'urn:ogc:def:crs:EPSG::99999' is no known CRS",
+    ),
+    "a GML of a CRS that there is not": Bad(
+        text("a.gml", gml(POINT.replace("27700", "99999"))), "'EPSG:99999' is no known CRS"
+    ),
+    "GML with entities": Bad(text("a.gml", gml(POINT, DTD)), "XML that defines entities"),
+    "KML with entities": Bad(text("a.kml", f"{DTD}<kml></kml>"), "XML that defines entities"),
+    "GPX without anything": Bad(
+        text("a.gpx", "<gpx xmlns='http://www.topografix.com/GPX/1/1'></gpx>"),
+        "has no feature in any of its 5 layers",
+    ),
+    "JSON that is too deep": Bad(
+        text("a.json", '[{"a": 1},\n{"a": ' + "[" * 100_000 + "]" * 100_000 + "}]"),
+        "line 2: nested too deeply",
+    ),
+    "a number of 5,000 digits": Bad(
+        text("a.json", f'[{{"a": {"9" * 5000}}}]'), "a number of more than 4,300 digits"
+    ),
+    "something behind an array": Bad(
+        text("a.json", '[{"a": 1}]\n[{"a": 2}]'), "line 2: there is more behind the end"
+    ),
+    "geometries that are no WKB": Bad(
+        lambda f: geoparquet(f / "a.parquet", {"encoding": "point"}), "only WKB is read"
     ),
     "no such layer": Bad(
         lambda f: spatial(f / "a.gpkg", "GPKG", layer="roads"),
@@ -264,13 +427,19 @@ def test_broken_lines_and_values_are_set_aside_with_their_place(loader: Loader) 
     lines = [json.dumps({"a": n, "b": "x"}) for n in range(12_000)]
     lines[7] = '{"a": 7, "b": '
     lines[6000] = "[1]"
+    lines[7000] = '{"a": 1, "b": ' + "[" * 100_000 + "}"
+    lines[8000] = '{"a": 1, "b": "\\ud800"}'
     lines[11_999] = "oops"
     file = loader.load("\n".join(lines), "lines.ndjson")
     odd = loader.insert(odd_parquet(loader.folder))
     loader.drain()
     assert loader.succeeded(file)
-    assert len(loader.rows("lines")) == 11_997
-    assert [line for line, _ in loader.rejects(file)] == [8, 6001, 12_000]
+    assert len(loader.rows("lines")) == 11_995
+    assert [line for line, _ in loader.rejects(file)] == [8, 6001, 7001, 8001, 12_000]
+    assert loader.rejects(file)[2:4] == [
+        (7001, "row 7,001: no JSON: nested too deeply"),
+        (8001, "row 8,001: half a character (surrogate): surrogates not allowed"),
+    ]
     assert loader.rejects(file)[0][1].startswith("row 8: no JSON: Expecting value at character 16")
     assert loader.succeeded(odd)
     assert [row[1] for row in loader.rows("odd")] == [1, 3]

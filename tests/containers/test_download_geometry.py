@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
@@ -174,30 +173,3 @@ def test_wkb_of_a_site_is_a_geometry_when_that_is_said(site: Site) -> None:
     feature = json.loads(opened(site, knows).read_text())["features"][0]
     assert feature["geometry"] == {"type": "Point", "coordinates": [1.0, 2.0]}
     assert 'column "spot" holds no WKB' in site.error(other)
-
-
-def test_tables_without_geometry_round_trip_through_every_format(site: Site) -> None:
-    path = site.folder / "plain.parquet"
-    pq.write_table(
-        pa.table(
-            {
-                "id": pa.array([1, 2, 3], pa.int64()),
-                "name": ['Zürich, "x"', "", None],
-                "ok": [True, False, None],
-                "f": pa.array([0.1, -1e300, None], pa.float64()),
-            }
-        ),
-        path,
-    )
-    load(site, {"plain": path})
-    kinds = ("csv", "parquet", "gpkg", "xlsx")
-    files = {kind: site.request_download("plain", format=kind) for kind in kinds}
-    site.drain("file_download")
-    types = site.types("plain")
-    load(site, {f"again_{kind}": opened(site, file) for kind, file in files.items()}, types=types)
-    for kind in ("csv", "parquet", "gpkg"):
-        assert site.types(f"again_{kind}") == types, kind
-        assert site.rows(f"again_{kind}") == site.rows("plain"), kind
-    # A cell has no empty text.
-    assert [row[1] for row in site.rows("again_xlsx")] == ['Zürich, "x"', None, None]
-    assert site.types("again_xlsx") == types

@@ -420,3 +420,144 @@ def test_a_sqlite_database_is_read(loader: Loader) -> None:
     loader.drain()
     assert loader.succeeded(file)
     assert loader.rows("plain")[0][-2:] == (1, "one")
+
+
+def test_names_beyond_ascii_in_the_header_take_nothing_from_the_rows(loader: Loader) -> None:
+    """In UTF-8 the header has more bytes than in the file."""
+    encodings = ("cp1252", "utf-16-le", "utf-8")
+    text = "id;größe\n1;ü\n2;ö\n"
+    files = {
+        encoding: loader.insert(
+            loader.write(text.encode(encoding), f"{encoding}.csv"),
+            table=f"t_{encoding.replace('-', '_')}",
+            encoding=encoding,
+        )
+        for encoding in encodings
+    }
+    loader.drain()
+    for encoding, file in files.items():
+        assert loader.succeeded(file), encoding
+        assert loader.rows(f"t_{encoding.replace('-', '_')}") == [(1, "ü"), (2, "ö")], encoding
+
+
+GML = """<?xml version="1.0"?>
+<c:all xmlns:c="urn:c" xmlns:gml="http://www.opengis.net/gml">{}</c:all>"""
+GML_MEMBER = """<gml:featureMember><c:place><c:at>{}</c:at>
+<c:code>{}</c:code><c:n>{}</c:n><c:day>2024-01-02</c:day></c:place></gml:featureMember>"""
+GML_POINT = """<gml:Point srsName="urn:ogc:def:crs:EPSG::4326">
+<gml:pos>46 7</gml:pos></gml:Point>"""
+
+
+def test_gml_is_read_as_it_is_and_nothing_is_written_beside_it(loader: Loader) -> None:
+    places = [
+        GML_MEMBER.format(GML_POINT, code, n)
+        for code, n in (("007", 1), ("010", 123456789012345678901))
+    ]
+    bare = loader.insert(loader.write(GML.format("".join(places)), "bare.gml"))
+    # Its schema says Polygon, as the writer was told; some have several.
+    two = shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(5, 5, 6, 7)])
+    table = pa.table({"id": [1], "g": pa.array(shapely.to_wkb([two]))})
+    path = loader.folder / "areas.gml"
+    pyogrio.raw.write_arrow(
+        table, path, geometry_name="g", geometry_type="Polygon", crs="EPSG:27700", driver="GML"
+    )
+    assert "restricted to Polygon" in path.with_suffix(".xsd").read_text()
+    areas = loader.insert(path)
+    before = sorted(loader.folder.iterdir())
+    loader.drain()
+    assert sorted(loader.folder.iterdir()) == before
+    assert loader.succeeded(bare)
+    kinds = loader.types("bare")
+    assert [kinds[name] for name in ("code", "n", "day")] == ["text", "numeric", "date"]
+    found = loader.owner.execute("select * from bare order by n").fetchall()
+    assert [(row["code"], row["n"]) for row in found] == [
+        ("007", 1),
+        ("010", 123456789012345678901),
+    ]
+    # In this CRS, named so, latitude comes first.
+    assert found[0]["geometry_geojson"]["coordinates"] == [7, 46]
+    assert loader.succeeded(areas)
+    row = loader.owner.execute("select geometry from areas").fetchone()
+    assert row is not None
+    assert shapely.from_wkb(row["geometry"]) == two
+
+
+def test_properties_of_geojson_of_several_kinds_are_text(loader: Loader) -> None:
+    properties: list[dict[str, Any]] = [
+        {"a": 1, "b": {"x": 1}, "c": {"x": [1]}, "d": [1, 2]},
+        {"a": "007", "b": "plain", "c": [1, "y"], "d": None},
+    ]
+    features = [{"type": "Feature", "properties": p, "geometry": None} for p in properties]
+    whole = {"type": "FeatureCollection", "features": features}
+    file = loader.load(json.dumps(whole), "several.geojson")
+    assert loader.succeeded(file)
+    assert loader.rejects(file) == []
+    kinds = loader.types("several")
+    assert [kinds[name] for name in "abcd"] == ["text", "text", "jsonb", "integer[]"]
+    one, two = loader.owner.execute("select a, b, c, d from several order by a desc").fetchall()
+    assert list(one.values()) == ["1", '{ "x": 1 }', {"x": [1]}, [1, 2]]
+    assert list(two.values()) == ["007", "plain", [1, "y"], None]
+
+
+def test_pieces_of_a_shapefile_are_loaded_as_far_as_they_make_sense(loader: Loader) -> None:
+    pieces = {each.suffix: each for each in COUNTRIES.parent.iterdir()}
+    files = {}
+    for name, missing in {
+        "no_shapes": (".shp", ".shx"),
+        "no_values": (".dbf",),
+        "no_crs": (".prj",),
+        "told": (".cpg",),
+    }.items():
+        kept = [piece for suffix, piece in pieces.items() if suffix not in missing]
+        more = {"encoding": "latin-1"} if name == "told" else {}
+        files[name] = loader.insert(zipped(loader.folder / f"{name}.zip", *kept), **more)
+    loader.drain()
+    for name, file in files.items():
+        assert loader.succeeded(file), name
+        assert loader.result(file)["rows"] == 177, name
+    assert "geometry" not in loader.types("no_shapes")
+    assert set(loader.types("no_values")) == {"geometry", "geometry_geojson"}
+    assert "shapes without attributes" in loader.result(files["no_values"])["notes"][0]
+    assert loader.result(files["no_crs"])["srid"] == 0
+    names = {row[2] for row in loader.rows("told")}
+    assert "Côte d'Ivoire" in names
+
+
+def test_a_kmz_of_several_documents_and_empty_members_of_archives(loader: Loader) -> None:
+    document = '<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{}</Document></kml>'
+    place = "<Placemark><Point><coordinates>7.44,46.95,540</coordinates></Point></Placemark>"
+    with zipfile.ZipFile(loader.folder / "places.kmz", "w") as archive:
+        archive.writestr("doc.kml", document.format("<NetworkLink/>"))
+        archive.writestr("layers/places.kml", document.format(place))
+    with zipfile.ZipFile(loader.folder / "some.zip", "w") as archive:
+        archive.writestr("empty.csv", "id,name\n")
+        archive.writestr("full.csv", "id,name\n1,one\n")
+    files = [loader.insert(loader.folder / name) for name in ("places.kmz", "some.zip")]
+    loader.drain()
+    assert all(map(loader.succeeded, files))
+    row = loader.owner.execute("select geometry_geojson from places").fetchone()
+    assert row == {"geometry_geojson": {"type": "Point", "coordinates": [7.44, 46.95, 540]}}
+    assert loader.rows("some") == [(1, "one")]
+
+
+def test_parquet_that_duckdb_wrote(loader: Loader) -> None:
+    path = loader.folder / "duck.parquet"
+    kinds = """
+        select uuid '123e4567-e89b-12d3-a456-426614174000' as u, 12.345::decimal(10, 3) as d,
+          {'a': 0.1::decimal(20, 19), 'b': [1, 2]} as s, timestamptz '2024-01-01 10:00+02' as z,
+          time '10:00' as t, 'x'::blob as b, ['p', null] as l, 'inf'::double as i
+    """
+    with duckdb.connect() as duck:
+        duck.execute(f"copy ({kinds}) to '{path}' (format parquet)")
+    file = loader.insert(path)
+    as_text = loader.insert(path, table="as_text", types={"d": "text"})
+    loader.drain()
+    for name, each in (("duck", file), ("as_text", as_text)):
+        assert loader.succeeded(each), name
+        row = list(loader.rows(name)[0])
+        assert str(row[0]) == "123e4567-e89b-12d3-a456-426614174000"
+        assert Decimal(row[1]) == Decimal("12.345")
+        assert row[2] == {"a": 0.1, "b": [1, 2]}
+        assert row[3] == datetime.datetime(2024, 1, 1, 8, tzinfo=datetime.UTC)
+        assert row[4:] == [datetime.time(10), b"x", ["p", None], float("inf")]
+    assert loader.types("duck")["u"] == "uuid"

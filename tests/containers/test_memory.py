@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import Loader
+from tests.containers.site import Site
 
 MEGABYTE = 1 << 20
 
@@ -34,3 +35,19 @@ def test_a_large_file_is_loaded_in_less_than_100_mb(loader: Loader, row: str) ->
         most = max(most, peak(process.pid))
     assert loader.succeeded(id_)
     assert 20 < most < 100, f"{most} MB"
+
+
+def test_a_table_of_160_mb_is_downloaded_in_memory_of_its_libraries(site: Site) -> None:
+    site.execute(
+        "create view large as select n, repeat(md5(n::text), 250) as words"
+        " from generate_series(1, 20000) as n; grant select on large to locaria_loader"
+    )
+    for kind, limit in (("csv", 100), ("gpkg", 320)):
+        file = site.request_download("large", format=kind)
+        process = site.start("file_download")
+        most = 0
+        while process.poll() is None:
+            most = max(most, peak(process.pid))
+        assert site.succeeded(file)
+        assert site.result(file)["bytes"] > 150 * MEGABYTE
+        assert 20 < most < limit, f"{most} MB as {kind}"

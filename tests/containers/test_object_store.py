@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +17,7 @@ import boto3
 import pytest
 from object_store import ObjectStore, ObjectStoreError, check_key, open_store
 
-from tests.containers.conftest import S3
+from tests.containers.conftest import MODULES, S3
 
 MEGABYTE = 1 << 20
 
@@ -50,6 +54,31 @@ def test_nothing_is_stored_when_the_data_breaks_off(store: ObjectStore) -> None:
             store.put(key, breaking())
     assert list(store.list()) == ["a/kept"]
     assert b"".join(store.get("a/kept")) == b"before"
+
+
+DIES = """
+import os, signal, sys
+from object_store import open_store
+
+def pieces():
+    for number in range(5):
+        yield bytes(8 << 20)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+open_store(sys.argv[1]).put("a/new", pieces())
+"""
+
+
+def test_an_object_of_a_process_that_was_killed_is_not_there(store: ObjectStore) -> None:
+    store.put("a/new", b"before")
+    died = subprocess.run(
+        [sys.executable, "-c", DIES, store.url],
+        env={**os.environ, "PYTHONPATH": str(MODULES)},
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert list(store.list()) == ["a/new"]
+    assert b"".join(store.get("a/new")) == b"before"
 
 
 def test_an_object_is_empty_replaced_renamed_and_deleted(

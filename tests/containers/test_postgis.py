@@ -3,6 +3,7 @@
 Real data: the countries of the world by Natural Earth (public domain), out of pyogrio's tests.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pyogrio
 import pyogrio.raw
 import pytest
@@ -21,7 +23,7 @@ import shapely
 from locaria.local.postgres import PostgresServer
 from tests.conftest import cloned, make_template
 from tests.containers.conftest import Loader
-from tests.containers.test_formats import COUNTRIES, zipped
+from tests.containers.test_formats import COUNTRIES, FIXTURES, zipped
 
 BIN = Path(os.environ.get("LOCARIA_TEST_PG_BIN", "/usr/lib/postgresql/15/bin"))
 CONTROL = Path("/usr/share/postgresql") / BIN.parent.name / "extension" / "postgis.control"
@@ -119,7 +121,7 @@ def test_polygons_become_multipolygons_and_others_make_the_column_take_all(loade
     line = shapely.LineString([(0, 0), (1, 1)])
     shapes = [SQUARE] * 3 + [line] * 3
     # The file says polygons, and holds lines as well.
-    two = loader.insert(features(loader.folder / "wrong.gpkg", shapes, "Polygon"), reject_limit=2)
+    two = loader.insert(features(loader.folder / "wrong.gpkg", shapes, "Polygon"))
     three = loader.insert(features(loader.folder / "anything.gpkg", [*shapes, None], "Unknown"))
     deep = shapely.Point(1, 2, 3)
     four = loader.insert(features(loader.folder / "deep.gpkg", [deep], "Point Z"))
@@ -231,3 +233,104 @@ def test_countries_are_what_ogrinfo_says_of_the_file_and_of_the_table(loader: Lo
     assert result["rows"] == facts(loader, "countries")["rows"] == int(count[1])
     assert result["bbox"] == pytest.approx([float(each) for each in extent.groups()], abs=1e-5)
     assert facts(loader, "countries")["srids"] == [int(srs[-1])]
+
+
+def geojson(folder: Path, name: str, *shapes: dict[str, Any] | None, **more: Any) -> Path:
+    path = folder / f"{name}.geojson"
+    found = [{"type": "Feature", "properties": {}, "geometry": shape} for shape in shapes]
+    path.write_text(json.dumps({"type": "FeatureCollection", **more, "features": found}))
+    return path
+
+
+def point(*at: float) -> dict[str, Any]:
+    return {"type": "Point", "coordinates": at}
+
+
+def test_geometries_are_kept_with_all_of_their_dimensions_and_curves(loader: Loader) -> None:
+    folder = loader.folder
+    square = shapely.geometry.mapping(SQUARE)
+    other = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::27700"}}
+    empty = [shapely.Point(), shapely.Polygon(), None, shapely.Point(1, 2)]
+    several = [shapely.Point(1, 2, 3), shapely.Point(1, 2), None]
+    geo = {"encoding": "WKB", "geometry_types": []}
+    geo = {"version": "1.1.0", "primary_column": "g", "columns": {"g": geo, "h": geo}}
+    table = pa.table({"g": pa.array(shapely.to_wkb(several)), "h": [b"", b"", b""]})
+    pq.write_table(
+        table.replace_schema_metadata({"geo": json.dumps(geo)}), folder / "several.parquet"
+    )
+    files = {
+        "measured": (FIXTURES / "line_zm.gpkg", "geometry(MultiLineStringZM,4326)"),
+        "arcs": (FIXTURES / "curve.gpkg", "geometry(Geometry,4326)"),
+        "surfaces": (FIXTURES / "multisurface.gpkg", "geometry(Geometry,4326)"),
+        "heights": (geojson(folder, "heights", point(1, 2, 3)), "geometry(PointZ,4326)"),
+        "some": (geojson(folder, "some", point(1, 2, 3), point(1, 2), None), "geometry"),
+        "areas": (geojson(folder, "areas", square, None), "geometry(MultiPolygon,4326)"),
+        "grid": (geojson(folder, "grid", point(5e5, 1e5), crs=other), "geometry(Point,27700)"),
+        "empty": (features(folder / "empty.gpkg", empty, "Unknown"), "geometry(Geometry,27700)"),
+        "several": (folder / "several.parquet", "geometry"),
+    }
+    ids = {name: loader.insert(path, table=name) for name, (path, _) in files.items()}
+    loader.drain()
+    for name, (_, kind) in files.items():
+        assert loader.succeeded(ids[name]), name
+        assert loader.rejects(ids[name]) == [], name
+        assert loader.types(name)["geometry"] == kind, name
+    first = "select st_astext(geometry) as text, st_srid(geometry) as srid from {} limit 1"
+    for name, text in {
+        "some": "POINT Z (1 2 3)",
+        "several": "POINT Z (1 2 3)",
+        "heights": "POINT Z (1 2 3)",
+        "arcs": "COMPOUNDCURVE(CIRCULARSTRING(",
+        "surfaces": "MULTISURFACE(CURVEPOLYGON(",
+        "measured": "MULTILINESTRING ZM ((-123.21",
+    }.items():
+        row = loader.owner.execute(first.format(name).encode()).fetchone()
+        assert row is not None
+        assert row["text"].startswith(text), name
+        assert row["srid"] == 4326, name
+    assert loader.result(ids["several"])["notes"] == [
+        "a second geometry, 'h', stays WKB in a column of bytes"
+    ]
+    row = loader.owner.execute(
+        "select count(*) filter (where st_isempty(geometry)) as empty,"
+        " count(*) filter (where geometry is null) as missing from empty"
+    ).fetchone()
+    assert row == {"empty": 2, "missing": 1}
+
+
+def test_what_can_not_be_reprojected_is_set_aside_with_its_reason(loader: Loader) -> None:
+    poles = [shapely.Point(0, 95), shapely.Point(float("nan"), 1), shapely.Point(7, 46)]
+    path = features(loader.folder / "poles.gpkg", poles, "Point", "EPSG:4326")
+    files = [
+        loader.insert(path, srs="EPSG:3857"),
+        loader.insert(path, table="kept"),
+        loader.insert(FIXTURES / "curve.gpkg", srs="EPSG:3857", table="arcs"),
+        loader.insert(FIXTURES / "line_zm.gpkg", srs="EPSG:3857", table="measured"),
+    ]
+    loader.drain()
+    assert loader.succeeded(files[0])
+    assert [(line, reason[-40:]) for line, reason in loader.rejects(files[0])] == [
+        (1, "it lies outside of what attribute srs shows"[-40:]),
+        (2, "it lies outside of what attribute srs shows"[-40:]),
+    ]
+    assert loader.result(files[0])["bbox"] == pytest.approx([779236.4, 5780349.2] * 2)
+    assert loader.succeeded(files[1])
+    assert len(loader.rows("kept")) == 3
+    assert (
+        "it has circular arcs, which are kept with PostGIS" in (loader.file(files[2])["last_error"])
+    )
+    assert (
+        "it has measures (M), which reprojecting would drop"
+        in (loader.file(files[3])["last_error"])
+    )
+
+
+def test_a_crs_that_postgis_does_not_know_is_told(loader: Loader) -> None:
+    with psycopg.connect(loader.db.superuser_dsn, autocommit=True) as superuser:
+        superuser.execute("delete from spatial_ref_sys where srid = 27700")
+    file = loader.insert(features(loader.folder / "new.gpkg", [SQUARE], "Polygon"))
+    loader.drain()
+    assert loader.succeeded(file)
+    assert loader.result(file)["notes"] == [
+        "PostGIS does not know SRID 27700 (spatial_ref_sys), and can't reproject from it"
+    ]

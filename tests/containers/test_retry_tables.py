@@ -60,8 +60,8 @@ def write_layers(folder: Path, counts: dict[str, int]) -> Path:
 
 KINDS: dict[str, tuple[Write, dict[str, int]]] = {
     "members": (write_zip, {"first": 1_000, "second": 150_000, "third": 2_000}),
-    "sheets": (write_sheets, {"first": 1_000, "second": 40_000, "third": 2_000}),
-    "layers": (write_layers, {"first": 1_000, "second": 200_000, "third": 2_000}),
+    "sheets": (write_sheets, {"first": 1_000, "second": 25_000, "third": 2_000}),
+    "layers": (write_layers, {"first": 1_000, "second": 120_000, "third": 2_000}),
 }
 
 
@@ -119,3 +119,18 @@ def test_a_file_of_several_tables_that_changed_is_loaded_from_its_beginning(load
     said = messages(loader, file)
     # The second attempt began again, and the third went on behind it.
     assert said.count("all of it was loaded by an earlier attempt") == 1
+
+
+def test_lines_that_are_no_json_are_counted_where_a_killed_load_goes_on(loader: Loader) -> None:
+    lines = [f'{{"id": {n}, "text": "lines {n}"}}' for n in range(40_000)]
+    lines[7] = '{"id": 7, '
+    file = loader.insert(loader.write("\n".join(lines), "lines.ndjson"))
+    row = kill_at_half_way(loader, file, "lines", beyond=1_000)["row"]
+    assert row < len(lines)
+    loader.drain()
+    assert loader.succeeded(file)
+    assert f"going on behind row {row:,}" in messages(loader, file)
+    found = sorted(row[0] for row in loader.rows("lines"))
+    assert found == [n for n in range(len(lines)) if n != 7]
+    assert loader.result(file)["rejected"] == 1
+    assert {line for line, _ in loader.rejects(file)} == {8}

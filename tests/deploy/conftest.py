@@ -5,11 +5,15 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 import requests
 from click.testing import CliRunner, Result
@@ -20,6 +24,7 @@ from psycopg.conninfo import make_conninfo
 from locaria.cli import main, render
 from locaria.deploy.containers import load_containers
 from tests.conftest import Database
+from tests.deploy.permissions import calls_of_the_code
 
 REGION = "eu-west-1"
 # A loader and a listener stand for all: test_template.py reads the template of every container.
@@ -55,6 +60,66 @@ DOCKER = """
 """
 
 
+Call = tuple[str, str]
+QUESTIONS = ("Describe", "Get", "Head", "List")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing catches it, nothing is called any more."""
+
+
+@dataclass
+class Wire:
+    """What goes over the wire to AWS: every call is noted, some are answered here.
+
+    Attributes:
+        calls: service and operation, in order.
+        faults: error code and message, by service and operation.
+        die_after: the process dies once it has made so many changes; None: never.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    faults: dict[Call, tuple[str, str]] = field(default_factory=dict)
+    die_after: int | None = None
+
+    @property
+    def changes(self) -> list[Call]:
+        return [call for call in self.calls if not call[1].startswith(QUESTIONS)]
+
+    def session(self, *words: Any, **given: Any) -> Any:
+        core = botocore.session.get_session()
+        core.register_component("data_loader", MODELS)
+        made = _Session(*words, botocore_session=core, **given)
+        made.events.register("before-call", self._before)
+        made.events.register("after-call", self._after)
+        return made
+
+    def _before(self, model: Any, **_: Any) -> Any:
+        if self.dead:
+            raise Killed
+        call = (model.service_model.service_name, model.name)
+        self.calls.append(call)
+        assert call in calls_of_the_code(), "docs/aws_deployer_policy.json does not know of it"
+        if call in self.faults:
+            code, message = self.faults[call]
+            answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {}}
+            return SimpleNamespace(status_code=400), answer
+        return None
+
+    def _after(self, **_: Any) -> None:
+        if self.dead:
+            raise Killed
+
+    @property
+    def dead(self) -> bool:
+        return self.die_after is not None and len(self.changes) >= self.die_after
+
+
+_Session = boto3.Session
+# The models of AWS's services are large: they are read once for all tests.
+MODELS = botocore.loaders.create_loader()
+
+
 @dataclass
 class Account:
     """An AWS account, and the command `locaria` in it."""
@@ -63,6 +128,7 @@ class Account:
     folder: Path
     environment: dict[str, str]
     network: dict[str, list[str]] = field(default_factory=dict)
+    wire: Wire = field(default_factory=Wire)
 
     def client(self, service: str) -> Any:
         return boto3.client(
@@ -73,12 +139,40 @@ class Account:
             aws_secret_access_key="test",
         )
 
+    def empty(self) -> None:
+        """Start again: an account with nothing in it but the network."""
+        requests.post(f"{self.url}/moto-api/reset", timeout=30).raise_for_status()
+        ec2 = self.client("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnets = [
+            ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"]
+            for n in range(2)
+        ]
+        group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)
+        self.network |= {"subnets": subnets, "security_groups": [group["GroupId"]]}
+
     def locaria(self, *words: str, answer: str = "", **variables: str | None) -> Result:
         """Run the command; `answer` is what a person types."""
         settings = ["--settings", str(self.folder / "locaria.toml")]
         given = [*words, *(settings if words[0] != "template" else [])]
         environment: dict[str, str | None] = {**self.environment, **variables}
         return CliRunner(env=environment).invoke(main, given, input=answer)
+
+    def deploy(self, *words: str, **variables: str | None) -> Result:
+        """Deploy the stage `test`, without questions and without proof."""
+        given = ["deploy", "--stage", "test", "--yes", "--no-prove", *words]
+        return self.locaria(*given, **variables)
+
+    def refused(self, code: int, *words: str, **variables: str | None) -> str:
+        """What a deployment says that must not begin: nothing is changed, built or pushed."""
+        self.wire.calls.clear()
+        before = len(self.diary())
+        done = self.deploy(*words, **variables)
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert done.exit_code == code, done.output
+        assert self.wire.changes == []
+        assert not [each for each in self.diary()[before:] if each[0] in ("login", "tag", "push")]
+        return done.output
 
     def configure(self, stage: str, *words: str) -> None:
         options = [f"--subnet={each}" for each in self.network["subnets"]]
@@ -105,44 +199,52 @@ def _told_as_aws_does(stack: Stack) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """A moto server for the session."""
+@contextmanager
+def serving_aws() -> Iterator[str]:
+    """moto, as the AWS of a machine."""
     Stack.parameter_list = property(_told_as_aws_does)  # type: ignore[assignment]
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
 
 
-@pytest.fixture
-def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-    """An empty account, but for a VPC with two subnets and a security group."""
-    monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: CHOSEN)
-    requests.post(f"{moto_url}/moto-api/reset", timeout=30).raise_for_status()
-    programs = tmp_path / "bin"
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """A moto server for the session."""
+    with serving_aws() as url:
+        yield url
+
+
+def make_account(url: str, folder: Path) -> Account:
+    """An account and a machine to deploy from, with a docker of its own."""
+    programs = folder / "bin"
     programs.mkdir()
     docker = programs / "docker"
     docker.write_text(textwrap.dedent(DOCKER).lstrip().format(python=sys.executable, region=REGION))
     docker.chmod(0o755)
     environment = {
         "PATH": f"{programs}:{Path(sys.executable).parent}:{os.defpath}",
-        "HOME": str(tmp_path),
-        "AWS_ENDPOINT_URL": moto_url,
+        "HOME": str(folder),
+        "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    made = Account(moto_url, tmp_path, environment)
-    ec2 = made.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"]
-        for n in range(2)
-    ]
-    group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)
-    made.network |= {"subnets": subnets, "security_groups": [group["GroupId"]]}
+    made = Account(url, folder, environment)
+    made.empty()
+    return made
+
+
+@pytest.fixture
+def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An empty account, but for a VPC with two subnets and a security group."""
+    monkeypatch.setattr("locaria.deploy.containers.load_containers", lambda: CHOSEN)
+    made = make_account(moto_url, tmp_path)
+    monkeypatch.setattr("locaria.deploy.aws.boto3.Session", made.wire.session)
     return made
 
 
@@ -150,6 +252,16 @@ def account(moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 def _streams_of_each_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rich keeps the stream that it was made for; here every command has its own."""
     monkeypatch.setattr(render, "console", render.console.__wrapped__)
+
+
+@pytest.fixture
+def ready(account: Account, owner_dsn: str) -> Account:
+    """An account with a configured stage `test` and its database."""
+    account.environment["LOCARIA_DSN"] = owner_dsn
+    variables = {v for c in CHOSEN for v in c.secrets} - {"LOCARIA_DSN"}
+    account.environment |= dict.fromkeys(variables, "value")
+    account.configure("test")
+    return account
 
 
 @pytest.fixture

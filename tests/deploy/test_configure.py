@@ -9,10 +9,14 @@ import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from locaria.cli import main
 from locaria.local.places import ROOT
+from tests.deploy.conftest import Account
 
 # The terminal becomes the one whose Ctrl-C is this process's.
 START = (
@@ -30,19 +34,26 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-c", START, "configure"],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "dumb", "COLUMNS": "200"},
+            env={each: os.environ[each] for each in ("PATH", "LANG") if each in os.environ}
+            | {"PYTHONPATH": str(ROOT), "TERM": "dumb", "COLUMNS": "200", "HOME": str(folder)}
+            | {"AWS_EC2_METADATA_DISABLED": "true"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
         )
         os.close(theirs)
-        self.said = ""
+        self.said = self.shown = ""
 
     def answer(self, question: str, answer: str) -> None:
-        """Wait for a question, then type."""
+        """Wait for a question, then type, and press Enter."""
+        self.type_(question, f"{answer}\n")
+
+    def type_(self, question: str, keys: str) -> None:
+        """Wait for a question, then press keys."""
         self._read(question)
-        os.write(self._ours, f"{answer}\n".encode())
+        self.shown += self.said
+        os.write(self._ours, keys.encode())
 
     def interrupt(self, question: str) -> int:
         """Wait for a question, then press Ctrl-C until the program ends; the exit code.
@@ -117,7 +128,9 @@ def test_settings_are_asked_for_and_what_is_wrong_is_asked_again(
     terminal.answer("Subnets of the tasks", "subnet-1a2b, subnet-3c4d")
     assert 'subnets: "vpc-3" does not look right' in terminal.said
     terminal.answer("Security groups", "sg-5e6f")
+    terminal.answer("Aurora cluster", "arn:aws:rds:x")
     terminal.answer("Aurora cluster", "main")
+    assert "its identifier, no ARN" in terminal.said
     terminal.answer("Command", "dance")
     terminal.answer("Command", "nothing")
     assert "'dance' is not one of" in terminal.said
@@ -141,3 +154,104 @@ def test_ctrl_c_leaves_the_file_as_it_was(terminal: Terminal, tmp_path: Path) ->
     assert terminal.interrupt("AWS profile") != 0
     assert "Traceback" not in terminal.said
     assert (tmp_path / "locaria.toml").read_bytes() == before
+
+
+def test_what_is_there_is_shown_kept_and_taken_away(terminal: Terminal, tmp_path: Path) -> None:
+    """And, as `npm run configure` was: stage, command, container."""
+    with (tmp_path / "locaria.toml").open("a") as file:
+        file.write('profile = "site"\ndb_cluster = "main" # theirs\n')
+    terminal.answer("Stage [prod]", "")
+    terminal.answer("AWS region [eu-west-1]", "")
+    assert "subnet-1a" in terminal.shown, "what is now"
+    terminal.answer("AWS profile (empty: the default), - for none [site]", "-")
+    terminal.answer("Subnets of the tasks, with commas [subnet-1a]", "")
+    terminal.answer("Security groups", "")
+    terminal.answer("Aurora cluster that calls Lambda (empty: none), - for none [main]", "-")
+    terminal.answer("RDS instance", "single")
+    terminal.answer("Command", "docker")
+    terminal.answer("Container", "nothing")
+    terminal.answer("Container", "file_loader")
+    assert "'nothing' is not one of" in terminal.said
+    assert terminal.end() == 5
+    assert "no AWS credentials" in terminal.said, "it went on to deploy"
+    assert tomllib.loads((tmp_path / "locaria.toml").read_text())["stages"]["prod"] == {
+        "region": "eu-west-1",
+        "subnets": ["subnet-1a"],
+        "security_groups": ["sg-1a"],
+        "db_instance": "single",
+    }
+
+
+def test_the_end_of_input_leaves_the_file_as_it_was(terminal: Terminal, tmp_path: Path) -> None:
+    before = (tmp_path / "locaria.toml").read_bytes()
+    terminal.answer("Stage [prod]", "other")
+    terminal.type_("AWS region", "\x04")
+    assert terminal.end() == 1
+    assert "Traceback" not in terminal.said
+    assert "Aborted!" in terminal.said
+    assert (tmp_path / "locaria.toml").read_bytes() == before
+
+
+def stages(account: Account) -> Any:
+    return tomllib.loads((account.folder / "locaria.toml").read_text())["stages"]
+
+
+def test_everything_can_be_said_by_options_and_taken_away_by_empty_ones(account: Account) -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:key-AbCdEf"
+    account.configure(
+        "test",
+        *("--db-cluster", "main", "--function-subnet", "subnet-1", "--secret", f"API_KEY={arn}"),
+        *("--identity", "jwt_role_claim=role", "--log-days", "7", "--tick-rate", ""),
+    )
+    told = stages(account)["test"]
+    assert told["secrets"] == {"API_KEY": arn}
+    assert told["identity"] == {"jwt_role_claim": "role"}
+    assert (told["log_days"], told["tick_rate"]) == (7, "")
+    account.configure(
+        "test",
+        *("--db-cluster", "", "--function-subnet", "", "--secret", "API_KEY="),
+        *("--identity", "jwt_role_claim=", "--log-days", "30", "--tick-rate", "rate(1 minute)"),
+    )
+    left = {"region", "subnets", "security_groups"}
+    assert set(stages(account)["test"]) == left
+
+
+def test_what_is_wrong_is_told_and_changes_nothing(account: Account) -> None:
+    account.configure("test")
+    before = stages(account)
+    for words, said in (
+        (["--region", "Ireland"], 'region: "Ireland" does not look right'),
+        (["--log-days", "6"], "log_days: CloudWatch knows"),
+        (["--secret", "API_KEY=canary"], "secrets.API_KEY must be the ARN of a secret"),
+        (["--secret", "canary"], "--secret: write NAME=…"),
+        (["--identity", "canary"], "--identity: write NAME=…"),
+        (["--command", "docker"], "which container?"),
+        (["--command", "deploy", "--container", "x"], "--container goes with --command docker"),
+        (["--container", "nothing"], 'there is no container "nothing"'),
+    ):
+        done = account.locaria("configure", "--stage", "test", *words)
+        assert done.exit_code == 2, done.output
+        assert said in done.output
+        assert "canary" not in done.output
+    assert account.locaria("configure").exit_code == 2, "no terminal, no stage"
+    assert stages(account) == before
+
+
+def test_the_command_that_is_chosen_reads_the_environment_as_if_typed(ready: Account) -> None:
+    words = ["configure", "--stage", "test", "--command"]
+    done = ready.locaria(*words, "deploy", answer="n\n")
+    assert "Do it? [y/N]: n" in done.output, "LOCARIA_DSN is known"
+    assert done.exit_code == 1
+    done = ready.locaria(*words, "docker", "--container", "file_loader", answer="n\n")
+    assert "place_finder:" not in done.output
+    assert "Do it? [y/N]: n" in done.output
+    assert ready.wire.changes == []
+    assert "AWS::ECS::Cluster" in ready.locaria(*words, "template").output
+    assert "nothing to destroy" in ready.locaria(*words, "destroy").output
+
+
+@pytest.mark.parametrize("command", ["configure", "deploy", "destroy", "template"])
+def test_help_shows_what_to_type(command: str) -> None:
+    done = CliRunner().invoke(main, [command, "--help"])
+    assert done.exit_code == 0
+    assert f"locaria {command}" in done.output.partition("\n")[2], "an example"

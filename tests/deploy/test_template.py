@@ -319,10 +319,10 @@ def test_nothing_is_made_for_an_image_or_a_zip_that_is_not_there_yet(
     template: dict[str, Any],
 ) -> None:
     conditions = template["Conditions"]
-    assert conditions["HasFileLoader"] == {
+    assert conditions["HasImageFileLoader"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "ImageFileLoader"}, ""]}]
     }
-    assert template["Resources"]["FileLoaderTask"]["Condition"] == "HasFileLoader"
+    assert template["Resources"]["FileLoaderTask"]["Condition"] == "HasImageFileLoader"
     assert "Condition" not in template["Resources"]["FileLoaderRepository"]
     assert template["Resources"]["EcsRunTask"]["Condition"] == "HasEcsRunTask"
 

@@ -93,8 +93,7 @@ def test_no_column_holds_what_stands_in_the_files_credentials(site: Site) -> Non
     def call(function: str, *values: Any) -> Any:
         marks = ", ".join("%s" for _ in values)
         words = [json.dumps(each) if isinstance(each, dict | list) else each for each in values]
-        row = loader.execute(f"select * from locaria.{function}({marks})", words).fetchone()
-        return row
+        return loader.execute(f"select * from locaria.{function}({marks})", words).fetchone()
 
     task = call("start_task", "file_loader")["task_id"]
     run = call("claim_files", task)["run_id"]

@@ -219,3 +219,16 @@ def test_a_count_that_is_no_count_is_unknown(done: float | None) -> None:
     assert progress.snapshot().get("rows_done") is None
     progress.done, progress.total = 7.9, float("nan")  # type: ignore[assignment]
     assert (progress.snapshot()["rows_done"], progress.percent()) == (7, None)
+
+
+def test_a_measure_is_asked_while_no_count_tells_and_ends_with_its_stage() -> None:
+    progress = Progress()
+    progress.plan({"look": 50, "load": 50})
+    progress.plan({"look": 20, "load": 80})
+    progress.begin_stage("look", None, None, None)
+    assert progress.percent() == 0
+    fractions = iter((0.25, 0.5, 0.25, 7.0))
+    progress.measure = lambda: next(fractions)
+    assert [progress.percent() for _ in range(4)] == [5, 10, 10, 20]
+    progress.begin_stage("load", None, None, None)
+    assert progress.percent() == 20

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -258,3 +259,24 @@ def test_the_plan_of_a_claim_is_one_probe_of_its_index(crowded: Scenario) -> Non
     ).fetchall()
     text = "\n".join(row["QUERY PLAN"] for row in plan)
     assert "files_waiting" in text and "Sort" not in text and "Seq Scan" not in text, text
+
+
+def test_a_plan_made_while_the_table_was_empty_serves_when_it_is_large(scene: Scenario) -> None:
+    def pages(call: str, *values: Any) -> int:
+        query = f"explain (analyze, buffers, format json) select * from locaria.{call}"
+        row = one(scene.owner, query, list(values))
+        plan = row["QUERY PLAN"][0]["Plan"]
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+    task = scene.start_task()
+    for _ in range(10):
+        pages("claim_files(%s, 1)", task)
+        pages("finish_runs(array[1::bigint])")
+    scene.insert_files(20_000)
+    scene.insert_files(20_000, run_after="infinity")
+    claim = pages("claim_files(%s, 1)", task)
+    run = one(scene.owner, "select max(id) as id from locaria.runs")["id"]
+    finish = pages("finish_runs(array[%s::bigint])", run)
+    next_claim = pages("claim_files(%s, 1)", task)
+    assert finish < 100 and next_claim < 100, (claim, finish, next_claim)
+    assert scene.run(run)["outcome"] == "succeeded"

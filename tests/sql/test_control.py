@@ -100,10 +100,19 @@ def test_hold_release_run_now_and_priority_change_waiting_files_only(scene: Scen
         assert [row["id"] for row in rows] == [waiting], function
     assert scene.control("release", [waiting]) == [], "it is not held"
     rows = scene.operator.execute(
-        "select * from locaria.set_priority(%s, 7::smallint)", [[running, waiting]]
+        "select * from locaria.set_priority(%s, 7)", [[running, waiting]]
     ).fetchall()
     assert [(row["id"], row["priority"]) for row in rows] == [(waiting, 7)]
     assert scene.file(running)["priority"] == 0
+
+
+def test_one_file_needs_no_array(scene: Scenario) -> None:
+    file = scene.insert_file()
+    for call in ("hold(%s)", "release(%s)", "hold(%s)", "run_now(%s)", "set_priority(%s, -5)"):
+        rows = scene.operator.execute(f"select id from locaria.{call}", [file]).fetchall()
+        assert rows == [{"id": file}], call
+    with refused("LC007", "32767"):
+        scene.operator.execute("select locaria.set_priority(%s, 32768)", [file])
 
 
 def test_release_and_run_now_dispatch(scene: Scenario) -> None:
@@ -132,6 +141,38 @@ def test_pause_lets_go_on_what_runs(scene: Scenario) -> None:
             scene.control(function, "nobody")
 
 
+def test_a_retired_container_starts_nothing_and_says_so_until_it_is_registered_again(
+    scene: Scenario,
+) -> None:
+    run = scene.running()
+    (row,) = scene.owner.execute("select * from locaria.retire_container('file_loader')").fetchall()
+    assert row["paused"]
+    waiting = scene.insert_file()
+    assert scene.claim(run["task_id"]) == []
+    scene.finish(run["run_id"])
+    (status,) = scene.owner.execute(
+        "select why from locaria.status where file_id = %s", [waiting]
+    ).fetchall()
+    assert status["why"] == (
+        "waiting: container file_loader is not deployed any more; deploy it again, "
+        f"or cancel(array[{waiting}])"
+    )
+    (answer,) = scene.app.execute('select locaria.api(\'{"method": "get_containers"}\')').fetchall()
+    assert "file_loader" not in [each["name"] for each in answer["api"]]
+    with refused("LC009", "not deployed any more"):
+        scene.control("resume", "file_loader")
+    with refused("LC004", "nobody"):
+        scene.owner.execute("select locaria.retire_container('nobody')")
+    scene.owner.execute("select locaria.register_container('file_loader', '{}')")
+    assert len(scene.claim(run["task_id"])) == 1
+    scene.control("pause", "file_loader")
+    scene.owner.execute("select locaria.register_container('file_loader', '{}')")
+    (row,) = scene.owner.execute(
+        "select paused, retired from locaria.containers where name = 'file_loader'"
+    )
+    assert (row["paused"], row["retired"]) == (True, None), "a pause of an operator's is left alone"
+
+
 def test_registering_a_container_again_changes_what_the_entry_names(scene: Scenario) -> None:
     register = "select (locaria.register_container('file_loader', %s)).*"
     scene.set_limits(max_tasks=9, max_attempts=8)
@@ -158,7 +199,7 @@ def test_registering_a_container_again_changes_what_the_entry_names(scene: Scena
 
 def test_who_held_released_or_moved_a_file_stands_in_its_timeline(scene: Scenario) -> None:
     file = scene.insert_file()
-    for act in ("hold(array[%s])", "release(array[%s])", "set_priority(array[%s], 7::smallint)"):
+    for act in ("hold(array[%s])", "release(array[%s])", "set_priority(array[%s], 7)"):
         scene.operator.execute(f"select locaria.{act}", [file])
     told = scene.owner.execute("select what, detail from locaria.timeline(%s)", [file]).fetchall()
     acts = [(row["what"], row["detail"]) for row in told if row["detail"] == "by test_operator"]
@@ -175,6 +216,7 @@ def test_a_file_that_is_being_worked_on_cannot_be_removed(scene: Scenario) -> No
 def test_who_paused_and_resumed_a_container_is_on_record(scene: Scenario) -> None:
     file = scene.insert_file()
     scene.control("pause", "file_loader", "the disk is full")
+    inserted_meanwhile = scene.insert_file()
     scene.control("pause", "file_loader", "again")  # no change: who paused it first stands
     queue = one(scene.app, "select * from locaria.queue where container = 'file_loader'")
     assert (queue["paused_by"], queue["paused_why"]) == ("test_operator", "the disk is full")
@@ -192,10 +234,10 @@ def test_who_paused_and_resumed_a_container_is_on_record(scene: Scenario) -> Non
         ("file_loader", "test_operator", "resumed"),
         ("file_download", "locaria_owner", "paused"),
     ]
-    timeline = scene.app.execute("select what, detail from locaria.timeline(%s)", [file]).fetchall()
-    assert ("container paused", "by test_operator: the disk is full") in [
-        (row["what"], row["detail"]) for row in timeline
-    ]
+    for each, paused in ((file, True), (inserted_meanwhile, True), (scene.insert_file(), False)):
+        timeline = scene.app.execute("select what, detail from locaria.timeline(%s)", [each])
+        said = ("container paused", "by test_operator: the disk is full")
+        assert (said in [(row["what"], row["detail"]) for row in timeline]) == paused
     assert one(
         scene.app, "select paused_by from locaria.queue where container = 'file_loader'"
     ) == {"paused_by": None}

@@ -240,7 +240,7 @@ def test_scripts_run_in_the_publishing_transaction_or_nothing_happens(
         ["before 1", str(run), "after 2"]
     )
     with refused("LC008"):
-        site.call("check_scripts", ["before", "nothing"])
+        site.call("check_scripts", run, ["before", "nothing"])
     with refused("42501"):
         site.loader.execute("select locaria.register_script('x', 'select 1')")
 

@@ -31,6 +31,8 @@ TELLING = {
     "timeline",
     "explain",
     "check_attributes",
+    "error_pattern",
+    "list_failed",
     "get_log_position",
     "read_log",
     "get_ingest_state",
@@ -180,7 +182,14 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
             "select relname from pg_class where relnamespace = 'locaria'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition"
         )
     }
-    secret = {"parameters", "file_credentials", "scripts", "tickets", "websocket_connections"}
+    secret = {
+        "parameters",
+        "file_credentials",
+        "scripts",
+        "container_scripts",
+        "tickets",
+        "websocket_connections",
+    }
     readable = tables - secret
     assert granted == {
         *(("locaria_app", "select", name) for name in APP_READS),

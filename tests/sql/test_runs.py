@@ -25,6 +25,7 @@ def reporter_calls(run: int, staging: str = "run_1") -> dict[str, tuple[Any, ...
         "index_staging": (run, staging),
         "publish_load": (run, json.dumps([{"staging": staging}])),
         "check_download": (run, "public.places"),
+        "check_scripts": (run, []),
         "find_published": (run, "{}"),
         "find_earlier_run": (run, ["path"]),
         "begin_ingest": (run, 1, "bundle", "ann"),

@@ -298,6 +298,21 @@ def test_health_names_what_is_wrong_and_the_statement_that_mends_it(scene: Scena
         scene.owner.execute(row["fix_sql"].encode())
 
 
+def test_retry_sql_runs_all_of_its_failures_again(scene: Scenario) -> None:
+    scene.set_limits(max_tasks=50, max_attempts=1)
+    scene.insert_files(25)
+    task = scene.start_task()
+    for n, run in enumerate(scene.claim(task, 25)):
+        scene.fail(run["run_id"], "data", f"line {n}: it's too short" if n < 22 else "other")
+    many, few = scene.operator.execute(
+        "select files, file_ids, retry_sql from locaria.failures order by files desc"
+    ).fetchall()
+    assert (many["files"], len(many["file_ids"]), few["files"]) == (22, 20, 3)
+    for row in (many, few):
+        again = scene.operator.execute(row["retry_sql"]).fetchall()
+        assert [each["note"] for each in again] == ["runs again"] * row["files"]
+
+
 def test_columns_of_the_views_stay(scene: Scenario) -> None:
     """Stable: a column that goes, or changes its place, breaks somebody's report."""
     rows = scene.owner.execute(

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,3 +120,30 @@ def test_http_errors_and_tickets_are_as_described(web: Web) -> None:
     valid("ticket", httpx.post(f"{web.http}/ticket", json={}).json(), "openapi")
     valid("health", httpx.get(f"{web.http}/healthz").json(), "openapi")
     assert httpx.post(f"{web.http}/api", json={"method": "subscribe"}).status_code == 501
+
+
+def test_the_client_of_the_document_follows_a_file_to_its_end(
+    site: Database, web: Web, app: Connection, task: Task
+) -> None:
+    (client,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.S)
+    assert "ws://127.0.0.1:8787/ws" in client
+    site.connect().execute(
+        "update locaria.containers set parameters = %s where name = %s",
+        ['{"path": "", "table": ""}', CONTAINER],
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", client.replace("ws://127.0.0.1:8787/ws", web.ws)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert program.stdout is not None
+    try:
+        assert program.stdout.readline().startswith("300 ")  # the first state, from then on all
+        file = app.execute("select max(id) as id from locaria.files").fetchone()
+        assert file is not None
+        task.finish(task.run(file["id"]))
+        told, _ = program.communicate(timeout=30)
+        assert program.returncode == 0 and told.splitlines()[-1].startswith("301 "), told
+    finally:
+        program.kill()

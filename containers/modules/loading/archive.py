@@ -11,17 +11,21 @@ from pathlib import Path, PurePosixPath
 
 from locaria_reporter import Fatal
 
-from .compression import limit_for, too_large
+from .compression import Room
 
-_MOST_MEMBERS = 10_000
 _CHUNK = 1 << 20
 # What programs put into archives beside the data.
 _NOISE = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
-def members(path: Path, name: str) -> list[zipfile.ZipInfo]:
+def members(path: Path, name: str, room: Room) -> list[zipfile.ZipInfo]:
     """The files in an archive, in its order.
+
+    Args:
+        path: of the archive.
+        name: for messages.
+        room: how many there may be.
 
     Raises:
         Fatal: it is damaged, or has too many members.
@@ -31,14 +35,24 @@ def members(path: Path, name: str) -> list[zipfile.ZipInfo]:
             found = archive.infolist()
     except _BROKEN as error:
         raise _damaged(name, error) from None
-    if len(found) > _MOST_MEMBERS:
-        raise Fatal(
-            f"{name} has {len(found):,} members, {_MOST_MEMBERS:,} are allowed", kind="data"
-        )
+    if len(found) > room.members:
+        raise Fatal(f"{name} has {len(found):,} members, {room.members:,} are allowed", kind="data")
+    room.members -= len(found)
     return [each for each in found if not each.is_dir() and not _is_noise(each.filename)]
 
 
-def extract(path: Path, name: str, wanted: Sequence[zipfile.ZipInfo], folder: Path) -> list[Path]:
+def refuse_bomb(name: str, found: Sequence[zipfile.ZipInfo], room: Room) -> None:
+    """Refuse a document that consists of these members, where it says that it is too large.
+
+    Raises:
+        Fatal: it is.
+    """
+    room.take(sum(each.file_size for each in found), name)
+
+
+def extract(
+    path: Path, name: str, wanted: Sequence[zipfile.ZipInfo], folder: Path, room: Room
+) -> list[Path]:
     """Write members below `folder`, under their own names; where they are.
 
     Raises:
@@ -47,44 +61,33 @@ def extract(path: Path, name: str, wanted: Sequence[zipfile.ZipInfo], folder: Pa
     """
     for each in wanted:
         _check(each, name)
-    limit = limit_for(path.stat().st_size)
-    if sum(each.file_size for each in wanted) > limit:
-        raise too_large(name, limit)
-    free = shutil.disk_usage(folder).free
     needed = sum(each.file_size for each in wanted)
+    if needed > room.left:
+        room.take(needed, name)
+    free = shutil.disk_usage(folder).free
     if needed > free:
         raise Fatal(
             f"{name} unpacks to {needed:,} bytes, the disk has {free:,} left", kind="config"
         )
     written = []
-    left = limit
     with zipfile.ZipFile(path) as archive:
         for each in wanted:
             target = folder / each.filename
             target.parent.mkdir(parents=True, exist_ok=True)
-            left -= _write(archive, each, target, name=name, left=left, limit=limit)
+            _write(archive, each, target, f"{name}, member {each.filename!r}", room)
             written.append(target)
     return written
 
 
 def _write(
-    archive: zipfile.ZipFile,
-    member: zipfile.ZipInfo,
-    target: Path,
-    *,
-    name: str,
-    left: int,
-    limit: int,
-) -> int:
-    where = f"{name}, member {member.filename!r}"
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, where: str, room: Room
+) -> None:
     try:
         with archive.open(member) as source, target.open("xb") as out:
             while chunk := source.read(_CHUNK):
                 # What the archive says of its sizes need not be true.
-                if out.tell() + len(chunk) > left:
-                    raise too_large(where, limit)
+                room.take(len(chunk), where)
                 out.write(chunk)
-            return out.tell()
     except FileExistsError:
         raise Fatal(f"{where} is there twice", kind="data") from None
     except _BROKEN as error:

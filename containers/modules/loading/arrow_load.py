@@ -27,11 +27,24 @@ _SHOWN = 200
 
 
 class Encoded(NamedTuple):
-    """A batch as it is sent: its columns, the number of its rows, COPY's bytes."""
+    """A batch as it is sent.
+
+    Attributes:
+        arrays: its columns.
+        start: index of its first row; bad rows before it count.
+        rows: how many it has.
+        data: COPY's bytes.
+    """
 
     arrays: Sequence[pa.Array]
+    start: int
     rows: int
     data: bytes
+
+    @property
+    def end(self) -> int:
+        """Index of what comes after it."""
+        return self.start + self.rows
 
 
 @dataclass
@@ -82,22 +95,22 @@ class ArrowLoad:
 
     def add(self, batch: Encoded) -> None:
         """Load a batch; its bad rows are set aside."""
-        if self._try(batch.data, self.done + batch.rows) is not None:
+        self.done = batch.start
+        if self._try(batch.data, batch.end) is not None:
             self._salvage(batch.arrays, 0, batch.rows)
-        self.done += batch.rows
+        self.done = batch.end
 
     def add_both(self, first: Encoded, second: Encoded, beside: Beside) -> None:
         """Load two batches at the same time; what does not go well is done again one by one."""
         beside.start(second.data, self._encoder.options, self._names)
-        if self._try(first.data, self.done + first.rows) is not None:
+        self.done = first.start
+        if self._try(first.data, first.end) is not None:
             beside.abandon()
             self._salvage(first.arrays, 0, first.rows)
-            self.done += first.rows
             self.add(second)
             return
-        self.done += first.rows
         try:
-            beside.commit(self._checkpoint(self.done + second.rows))
+            beside.commit(self._checkpoint(second.end))
         except psycopg.Error as error:
             beside.abandon()
             self._run.check()
@@ -105,7 +118,7 @@ class ArrowLoad:
                 raise
             self.add(second)
         else:
-            self.done += second.rows
+            self.done = second.end
 
     def _salvage(self, arrays: Sequence[pa.Array], at: int, end: int) -> None:
         """Load the rows from `at` to `end`, except those that are bad."""

@@ -7,17 +7,18 @@ from typing import Any
 
 import pyarrow as pa
 
-from locaria_reporter import Fatal, Run, Staging
+from locaria_reporter import Fatal, Run, Staging, TooManyRejects
 
 from .arrow_load import ArrowLoad, Encoded, beforehand
 from .arrow_types import as_sent, column_for
 from .beside import Beside, beside
 from .encode import Encoder
-from .geometry import Bounds, Target, loosest_kind, target_for, why_invalid
+from .geometry import Bounds, Target, loosest_kind, target_for
 from .layers import BadRow, Layer
 from .names import column_names
 from .options import Options
-from .parts import Context, Filled
+from .parts import Context, Filled, NoRows
+from .postgis import knows_srid
 
 _GEOMETRY = "geometry"
 
@@ -52,6 +53,7 @@ class ArrowPart:
         self._layer, self._options = layer, options
         self._bounds = Bounds()
         self._load: ArrowLoad | None = None
+        self._notes: list[str] = []
         self._postgis = postgis
         geometry = layer.geometry
         self._fields = [f for f in layer.schema if geometry is None or f.name != geometry.column]
@@ -77,11 +79,7 @@ class ArrowPart:
         self.columns: Mapping[str, str] = kinds
         self.spatial = self._target.spatial if self._target else None
         if self.empty and not options.allow_empty:
-            raise Fatal(
-                f"{label} has no {layer.row_word}; "
-                "attribute allow_empty = true makes an empty table",
-                kind="data",
-            )
+            raise NoRows(label, f"has no {layer.row_word}")
 
     def _target_for(self, names: Sequence[str], learned: Mapping[str, str]) -> Target | None:
         geometry, options = self._layer.geometry, self._options
@@ -104,7 +102,8 @@ class ArrowPart:
         """Load all rows into the staging table."""
         run, layer = context.run, self._layer
         run.log.info("%s: %s", self.label, _described(layer, len(self.columns)))
-        for note in layer.notes:
+        self._notes = [*layer.notes, *self._srid_notes(run)]
+        for note in self._notes:
             run.log.warning("%s: %s", self.label, note)
         self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
@@ -129,6 +128,12 @@ class ArrowPart:
                 second.close()
         return Filled(load.rejected, load.trouble.last, self._facts())
 
+    def _srid_notes(self, run: Run) -> list[str]:
+        srid = self._target.srid if self._target and self.spatial else 0
+        if not srid or knows_srid(run.connection(), self._postgis or "", srid):
+            return []
+        return [f"PostGIS does not know SRID {srid} (spatial_ref_sys), and can't reproject from it"]
+
     def _copy(
         self,
         context: Context,
@@ -148,6 +153,8 @@ class ArrowPart:
             if isinstance(other, BadRow):
                 # Not before the batch that it follows: its checkpoint counts those that are read.
                 load.reject(other)
+            if self.widened() and context.run.attempt < context.run.max_attempts:
+                raise TooManyRejects("a geometry is not of the kind that the layer declares")
             context.reached(self._position(load.done))
 
     def _pieces(self, encoder: Encoder, skip: int) -> Iterator[Encoded | BadRow]:
@@ -158,36 +165,36 @@ class ArrowPart:
                 done = item.index + 1
                 yield item
             else:
-                for bad, good in self._good(item, done):
-                    if bad is not None:
-                        yield bad
+                for start, good in self._good(item, done):
+                    if isinstance(good, BadRow):
+                        yield good
                     elif good.num_rows:
                         arrays = self._arrays(good)
-                        yield Encoded(arrays, good.num_rows, encoder.encode(arrays))
+                        yield Encoded(arrays, start, good.num_rows, encoder.encode(arrays))
                 done += item.num_rows
 
     def _good(
         self, batch: pa.RecordBatch, done: int
-    ) -> Iterator[tuple[BadRow | None, pa.RecordBatch]]:
-        """The batch, cut at geometries that can't be read or are to be refused."""
+    ) -> Iterator[tuple[int, BadRow | pa.RecordBatch]]:
+        """The batch, cut at geometries that can't be read or are to be refused; with indexes."""
         at = 0
         for index, why in self._bad_geometries(batch).items():
-            yield None, batch.slice(at, index - at)
+            yield done + at, batch.slice(at, index - at)
             others = [name for name in batch.schema.names if name != self._geometry_name]
             text = ", ".join(str(batch.column(name)[index].as_py())[:200] for name in others)
-            yield BadRow(done + index, text, f"invalid geometry: {why}"), batch
+            bad = BadRow(done + index, text, f"invalid geometry: {why}")
+            yield bad.index, bad
             at = index + 1
-        yield None, batch.slice(at)
+        yield done + at, batch.slice(at)
 
     @property
     def _geometry_name(self) -> str | None:
         return self._layer.geometry.column if self._layer.geometry else None
 
     def _bad_geometries(self, batch: pa.RecordBatch) -> dict[int, str]:
-        if self._target is None or not self._target.parses:
+        if self._target is None or self._target.flaws is None:
             return {}
-        strict = self._options.invalid_geometries == "refuse"
-        return why_invalid(batch.column(self._geometry_name), strict=strict)
+        return self._target.flaws(batch.column(self._geometry_name))
 
     def _arrays(self, batch: pa.RecordBatch) -> list[pa.Array]:
         arrays = [
@@ -205,7 +212,7 @@ class ArrowPart:
         return min(self.size, layer.position()) if layer.position else 0
 
     def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"notes": list(self._layer.notes)} if self._layer.notes else {}
+        facts: dict[str, Any] = {"notes": self._notes} if self._notes else {}
         if self._target is not None:
             facts |= {"srid": self._target.srid, "geometry": self._target.spatial or _GEOMETRY}
             if self._bounds.box:

@@ -62,13 +62,15 @@ def is_bytes(kind: pa.DataType) -> bool:
     )
 
 
-def column_for(field: pa.Field) -> Column:
+def column_for(field: pa.Field) -> Column:  # noqa: PLR0911 - a table of cases
     """How a field's values are kept: timestamps in microseconds, nested values as jsonb.
 
     Raises:
         Fatal: there is no way.
     """
-    kind, says_json = plain(field), _is_json(field)
+    kind, says_json = plain(field), is_json(field)
+    if isinstance(field.type, pa.BaseExtensionType) and field.type.extension_name == "arrow.uuid":
+        return Column("uuid", pa.large_binary())
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     if pa.types.is_null(kind):
@@ -95,7 +97,8 @@ def plain(field: pa.Field) -> pa.DataType:
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
-def _is_json(field: pa.Field) -> bool:
+def is_json(field: pa.Field) -> bool:
+    """Whether its texts are said to be JSON."""
     if isinstance(field.type, pa.BaseExtensionType):
         return bool(field.type.extension_name == "arrow.json")
     about: Mapping[bytes, bytes] = field.metadata or {}
@@ -143,7 +146,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
-        return float(value)
+        # A number only where that is all of it.
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, timedelta):

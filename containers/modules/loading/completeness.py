@@ -15,7 +15,7 @@ _TAIL = 4 << 10
 _XML = ("GML", "LIBKML", "GPX", "OSM")
 
 
-def refuse_incomplete(path: Path, name: str, driver: str) -> None:
+def refuse_incomplete(path: Path, name: str, driver: str) -> list[str]:
     """Refuse a file that ends early, or has lines that GDAL would leave out.
 
     Args:
@@ -23,38 +23,53 @@ def refuse_incomplete(path: Path, name: str, driver: str) -> None:
         name: for messages.
         driver: of GDAL.
 
+    Returns:
+        What its user should know.
+
     Raises:
         Fatal: it is not whole; the text says where.
     """
     if driver == "ESRI Shapefile":
-        _check_shapefile(path, name)
-    elif driver == "GeoJSONSeq":
+        return _check_shapefile(path, name)
+    if driver == "GeoJSONSeq":
         _check_lines(path, name)
     elif driver in _XML:
         _check_xml(path, name)
+    return []
 
 
-def _check_shapefile(path: Path, name: str) -> None:
+def _check_shapefile(path: Path, name: str) -> list[str]:
     """Shapes and values that are missing at the end would be NULL."""
+    there = set()
     for each in sorted(path.parent.iterdir()):
         suffix = each.suffix.lower()
-        if each.stem != path.stem or suffix not in (".shp", ".shx", ".dbf"):
-            continue
-        with each.open("rb") as file:
-            head = file.read(100)
-        size = each.stat().st_size
-        needed = 100
-        if suffix == ".dbf" and len(head) >= 32:
-            rows, begin, width = struct.unpack("<IHH", head[4:12])
-            needed = begin + rows * width
-        elif suffix != ".dbf" and len(head) == 100:
-            needed = 2 * int.from_bytes(head[24:28], "big")
-        if size < needed:
-            raise Fatal(
-                f"{name}: {each.name} is cut off: it has {size:,} bytes, its header says "
-                f"{needed:,}",
-                kind="data",
-            )
+        if each.stem == path.stem and suffix in (".shp", ".shx", ".dbf"):
+            there.add(suffix)
+            _check_length(each, name, suffix)
+    if path.suffix.lower() != ".shp":
+        return []
+    if ".shx" not in there:
+        raise Fatal(f"{name}: its index, {path.stem}.shx, is missing", kind="data")
+    if ".dbf" not in there:
+        return [f"there is no {path.stem}.dbf beside it: shapes without attributes"]
+    return []
+
+
+def _check_length(path: Path, name: str, suffix: str) -> None:
+    with path.open("rb") as file:
+        head = file.read(100)
+    size = path.stat().st_size
+    needed = 100
+    if suffix == ".dbf" and len(head) >= 32:
+        rows, begin, width = struct.unpack("<IHH", head[4:12])
+        needed = begin + rows * width
+    elif suffix != ".dbf" and len(head) == 100:
+        needed = 2 * int.from_bytes(head[24:28], "big")
+    if size < needed:
+        raise Fatal(
+            f"{name}: {path.name} is cut off: it has {size:,} bytes, its header says {needed:,}",
+            kind="data",
+        )
 
 
 def _check_lines(path: Path, name: str) -> None:

@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -87,6 +88,36 @@ def opened(file: BinaryIO, compression: str | None) -> IO[bytes]:
     return reader
 
 
+@dataclass
+class Room:
+    """What may still come out of a file and of all archives in it.
+
+    Attributes:
+        limit: bytes in all; `left`: of these.
+        members: files that may still be in it.
+    """
+
+    limit: int
+    left: int
+    members: int = 10_000
+
+    @classmethod
+    def for_file(cls, path: Path) -> Room:
+        """For a file that is to be unpacked; a folder is not."""
+        limit = limit_for(path.stat().st_size)
+        return cls(limit, limit)
+
+    def take(self, size: int, name: str) -> None:
+        """Use some.
+
+        Raises:
+            Fatal: it is more than there is.
+        """
+        self.left -= size
+        if self.left < 0:
+            raise too_large(name, self.limit)
+
+
 def limit_for(size: int) -> int:
     """How many bytes may come out of a file of so many bytes."""
     given = os.environ.get(_LIMIT_VARIABLE)
@@ -128,19 +159,17 @@ def _read_all(stream: IO[bytes], size: int) -> bytes:
     return found.getvalue()
 
 
-def unpack(path: Path, name: str, compression: str, target: Path) -> None:
-    """Write what comes out to `target`.
+def unpack(path: Path, name: str, compression: str, target: Path, room: Room) -> None:
+    """Write what comes out to `target`, as far as there is room.
 
     Raises:
         Fatal: the data are damaged, or more comes out than may.
     """
-    limit = limit_for(path.stat().st_size)
     with path.open("rb") as file, target.open("wb") as out:
         stream = opened(file, compression)
         try:
             while chunk := stream.read(_CHUNK):
-                if out.tell() + len(chunk) > limit:
-                    raise too_large(name, limit)
+                room.take(len(chunk), name)
                 out.write(chunk)
         except DAMAGED as error:
             raise damaged(name, compression, error) from None

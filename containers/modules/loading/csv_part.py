@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from locaria_reporter import Fatal, Run, Staging
+from locaria_reporter import Run, Staging
 
 from .beside import beside, block_bytes
 from .blocks import Blocks, ahead
 from .infer import widen
 from .load import Load
 from .options import Options
-from .parts import Context, Filled
+from .parts import Context, Filled, NoRows
 from .source import Source
 from .survey import survey
 
@@ -37,11 +37,7 @@ class CsvPart:
         self._survey = survey(source, options, learned)
         self._load: Load | None = None
         if self.empty and not options.allow_empty:
-            raise Fatal(
-                f"{source.name} has a header and no rows; "
-                "attribute allow_empty = true makes an empty table",
-                kind="data",
-            )
+            raise NoRows(source.name, "has a header and no rows")
 
     @property
     def columns(self) -> Mapping[str, str]:

@@ -7,7 +7,6 @@ dates or moments become these; what is nested becomes jsonb; a mixture becomes t
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,23 +20,12 @@ import pyarrow as pa
 from locaria_reporter import Fatal
 
 from .infer import DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, infer, join
+from .json_window import Broken, Window
 from .layers import BadRow, Layer
 
-_CHUNK = 1 << 20
-_LONGEST = 64 << 20
 _ROWS = 5_000
 _SMALL, _LARGE = 2**31, 2**63
 _MOMENTS = {DATE, TIMESTAMP, TIMESTAMPTZ}
-_DECODER = json.JSONDecoder()
-_SPACE = " \t\r\n\x1e"
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """A line that is no JSON object."""
-
-    text: str
-    reason: str
 
 
 @dataclass
@@ -139,22 +127,41 @@ def _read(
     document: _Document, skip: int, made: dict[str, _Made], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch | BadRow]:
     waiting: list[dict[str, Any]] = []
+    index = skip
     for index, item in enumerate(document.items()):
         if index < skip:
             continue
         if isinstance(item, dict):
             waiting.append(item)
-            if len(waiting) < _ROWS:
-                continue
-        if waiting:
-            yield _batch(waiting, made, schema)
-            waiting = []
-        if isinstance(item, _Broken):
+            if len(waiting) == _ROWS:
+                yield from _rows(waiting, made, schema, index + 1 - _ROWS)
+                waiting = []
+            continue
+        yield from _rows(waiting, made, schema, index - len(waiting))
+        waiting = []
+        if isinstance(item, Broken):
             yield BadRow(index, item.text, item.reason)
-        elif not isinstance(item, dict):
+        else:
             yield BadRow(index, _as_json(item)[:1000], "no object, but a value by itself")
-    if waiting:
-        yield _batch(waiting, made, schema)
+    yield from _rows(waiting, made, schema, index + 1 - len(waiting))
+
+
+def _rows(
+    rows: Sequence[dict[str, Any]], made: dict[str, _Made], schema: pa.Schema, first: int
+) -> Iterator[pa.RecordBatch | BadRow]:
+    """A batch of the rows; without those that hold half a character."""
+    if not rows:
+        return
+    try:
+        yield _batch(rows, made, schema)
+    except UnicodeEncodeError as error:
+        if len(rows) == 1:
+            text = json.dumps(rows[0])[:1000]
+            yield BadRow(first, text, f"half a character (surrogate): {error.reason}")
+            return
+        middle = len(rows) // 2
+        yield from _rows(rows[:middle], made, schema, first)
+        yield from _rows(rows[middle:], made, schema, first + middle)
 
 
 def _batch(
@@ -177,7 +184,7 @@ class _Document:
 
     def items(self) -> Iterator[Any]:
         """Objects, other values, and lines that are broken."""
-        window = _Window(self._path, self._name, self._encoding)
+        window = Window(self._path, self._name, self._encoding)
         try:
             first = window.peek()
             if first == "[":
@@ -191,10 +198,17 @@ class _Document:
         finally:
             window.close()
 
-    def _array(self, window: _Window) -> Iterator[Any]:
+    def _array(self, window: Window) -> Iterator[Any]:
         while True:
             mark = window.peek()
             if mark == "]":
+                window.drop(1)
+                if window.peek():
+                    raise Fatal(
+                        f"{self._name}, line {window.line:,}: there is more behind the end of the "
+                        "array",
+                        kind="data",
+                    )
                 return
             if mark == ",":
                 window.drop(1)
@@ -207,7 +221,7 @@ class _Document:
             else:
                 yield window.value()
 
-    def _objects(self, window: _Window) -> Iterator[Any]:
+    def _objects(self, window: Window) -> Iterator[Any]:
         """One a line; or one object altogether, of which one member is the array."""
         try:
             first = window.value()
@@ -227,97 +241,3 @@ class _Document:
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
-
-
-class _Window:
-    """A piece of the text that moves on."""
-
-    def __init__(self, path: Path, name: str, encoding: str) -> None:
-        self._file = path.open("rb")
-        self._name = name
-        head = self._file.read(4)
-        self._file.seek(0)
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            encoding = "utf-16"
-        self._encoding = encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._text, self._at, self.line = "", 0, 1
-        self._ended = False
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def peek(self) -> str:
-        """The next character that is no space; '' at the end."""
-        while True:
-            text, at = self._text, self._at
-            while at < len(text) and text[at] in _SPACE:
-                self.line += text[at] == "\n"
-                at += 1
-            self._at = at
-            if at < len(text):
-                return text[at]
-            if not self._more():
-                return ""
-
-    def drop(self, count: int) -> None:
-        """Go on."""
-        self._at += count
-
-    def value(self) -> Any:
-        """The next JSON value.
-
-        Raises:
-            Fatal: it is none; nothing is dropped.
-        """
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                line = self.line + self._text.count("\n", self._at, error.pos)
-                problem = f"{self._name}, line {line:,}: {error.msg}"
-                # What is broken at the very end of the window may be complete with more of it.
-                cut = error.pos >= len(self._text) - 16 or error.msg.startswith("Unterminated")
-                if not cut or len(self._text) - self._at > _LONGEST or not self._more():
-                    raise Fatal(problem, kind="data") from None
-                continue
-            if end == len(self._text) and self._more():
-                continue  # A number may go on.
-            self.line += self._text.count("\n", self._at, end)
-            self._at = end
-            return value
-
-    def broken_line(self) -> _Broken:
-        """Drop the line that is no JSON."""
-        while (end := self._text.find("\n", self._at)) < 0 and self._more():
-            pass
-        end = end + 1 or len(self._text)
-        text = self._text[self._at : end]
-        self._at = end
-        self.line += 1
-        try:
-            json.loads(text)
-            reason = "is not understood"
-        except json.JSONDecodeError as error:
-            reason = f"{error.msg} at character {error.pos + 1}"
-        return _Broken(text[:1000], f"no JSON: {reason}")
-
-    def _more(self) -> bool:
-        if self._ended:
-            return False
-        data = self._file.read(_CHUNK)
-        self._ended = not data
-        try:
-            text = self._decoder.decode(data, self._ended)
-        except UnicodeDecodeError as error:
-            offset = self._file.tell() - len(data) + error.start
-            raise Fatal(
-                f"{self._name} is not {self._encoding}: byte 0x{error.object[error.start]:02X} "
-                f"at offset {offset:,}, near line {self.line:,}; "
-                "say by attribute encoding what it is",
-                kind="data",
-            ) from None
-        self._text = self._text[self._at :] + text
-        self._at = 0
-        return True

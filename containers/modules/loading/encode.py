@@ -54,7 +54,7 @@ class Encoder:
         self._binary = all(
             _fits(column, there[name]) for name, column in zip(names, columns, strict=True)
         )
-        self._geometry = [_is_geometry(there[name]) for name in names]
+        self._bare = [_is_geometry(there[name]) or there[name] == "uuid" for name in names]
         self.options = BINARY if self._binary else CSV
 
     def encode(self, arrays: Sequence[pa.Array]) -> bytes:
@@ -78,10 +78,7 @@ class Encoder:
         return b"".join(bytes(part) for part in parts)
 
     def _encode_csv(self, arrays: Sequence[pa.Array]) -> bytes:
-        shown = [
-            _as_text(array, geometry)
-            for array, geometry in zip(arrays, self._geometry, strict=True)
-        ]
+        shown = [_as_text(array, bare) for array, bare in zip(arrays, self._bare, strict=True)]
         sink = pa.BufferOutputStream()
         batch = pa.RecordBatch.from_arrays(shown, names=self._schema.names)
         options = pyarrow.csv.WriteOptions(include_header=False)
@@ -103,9 +100,10 @@ def _fits(column: Column, there: str) -> bool:
     return there == wanted
 
 
-def _as_text(array: pa.Array, geometry: bool) -> pa.Array:
+def _as_text(array: pa.Array, bare: bool) -> pa.Array:
+    """Texts for CSV; bytes in hexadecimal digits, after `\\x` where they are for a bytea."""
     if is_bytes(array.type):
-        return as_hex(array, "" if geometry else "\\x")
+        return as_hex(array, "" if bare else "\\x")
     if pa.types.is_nested(array.type):
         return pa.array([_as_array_literal(value) for value in array.to_pylist()], pa.string())
     if pa.types.is_duration(array.type):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -17,10 +18,14 @@ _SPATIAL = (
     (b"!Table", "MapInfo File"),
 )
 _MIF = re.compile(rb"(?i)version\s+\d+\s.*?(?:charset|delimiter|columns)\b", re.DOTALL)
+_DBF_VERSIONS = (0x03, 0x04, 0x05, 0x30, 0x31, 0x43, 0x83, 0x8B, 0xF5)
 _GPKG_IDS = (b"GPKG", b"GP10", b"GP11")
 _ROOT = re.compile(rb"<(?![?!])(?:([\w.-]+):)?([\w.-]+)")
 _BY_ROOT = {"kml": "LIBKML", "gpx": "GPX", "osm": "OSM"}
 _FEATURE = re.compile(rb'"type"\s*:\s*"(?:FeatureCollection|Feature)"')
+_CRS_MEMBER = re.compile(
+    rb'"crs"\s*:\s*\{[^{}]*"properties"\s*:\s*\{[^{}]*"(?:name|href)"\s*:\s*"([^"]+)"'
+)
 _TEXT_NAMES = (".csv", ".tsv", ".tab", ".txt", ".psv")
 _REFUSED = (
     (b"%PDF", "a PDF document"),
@@ -60,10 +65,23 @@ def format_of(head: bytes, name: str) -> str:  # noqa: PLR0911 - a table of case
             return driver
     if b"OSMHeader" in head[:64]:
         return "OSM"
+    if _is_dbf(head):
+        return "ESRI Shapefile"
+    if head[257:262] == b"ustar":
+        raise Fatal(f"{name} is a tar archive: of archives, zip is taken", kind="data")
     for magic, what in _REFUSED:
         if head.startswith(magic):
             raise Fatal(f"{name} is no table but {what}", kind="data")
     return _format_of_text(head, name)
+
+
+def _is_dbf(head: bytes) -> bool:
+    """A dBASE table: its version, the day of its last change, and where its rows begin."""
+    if len(head) < 66 or head[0] not in _DBF_VERSIONS or not 1 <= head[2] <= 12 or head[3] > 31:
+        return False
+    begin = int.from_bytes(head[8:10], "little")
+    fields, rest = divmod(begin - 33, 32)
+    return fields > 0 and not rest and head[begin - 1 : begin] == b"\r"
 
 
 def _format_of_text(head: bytes, name: str) -> str:
@@ -90,6 +108,11 @@ def _format_of_xml(text: bytes, name: str) -> str:
     if text[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise Fatal(
             f"{name} is no table but a web page: is that an error page instead of the file?",
+            kind="data",
+        )
+    if b"<!ENTITY" in text:
+        raise Fatal(
+            f"{name} is XML that defines entities, which may stand for other files: it is not read",
             kind="data",
         )
     root = root_of(text).rpartition(":")[2]
@@ -129,7 +152,13 @@ def what_is_in(names: list[str]) -> str | None:
     return None
 
 
-def head_of(path: Path) -> bytes:
-    """The beginning of a file."""
+def crs_member(path: Path) -> str:
+    """The CRS of a GeoJSON file whose reader took WGS 84 for it: what its member `crs` names.
+
+    That member is of GeoJSON as it was before RFC 7946; what it names may not be known.
+    """
     with path.open("rb") as file:
-        return file.read(_HEAD)
+        head = file.read(_HEAD)
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _HEAD))
+        found = _CRS_MEMBER.search(head) or _CRS_MEMBER.search(file.read())
+    return found[1].decode("utf-8", "replace") if found else "EPSG:4326"

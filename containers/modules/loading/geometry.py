@@ -13,20 +13,22 @@ import pyarrow as pa
 import shapely
 import shapely.errors
 from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 
 from locaria_reporter import Fatal
 
 from .arrow_types import JSONB, Column
+from .crs import WGS84, read_crs, srid_of
+from .kinds import MIXED, codes_of, column_kind, is_curved, promote, with_srid
 from .layers import Geometry
 
 Shapes = npt.NDArray[Any]
-_WGS84 = 4326
-_SURE = 70
-_PAIRS = {"Point": "MultiPoint", "LineString": "MultiLineString", "Polygon": "MultiPolygon"}
-_MULTIS = set(_PAIRS.values())
 _BYTES = Column("bytea", pa.large_binary())
 _JSON = Column(JSONB, pa.large_string())
+_CURVED = (
+    "it has circular arcs, which are kept with PostGIS and in their own CRS only; "
+    "make straight lines of them (ogr2ogr -nlt CONVERT_TO_LINEAR)"
+)
+_MEASURED = "it has measures (M), which reprojecting would drop; load it without attribute srs"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Target:
         kinds: name → SQL type of the column.
         spatial: the PostGIS column, None without PostGIS.
         srid: 0 when not known.
-        convert: makes the columns out of WKB; `parses`: it fails where that makes no sense.
+        convert: makes the columns out of WKB.
+        flaws: which of them can't be converted or are to be refused: index → reason; None where
+            everything can.
     """
 
     columns: dict[str, Column]
@@ -46,7 +50,7 @@ class Target:
     spatial: str | None
     srid: int
     convert: Callable[[pa.Array], list[pa.Array]]
-    parses: bool = True
+    flaws: Callable[[pa.Array], dict[int, str]] | None
 
 
 @dataclass
@@ -57,44 +61,12 @@ class Bounds:
 
     def add(self, shapes: Shapes) -> None:
         """Widen it."""
-        found = shapely.total_bounds(shapes)
-        if np.isnan(found).any():
-            return
-        if not self.box:
-            self.box = [float(value) for value in found]
-        low = [min(a, float(b)) for a, b in zip(self.box[:2], found[:2], strict=True)]
-        high = [max(a, float(b)) for a, b in zip(self.box[2:], found[2:], strict=True)]
-        self.box = low + high
-
-
-def read_crs(text: str | int, what: str) -> CRS:
-    """The coordinate reference system that `text` names.
-
-    Raises:
-        Fatal: there is none of that name.
-    """
-    try:
-        return CRS.from_user_input(f"EPSG:{text}" if str(text).isdigit() else text)
-    except CRSError as error:
-        raise Fatal(f"{what}: {str(text)[:100]!r} is no known CRS ({error})", kind="data") from None
-
-
-def srid_of(crs: CRS, what: str) -> int:
-    """The EPSG code of a CRS.
-
-    Raises:
-        Fatal: it has none.
-    """
-    if crs.to_authority() == ("OGC", "CRS84"):
-        return _WGS84
-    srid = crs.to_epsg(min_confidence=_SURE)
-    if srid is None:
-        raise Fatal(
-            f'{what}: its CRS, "{crs.name}", has no EPSG code; give attribute source_srs '
-            '("EPSG:27700") where it has one, or srs to have it reprojected',
-            kind="data",
-        )
-    return int(srid)
+        boxes = shapely.bounds(shapes)
+        boxes = boxes[np.isfinite(boxes).all(axis=1)]
+        if self.box:
+            boxes = np.vstack([boxes, self.box])
+        if len(boxes):
+            self.box = [*boxes[:, :2].min(axis=0).tolist(), *boxes[:, 2:].max(axis=0).tolist()]
 
 
 def target_for(
@@ -140,21 +112,25 @@ def target_for(
         srid = srid_of(crs, what)
     move = None
     if wanted is not None and crs is not None and crs != wanted:
-        move = functools.partial(_reproject, Transformer.from_crs(crs, wanted, always_xy=True))
+        move = Transformer.from_crs(crs, wanted, always_xy=True)
     prepare = functools.partial(_prepare, move=move, invalid=invalid)
+    flaws = functools.partial(flaws_of, strict=invalid == "refuse", move=move)
     if postgis is None:
-        return _without_postgis(name, wanted or crs, srid, prepare, bounds)
+        return _without_postgis(
+            name, wanted or crs, srid, prepare=prepare, flaws=flaws, bounds=bounds
+        )
+    if kind is None and geometry.kind == MIXED:
+        kind = loosest_kind(postgis)
     loose = kind is not None
-    multi = None if loose else _common_kind(geometry.kind)
     kind = kind or _typed(postgis, geometry.kind, srid)
+    parses = move is not None or invalid != "keep"
     convert = functools.partial(
         _for_postgis,
-        prepare=prepare if move or invalid != "keep" else None,
-        multi=multi,
-        srid=srid if loose else None,
+        prepare=prepare if parses else None,
+        multi=not loose and column_kind(geometry.kind)[0].startswith("Multi"),
+        srid=srid if loose else 0,
     )
-    parses = bool(move) or invalid != "keep" or loose
-    return Target({name: _BYTES}, {name: kind}, name, srid, convert, parses)
+    return Target({name: _BYTES}, {name: kind}, name, srid, convert, flaws if parses else None)
 
 
 def loosest_kind(postgis: str) -> str:
@@ -163,73 +139,40 @@ def loosest_kind(postgis: str) -> str:
 
 
 def _typed(postgis: str, kind: str, srid: int) -> str:
-    base, _, dimensions = kind.partition(" ")
-    base = _common_kind(kind) or (base if base in _MULTIS | {"GeometryCollection"} else "Geometry")
-    if base == "Geometry" and dimensions == "" and kind.partition(" ")[0] not in _PAIRS:
-        dimensions = "" if kind in ("Unknown", "Geometry") else dimensions
-    return f"{postgis}.geometry({base}{dimensions.replace(' ', '')},{srid})"
-
-
-def _common_kind(kind: str) -> str | None:
-    """Files that say Polygon hold MultiPolygons, and the reverse: all become the latter."""
-    base = kind.partition(" ")[0]
-    if base == "Point":
-        return "Point"
-    return _PAIRS.get(base) or (base if base in _MULTIS else None)
+    base, dimensions = column_kind(kind)
+    return f"{postgis}.geometry({base}{dimensions},{srid})"
 
 
 def _for_postgis(
     wkb: pa.Array,
     *,
     prepare: Callable[[pa.Array], Shapes] | None,
-    multi: str | None,
-    srid: int | None,
+    multi: bool,
+    srid: int,
 ) -> list[pa.Array]:
-    if prepare is not None or srid is not None:
-        shapes = prepare(wkb) if prepare is not None else _shapes(wkb)
-        if srid:
-            shapes = shapely.set_srid(shapes, srid)
-        wkb = _as_wkb(shapes, include_srid=bool(srid))
-    if multi in _MULTIS:
-        wkb = _promote(wkb)
+    """WKB; with the SRID in it where the column does not have it."""
+    if prepare is not None:
+        wkb = _as_wkb(prepare(wkb))
+    if multi:
+        wkb = promote(wkb)
+    if srid:
+        wkb = with_srid(wkb, srid)
     return [wkb.cast(pa.large_binary())]
-
-
-def _promote(wkb: pa.Array) -> pa.Array:
-    """Single geometries as collections of one: 1 → 4, 2 → 5, 3 → 6, in each dimension (ISO WKB)."""
-    wkb = wkb.cast(pa.large_binary())
-    offsets = np.frombuffer(wkb.buffers()[1], np.int64)[wkb.offset : wkb.offset + len(wkb)]
-    data = wkb.buffers()[2]
-    if data is None or not len(wkb):
-        return wkb
-    there = np.asarray(wkb.is_valid())
-    bytes_ = np.frombuffer(data, np.uint8)
-    starts = offsets[there]
-    little = bytes_[starts] == 1
-    low = np.where(little, bytes_[starts + 1], bytes_[starts + 4]).astype(np.int64)
-    high = np.where(little, bytes_[starts + 2], bytes_[starts + 3]).astype(np.int64)
-    codes = low + (high << 8)
-    single = (codes % 1000 >= 1) & (codes % 1000 <= 3) & (codes < 4000)
-    if not single.any():
-        return wkb
-    promoted = wkb.to_pylist()
-    for index, code in zip(np.flatnonzero(there)[single], codes[single], strict=True):
-        head = b"\x01" + int(code + 3).to_bytes(4, "little") + b"\x01\0\0\0"
-        promoted[index] = head + promoted[index]
-    return pa.array(promoted, pa.large_binary())
 
 
 def _without_postgis(
     name: str,
     crs: CRS | None,
     srid: int,
+    *,
     prepare: Callable[[pa.Array], Shapes],
+    flaws: Callable[[pa.Array], dict[int, str]],
     bounds: Bounds,
 ) -> Target:
     """WKB, and GeoJSON, which by its standard (RFC 7946) is on WGS 84."""
-    wgs84 = CRS.from_epsg(_WGS84)
+    wgs84 = CRS.from_epsg(WGS84)
     turn = None
-    if crs is not None and srid != _WGS84:
+    if crs is not None and srid != WGS84:
         turn = Transformer.from_crs(crs, wgs84, always_xy=True)
 
     def convert(wkb: pa.Array) -> list[pa.Array]:
@@ -244,7 +187,7 @@ def _without_postgis(
 
     json_name = f"{name}_geojson"
     kinds = {name: "bytea", json_name: JSONB}
-    return Target({name: _BYTES, json_name: _JSON}, kinds, None, srid, convert)
+    return Target({name: _BYTES, json_name: _JSON}, kinds, None, srid, convert, flaws)
 
 
 def _shapes(wkb: pa.Array) -> Shapes:
@@ -253,31 +196,51 @@ def _shapes(wkb: pa.Array) -> Shapes:
     return shapes
 
 
-def _prepare(wkb: pa.Array, *, move: Callable[[Shapes], Shapes] | None, invalid: str) -> Shapes:
+def _prepare(wkb: pa.Array, *, move: Transformer | None, invalid: str) -> Shapes:
     shapes = _shapes(wkb)
     if invalid == "fix":
         wrong = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
         if wrong.any():
             shapes[wrong] = shapely.make_valid(shapes[wrong])
-    return move(shapes) if move is not None else shapes
+    return _reproject(move, shapes) if move is not None else shapes
 
 
-def why_invalid(wkb: pa.Array, *, strict: bool) -> dict[int, str]:
-    """Index → reason, of the geometries that can't be read; if `strict`, of the invalid ones, too.
+def flaws_of(wkb: pa.Array, *, strict: bool, move: Transformer | None) -> dict[int, str]:
+    """Index → reason, of the geometries that can't be read or reprojected, or are refused.
 
     Args:
         wkb: the geometries.
-        strict: look for those that are read, but are not valid: a polygon that crosses itself.
+        strict: refuse those that are read, but are not valid: a polygon that crosses itself.
+        move: how they are to be reprojected.
     """
+    there, codes = codes_of(wkb)
+    found = {int(n): _CURVED for n in there[is_curved(codes)]}
     values = np.array(wkb.to_pylist(), dtype=object)
+    values[list(found)] = None
     shapes = shapely.from_wkb(values, on_invalid="ignore")
-    unread = shapely.is_missing(shapes) & np.asarray(wkb.is_valid())
-    found = {int(n): _why_unread(values[n]) for n in np.flatnonzero(unread)}
+    unread = shapely.is_missing(shapes) & np.array([v is not None for v in values], bool)
+    found |= {int(n): _why_unread(values[n]) for n in np.flatnonzero(unread)}
     if strict:
         wrong = ~shapely.is_valid(shapes) & ~shapely.is_missing(shapes)
         for n in np.flatnonzero(wrong):
             found[int(n)] = str(shapely.is_valid_reason(shapes[n]))
+    if move is not None:
+        found |= {int(n): _MEASURED for n in np.flatnonzero(shapely.has_m(shapes))}
+        for n in np.flatnonzero(_is_out_of_reach(shapes, move)):
+            found[int(n)] = "it can't be reprojected: it lies outside of what attribute srs shows"
     return dict(sorted(found.items()))
+
+
+def _is_out_of_reach(shapes: Shapes, move: Transformer) -> Shapes:
+    """Whether a corner of the box around a geometry comes out at infinity, or is there already."""
+    boxes = shapely.bounds(shapes)
+    there = ~shapely.is_missing(shapes) & ~shapely.is_empty(shapes)
+    lost = np.zeros(len(boxes), bool)
+    for x, y in ((0, 1), (0, 3), (2, 1), (2, 3)):
+        moved = np.column_stack(move.transform(boxes[:, x], boxes[:, y]))
+        lost |= ~np.isfinite(moved).all(axis=1)
+    found: Shapes = there & lost
+    return found
 
 
 def _why_unread(wkb: bytes) -> str:

@@ -18,11 +18,15 @@ from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
 from .checksum import Checksum
 from .find import find
 from .layers import Layer
-from .names import distinct, safe_name, table_name
+from .looking import cost_of, measure
 from .opening import open_parts, parts_of_layers
 from .options import Options
 from .parts import Context, Filled, Part
 from .postgis import bounding_box, postgis_schema
+from .targets import prepare, table_names
+
+# What looking at a file and loading it weigh together; how that divides depends on the format.
+_READING = 92
 
 
 def load(run: Run, options: Options | None = None) -> None:
@@ -37,7 +41,9 @@ def load(run: Run, options: Options | None = None) -> None:
     """
     began = time.monotonic()
     options = options or Options.of(run.parameters)
-    run.plan(download=20 if "://" in options.path else 0, inspect=2, load=90, index=6, publish=2)
+    run.plan(
+        download=20 if "://" in options.path else 0, inspect=0, load=_READING, index=6, publish=2
+    )
     run.stage("download")
     path, name = find(run, options.path, run.parameters.get("credentials"))
     load_file(run, path, name, options, began=began)
@@ -54,9 +60,15 @@ def load_file(
         name: as its user knows it; the table is named after it where options name none.
         options: what is asked for.
         began: time.monotonic() of the load's beginning, for the result.
+
+    Of a plan that it has announced, the run should give inspect, load, index and publish a weight
+    of 100 in all.
     """
     began = time.monotonic() if began is None else began
+    expected, share = cost_of(path, name)
+    run.plan(inspect=_READING * share, load=_READING * (1 - share))
     run.stage("inspect")
+    run.measure(measure(expected))
     context = Context(run, options, learned=_learned(run))
     check_scripts(context)
     context.postgis = postgis_schema(run.connection())
@@ -87,7 +99,7 @@ def load_parts(
 ) -> None:
     """Load parts, each into a table of its own, and finish the run."""
     run, options = context.run, context.options
-    tables = _tables(options, parts, name)
+    tables = table_names(options, parts, name)
     stagings = prepare(context, parts, tables, path)
     run.stage("load", unit="rows")
     total, before = sum(part.size for part in parts), 0
@@ -189,12 +201,13 @@ def _build(run: Run, staging: Staging, wanted: Sequence[Mapping[str, Any]]) -> N
 
 
 def check_scripts(context: Context) -> None:
-    """Refuse names of scripts that nobody has registered, before anything is read."""
+    """Refuse names of scripts that there are not, before anything is read."""
     names = [*context.options.before, *context.options.after]
     if not names:
         return
     try:
-        context.run.connection().execute("select locaria.check_scripts(%s)", [names])
+        run = context.run
+        run.connection().execute("select locaria.check_scripts(%s, %s)", [run.id, names])
     except psycopg.Error as error:
         raise Fatal(error.diag.message_primary or str(error), kind="data") from None
 
@@ -202,59 +215,6 @@ def check_scripts(context: Context) -> None:
 def _learned(run: Run) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = run.checkpoint.get("types", {})
     return {part: dict(types) for part, types in found.items()}
-
-
-def _tables(options: Options, parts: Sequence[Part], name: str) -> list[str]:
-    """The tables' names: the file's, and behind it the part's where there are several."""
-    whole = options.table or table_name(name)
-    if not whole:
-        raise Fatal(f"no table name can be made of {name!r}: give attribute table", kind="data")
-    if len(parts) == 1:
-        return [whole]
-    wanted = [f"{whole}_{safe_name(part.name)}".rstrip("_") for part in parts]
-    return distinct(wanted)
-
-
-def prepare(
-    context: Context, parts: Sequence[Part], tables: Sequence[str], path: Path
-) -> list[Staging]:
-    """The staging tables; an earlier attempt's, as far as they were filled from the same."""
-    run = context.run
-    version = _version(run, path)
-    sources = [f"{part.fingerprint}{version}" for part in parts]
-    before: dict[str, str] = run.checkpoint.get("sources", {})
-    for part, table, source in zip(parts, tables, sources, strict=True):
-        if before.get(table, source) != source:
-            run.log.warning("%s has changed since the last attempt: beginning again", part.label)
-    # What holds for all tables; where the rows of each end is kept with it.
-    run.save_checkpoint(types=context.learned, sources=dict(zip(tables, sources, strict=True)))
-    return [
-        _staging(context, part, table, source)
-        for part, table, source in zip(parts, tables, sources, strict=True)
-    ]
-
-
-def _version(run: Run, path: Path) -> str:
-    """When the file was last written; nothing for what each attempt downloads anew."""
-    return "" if path.is_relative_to(run.temporary) else f" {path.stat().st_mtime_ns}"
-
-
-def _staging(context: Context, part: Part, table: str, source: str) -> Staging:
-    try:
-        options = context.options
-        return context.run.staging(
-            table,
-            part.columns,
-            mode=options.mode,
-            key=options.key,
-            load_run=options.load_run,
-            keep_previous=options.keep_previous,
-            labels=options.labels,
-            source=source,
-            own_checkpoint=True,
-        )
-    except Refused as error:
-        raise Fatal(str(error), kind="data") from None
 
 
 def _begin_again_or_fail(context: Context, part: Part, error: TooManyRejects) -> None:

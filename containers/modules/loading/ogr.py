@@ -1,17 +1,13 @@
-"""Spatial files, through GDAL's Arrow streams (pyogrio).
-
-GDAL opens far more than files. Its drivers that fetch from networks, that make one file refer to
-others, or that start programs are never registered, and nothing is read over a network.
-"""
+"""Spatial files, through GDAL's Arrow streams (pyogrio)."""
 
 from __future__ import annotations
 
 import functools
-import os
-import sys
+import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,65 +15,34 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal
 
+from . import gml
+from .arrow_types import is_json, is_text, plain
 from .beside import block_bytes
 from .completeness import refuse_incomplete
+from .formats import crs_member
+from .gdal import pyogrio
+from .kinds import UNKNOWN, Kinds, column_kind
 from .layers import Geometry, Layer
+from .scan import Scan
 
-# Read by GDAL when it registers its drivers: before pyogrio is imported for the first time.
-_OFF = (
-    *("ADBC", "AIVector", "AmigoCloud", "Carto", "CSW", "EEDA", "Elasticsearch", "GDALG"),
-    *("GPSBabel", "HTTP", "LVBAG", "MVT", "MBTiles", "NGW", "OAPIF", "OGCAPI", "OGR_VRT"),
-    *("PLSCENES", "PMTiles", "TopoJSON", "VDV", "VICAR", "WFS", "PDS4", "OGR_PDS", "PCIDSK"),
-    *("MiraMonVector", "GTFS", "Idrisi", "JSONFG", "MapML", "SXF", "Selafin", "VFK", "EDIGEO"),
-    *("AVCBin", "AVCE00", "CSV", "XLSX", "ODS"),
-)
-_SETTINGS = {
-    "GDAL_SKIP": ",".join(_OFF),
-    "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE",
-    # Nothing is fetched: neither by a file name nor out of a file.
-    "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none",
-    "GDAL_HTTP_PROXY": "127.0.0.1:9",
-    "GML_DOWNLOAD_SCHEMA": "NO",
-    "GML_SKIP_RESOLVE_ELEMS": "ALL",
-    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
-    "OGR_SQLITE_LOAD_EXTENSIONS": "NO",
-    # FlatGeobuf's own Arrow stream gives the shape of one feature to another where one has none.
-    "OGR_FLATGEOBUF_STREAM_BASE_IMPL": "YES",
-    # OSM: in memory up to this many megabytes, then in a temporary file.
-    "OSM_MAX_TMPFILE_SIZE": "64",
-    "OSM_USE_CUSTOM_INDEXING": "NO",
-}
+_GEOJSON = ("GeoJSON", "GeoJSONSeq")
+# Their texts may be in any encoding; the others are UTF-8, as GDAL sees to.
+_ANY_ENCODING = ("ESRI Shapefile", "MapInfo File")
+# A driver that counts no features.
+_UNCOUNTED = "OSM"
 _MOST_ROWS = 32_768
 _FEWEST_ROWS = 64
 
 
-@functools.cache
-def _pyogrio() -> Any:
-    """pyogrio with the drivers of `_OFF` missing."""
-    os.environ.update(_SETTINGS)
-    with _without("pandas", "geopandas"):
-        import pyogrio  # noqa: PLC0415 - the environment comes first
-        import pyogrio.raw  # noqa: PLC0415
-
-    return pyogrio
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Packages that are imported where they are installed, seem not to be.
-
-    pyogrio imports pandas for functions that nothing here calls: twice the time of all else.
-    """
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) -> list[Layer]:
+def layers(
+    path: Path,
+    name: str,
+    driver: str,
+    wanted: list[str] | None = None,
+    *,
+    encoding: str | None = None,
+    folder: Path | None = None,
+) -> list[Layer]:
     """The layers of a spatial file.
 
     Args:
@@ -85,59 +50,226 @@ def layers(path: Path, name: str, driver: str, wanted: list[str] | None = None) 
         name: for messages.
         driver: the GDAL driver that the content asks for; another one is refused.
         wanted: names of layers; all of them when None.
+        encoding: of the texts in a shapefile that does not say it, as Python names it.
+        folder: an empty one for what is put beside a GML file; one is made when None.
 
     Raises:
         Fatal: GDAL can't read it, or there is no such layer.
     """
-    pyogrio = _pyogrio()
-    refuse_incomplete(path, name, driver)
+    errors = pyogrio().errors
+    notes = refuse_incomplete(path, name, driver)
+    texts, given = False, path
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            there = [str(each) for each, _ in pyogrio.list_layers(path)]
-    except pyogrio.errors.DataSourceError as error:
-        raise unreadable(name, error) from None
+        if driver == "GML":
+            folder = folder or Path(tempfile.mkdtemp(prefix="gml"))
+            texts = gml.seen_by_gdal(path, folder, _list_layers)
+            given = folder / path.name
+        there = _list_layers(given)
+    except errors.DataSourceError as error:
+        raise unreadable(name, error, given) from None
     if missing := [each for each in wanted or [] if each not in there]:
         raise Fatal(
             f"{name} has no layer {missing[0]!r}; it has {', '.join(map(repr, there[:50]))}",
             kind="data",
         )
-    found = [_layer(path, name, driver, each) for each in wanted or there]
+    options = _options(driver, encoding)
+    found = [
+        _SpatialLayer(given, name, driver, each, options).layer(texts, notes)
+        for each in wanted or there
+    ]
     if not found:
         raise Fatal(f"{name} has no layer", kind="data")
     return found
 
 
-def unreadable(name: str, error: Exception) -> Fatal:
+def _list_layers(path: Path) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [str(each) for each, _ in pyogrio().list_layers(path)]
+
+
+def _options(driver: str, encoding: str | None) -> dict[str, str]:
+    """For GDAL: how a shapefile's texts are written, where its user says it."""
+    if driver != "ESRI Shapefile" or encoding is None:
+        return {}
+    return {"ENCODING": encoding.upper().replace("ISO8859", "ISO-8859")}
+
+
+def unreadable(name: str, error: Exception, path: Path | None = None) -> Fatal:
     """The error for what GDAL can't read."""
-    return Fatal(f"{name} can't be read: {str(error).rstrip('.')}", kind="data")
+    text = str(error).rstrip(".")
+    if path is not None:
+        text = text.replace(str(path), name)
+    return Fatal(f"{name} can't be read: {text}", kind="data")
 
 
-def _layer(path: Path, name: str, driver: str, layer: str) -> Layer:
-    pyogrio = _pyogrio()
-    try:
-        with warnings.catch_warnings():
+class _SpatialLayer:
+    """One layer of a file that GDAL reads."""
+
+    def __init__(
+        self, path: Path, name: str, driver: str, layer: str, options: dict[str, str]
+    ) -> None:
+        self._path, self._name, self._driver, self._layer = path, name, driver, layer
+        self._options = options
+        self._where = f"{name}, layer {layer!r}"
+        self._rows = 0
+
+    def layer(self, texts: bool, notes: Sequence[str]) -> Layer:
+        """What it is.
+
+        Args:
+            texts: all values come as texts: find their types out.
+            notes: what its user should know.
+        """
+        errors = pyogrio().errors
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # Counting reads all of a file that has no count; and it is the only call that
+                # tells of an error in the middle: an Arrow stream just ends there.
+                info = pyogrio().read_info(
+                    self._path,
+                    layer=self._layer,
+                    force_feature_count=self._driver != _UNCOUNTED,
+                    **self._options,
+                )
+            if info["driver"] != self._driver:
+                raise Fatal(f"{self._name} is no {self._driver} but {info['driver']}", kind="data")
+            with self._open(batch_size=1) as (meta, reader):
+                schema = reader.schema
+                first = next(iter(reader), None)
+            uncounted = self._driver == _UNCOUNTED
+            self._rows = _count(self._path, self._layer) if uncounted else int(info["features"])
+        except (errors.DataSourceError, errors.DataLayerError) as error:
+            raise unreadable(self._where, error, self._path) from None
+        geometry = self._geometry(meta, first)
+        scan = self._scan(schema, geometry, texts)
+        if geometry is not None and scan.geometry is not None:
+            geometry = replace(geometry, kind=scan.kinds.kind())
+        batch = _batch_size(self._path, self._rows)
+        return Layer(
+            self._layer,
+            _without_json(schema, scan.plain),
+            functools.partial(self._read, batch),
+            self._rows,
+            geometry,
+            row_word="feature",
+            kinds=scan.types,
+            notes=tuple(notes),
+        )
+
+    @contextmanager
+    def _open(self, **more: Any) -> Iterator[tuple[Any, pa.RecordBatchReader]]:
+        with (
+            warnings.catch_warnings(),
+            pyogrio().raw.open_arrow(self._path, layer=self._layer, **more, **self._options) as (
+                meta,
+                stream,
+            ),
+        ):
             warnings.simplefilter("ignore")
-            # Counting reads all of a file that has no count; and it is the only call that tells
-            # of an error in the middle: an Arrow stream just ends there.
-            info = pyogrio.read_info(path, layer=layer, force_feature_count=True)
-            if info["driver"] != driver:
-                raise Fatal(f"{name} is no {driver} but {info['driver']}", kind="data")
-            with pyogrio.raw.open_arrow(path, layer=layer, batch_size=1) as (meta, stream):
-                schema = pa.RecordBatchReader.from_stream(stream).schema
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise unreadable(f"{name}, layer {layer!r}", error) from None
-    rows = int(info["features"])
-    geometry = None
-    if meta["geometry_type"] is not None:
-        column = meta["geometry_name"] or "wkb_geometry"
-        geometry = Geometry(column, str(meta["geometry_type"]), meta["crs"])
-    batch = _batch_size(path, rows)
+            yield meta, pa.RecordBatchReader.from_stream(stream)
 
-    def read(skip: int) -> Iterator[pa.RecordBatch]:
-        return _read(path, name, layer, skip=skip, batch=batch, rows=rows)
+    def _geometry(self, meta: Any, first: pa.RecordBatch | None) -> Geometry | None:
+        """As declared; of kind UNKNOWN where the first feature is of another."""
+        if meta["geometry_type"] is None:
+            return None
+        column, kind = meta["geometry_name"] or "wkb_geometry", str(meta["geometry_type"])
+        # GDAL's names for curves and measures do not get through.
+        kinds = Kinds()
+        if first is not None:
+            kinds.add(first.column(column))
+        seen = kinds.kind()
+        other = kinds.curved or column_kind(seen)[1] != column_kind(kind)[1]
+        # Of GeoJSON, one feature with Z makes it say Z.
+        if (seen != UNKNOWN and other) or (kind.endswith("Z") and self._driver in _GEOJSON):
+            kind = UNKNOWN
+        return Geometry(column, kind, self._crs(meta["crs"]))
 
-    return Layer(layer, schema, read, rows, geometry, row_word="feature")
+    def _crs(self, found: str | None) -> str | None:
+        if self._driver == "GML":
+            return found or gml.srs_name(self._path)
+        if self._driver in _GEOJSON:
+            # RFC 7946: longitude, latitude on WGS 84, and a height perhaps.
+            found = "EPSG:4326" if found == "EPSG:4979" else found
+            return crs_member(self._path) if found in (None, "EPSG:4326") else found
+        return found
+
+    def _scan(self, schema: pa.Schema, geometry: Geometry | None, texts: bool) -> Scan:
+        unknown = geometry is not None and geometry.kind == UNKNOWN and self._rows > 0
+        scan = Scan(
+            geometry.column if geometry is not None and unknown else None,
+            [f.name for f in schema if texts and is_text(f.type)],
+            [f.name for f in schema if is_json(f)],
+        )
+        if scan.geometry or scan.texts or scan.documents:
+            columns = [*scan.texts, *scan.documents]
+            with self._open(columns=columns, read_geometry=unknown) as (_, reader):
+                scan.over(reader)
+        return scan
+
+    def _read(self, batch: int, skip: int) -> Iterator[pa.RecordBatch]:
+        errors = pyogrio().errors
+        done = skip
+        try:
+            with self._open(skip_features=skip, batch_size=batch) as (_, reader):
+                for each in reader:
+                    if self._driver in _ANY_ENCODING:
+                        self._refuse_bytes(each, done)
+                    yield each
+                    done += each.num_rows
+            if done != self._rows:
+                raise Fatal(
+                    f"{self._where}: {self._rows:,} features were counted, but the data end "
+                    f"behind {done:,}: is the file cut off or damaged?",
+                    kind="data",
+                )
+        except (
+            errors.DataSourceError,
+            errors.DataLayerError,
+            pa.ArrowException,
+        ) as error:
+            raise unreadable(f"{self._where}, behind feature {done:,}", error) from None
+
+    def _refuse_bytes(self, batch: pa.RecordBatch, done: int) -> None:
+        """Texts that are no UTF-8: their encoding is not known."""
+        for column, field in zip(batch.columns, batch.schema, strict=True):
+            if not is_text(field.type):
+                continue
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid:
+                values = column.cast(pa.large_binary()).to_pylist()
+                row, value = next((n, v) for n, v in enumerate(values) if v and not _is_utf8(v))
+                raise Fatal(
+                    f"{self._where}, feature {done + row + 1:,}, column {field.name!r}: "
+                    f"{value[:50]!r} is no UTF-8, and the file does not say what it is; "
+                    'say it by attribute encoding, for instance "cp1252"',
+                    kind="data",
+                ) from None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _without_json(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
+    """Columns of texts, of which only some are JSON."""
+    return pa.schema([pa.field(f.name, plain(f)) if f.name in columns else f for f in schema])
+
+
+def _count(path: Path, layer: str) -> int:
+    """How many features a layer has, where GDAL does not say.
+
+    By SQL, which counts within GDAL: pyogrio would keep each feature that it counts in memory.
+    """
+    statement = f'select count(*) from "{layer}"'  # noqa: S608 - GDAL named it
+    found = pyogrio().raw.read(path, sql=statement, sql_dialect="OGRSQL", read_geometry=False)
+    return int(found[3][0][0])
 
 
 def _batch_size(path: Path, rows: int) -> int:
@@ -145,30 +277,3 @@ def _batch_size(path: Path, rows: int) -> int:
     files = path.rglob("*") if path.is_dir() else path.parent.glob(f"{path.stem}.*")
     size = sum(each.stat().st_size for each in files if each.is_file())
     return max(_FEWEST_ROWS, min(_MOST_ROWS, block_bytes() * rows // max(size, 1)))
-
-
-def _read(
-    path: Path, name: str, layer: str, *, skip: int, batch: int, rows: int
-) -> Iterator[pa.RecordBatch]:
-    pyogrio = _pyogrio()
-    done = skip
-    try:
-        with (
-            warnings.catch_warnings(),
-            pyogrio.raw.open_arrow(path, layer=layer, skip_features=skip, batch_size=batch) as (
-                _,
-                stream,
-            ),
-        ):
-            warnings.simplefilter("ignore")
-            for each in pa.RecordBatchReader.from_stream(stream):
-                yield each
-                done += each.num_rows
-        if done != rows:
-            raise Fatal(
-                f"{name}, layer {layer!r}: {rows:,} features were counted, but the data end "
-                f"behind {done:,}: is the file cut off or damaged?",
-                kind="data",
-            )
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pa.ArrowException) as e:
-        raise unreadable(f"{name}, layer {layer!r}, behind feature {done:,}", e) from None

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from locaria_reporter import Fatal, Run
 
 from . import archive
-from .compression import beginning, compression_of, unpack
+from .compression import Room, beginning, compression_of, unpack
 from .csv_part import CsvPart
 from .formats import ARCHIVE, CSV, JSON, PARQUET, SHEETS, format_of, what_is_in
 from .layers import Layer
 from .names import without_ending
 from .options import Options
-from .parts import Context, Part
+from .parts import Context, NoRows, Part
 from .source import look_at, recognise
 
 _HEAD = 64 << 10
@@ -57,16 +57,23 @@ def open_parts(context: Context, path: Path, name: str) -> list[Part]:
     Raises:
         Fatal: it can't be read, or holds nothing that is loaded.
     """
-    pieces = _unpacked(context.run, Piece(path, name), context.options, 0)
+    pieces = _unpacked(context.run, Piece(path, name), Room.for_file(path), 0)
     if not pieces:
         raise Fatal(f"{name} holds no file that is loaded", kind="data")
     parts: list[Part] = []
+    nothing: NoRows | None = None
     for piece in pieces:
-        parts += _parts_of(context, piece, several=len(pieces) > 1)
+        try:
+            parts += _parts_of(context, piece, several=len(pieces) > 1)
+        except NoRows as error:
+            nothing = error
+            context.run.log.info("%s holds no row and is left out", piece.name)
+    if not parts and nothing is not None:
+        raise nothing
     return parts
 
 
-def _unpacked(run: Run, piece: Piece, options: Options, depth: int) -> list[Piece]:
+def _unpacked(run: Run, piece: Piece, room: Room, depth: int) -> list[Piece]:
     if piece.path.is_dir():
         return [piece]
     _, _, head = look_at(piece.path, piece.name)
@@ -74,31 +81,38 @@ def _unpacked(run: Run, piece: Piece, options: Options, depth: int) -> list[Piec
     inner = piece.member or piece.name
     if compression is not None:
         stem = str(PurePosixPath(inner).with_suffix(""))
-        if format_of(beginning(piece.path, piece.name, compression, _HEAD), stem) == CSV:
+        text = format_of(beginning(piece.path, piece.name, compression, _HEAD), stem) == CSV
+        if text and not depth:
             return [piece]
+        _refuse_depth(piece, depth - 1)
         target = _folder(run) / (PurePosixPath(stem).name or "unpacked")
-        unpack(piece.path, piece.name, compression, target)
-        return _unpacked(run, Piece(target, piece.name, piece.member), options, depth)
+        unpack(piece.path, piece.name, compression, target, room)
+        return _unpacked(run, Piece(target, piece.name, piece.member), room, depth + 1)
     if format_of(head, inner) != ARCHIVE:
         return [piece]
-    return _members(run, piece, options, depth)
+    return _members(run, piece, room, depth)
 
 
-def _members(run: Run, piece: Piece, options: Options, depth: int) -> list[Piece]:
-    found = archive.members(piece.path, piece.name)
+def _refuse_depth(piece: Piece, depth: int) -> None:
+    if depth >= _DEEPEST:
+        raise Fatal(f"{piece.name}: archives within archives within archives", kind="data")
+
+
+def _members(run: Run, piece: Piece, room: Room, depth: int) -> list[Piece]:
+    found = archive.members(piece.path, piece.name, room)
     document = what_is_in([each.filename for each in found])
     if document == SHEETS:
+        archive.refuse_bomb(piece.name, found, room)
         return [piece]
     if document is not None:
         raise Fatal(f"{piece.name} is no table but an Office document of another kind", kind="data")
-    if depth >= _DEEPEST:
-        raise Fatal(f"{piece.name}: archives within archives within archives", kind="data")
-    written = archive.extract(piece.path, piece.name, found, _folder(run))
+    _refuse_depth(piece, depth)
+    written = archive.extract(piece.path, piece.name, found, _folder(run), room)
     names = [each.filename for each in found]
     pieces: list[Piece] = []
     for member, path in _data(names, written):
         inner = Piece(path, f"{piece.name}, member {member}", member)
-        pieces += _unpacked(run, inner, options, depth + 1)
+        pieces += _unpacked(run, inner, room, depth + 1)
     return pieces
 
 
@@ -144,7 +158,8 @@ def _parts_of(context: Context, piece: Piece, *, several: bool) -> list[Part]:
     if kind == CSV:
         source = recognise(path, name, options.encoding)
         return [CsvPart(source, options, own_name, context.learned.get(own_name, {}))]
-    return parts_of_layers(context, _layers(kind, path, name, options), path, name, own_name)
+    found = _layers(context.run, kind, piece, options)
+    return parts_of_layers(context, found, path, name, own_name)
 
 
 def parts_of_layers(
@@ -170,21 +185,31 @@ def parts_of_layers(
             label,
             context.options,
             name=called,
-            size=max(1, size // len(layers)),
+            size=_share(size, layer, layers),
             fingerprint=fingerprint,
             postgis=context.postgis,
             learned=context.learned.get(called, {}),
         )
         made.append(part)
+    if layers and not made:
+        raise NoRows(name, f"has no {layers[0].row_word} in any of its {len(layers)} layers")
     return made
+
+
+def _share(size: int, layer: Layer, layers: Sequence[Layer]) -> int:
+    """How many bytes of a file are a layer's: as many as it has rows, as far as these are known."""
+    if any(each.rows is None for each in layers):
+        return max(1, size // len(layers))
+    return max(1, size * (layer.rows or 0) // max(1, sum(each.rows or 0 for each in layers)))
 
 
 def _called(member: str, layer: str) -> str:
     return "_".join(filter(None, (member, layer)))
 
 
-def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
+def _layers(run: Run, kind: str, piece: Piece, options: Options) -> list[Layer]:
     """By a reader that is imported only now: each costs time, and a task needs one of them."""
+    path, name = piece.path, piece.name
     if kind in (SHEETS, ARCHIVE):
         from . import sheets  # noqa: PLC0415
 
@@ -199,7 +224,9 @@ def _layers(kind: str, path: Path, name: str, options: Options) -> list[Layer]:
         return documents.layers(path, name, options.encoding)
     from . import ogr  # noqa: PLC0415
 
-    return ogr.layers(path, name, kind, list(options.layers) if options.layers else None)
+    wanted = list(options.layers) if options.layers else None
+    beside = _folder(run) if kind == "GML" else None
+    return ogr.layers(path, name, kind, wanted, encoding=options.encoding, folder=beside)
 
 
 def _size_of(folder: Path) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from locaria_reporter import Run, Staging
+from locaria_reporter import Fatal, Run, Staging
 
 from .options import Options
 
@@ -28,6 +28,20 @@ class Context:
     postgis: str | None = None
     learned: dict[str, dict[str, str]] = field(default_factory=dict)
     reached: Callable[[int], None] = print
+
+
+class NoRows(Fatal):
+    """There is nothing to be loaded of a file, a layer or a member of an archive.
+
+    Args:
+        label: of it, for messages.
+        lacking: what there is not.
+    """
+
+    def __init__(self, label: str, lacking: str) -> None:
+        super().__init__(
+            f"{label} {lacking}; attribute allow_empty = true makes an empty table", kind="data"
+        )
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import psycopg
@@ -30,4 +31,14 @@ def bounding_box(
     ).format(sql.Identifier(postgis or ""), sql.Identifier(column), sql.SQL(staging.name))
     with run.connect() as connection, connection.cursor(row_factory=tuple_row) as cursor:
         found = cursor.execute(statement).fetchone()
-    return None if found is None or found[0] is None else list(found)
+    # JSON has no number for infinity, which a geometry may have.
+    return list(found) if found and all(n is not None and isfinite(n) for n in found) else None
+
+
+def knows_srid(connection: psycopg.Connection[Any], postgis: str, srid: int) -> bool:
+    """Whether PostGIS can reproject from a CRS: its own table of them is older than some."""
+    statement = sql.SQL("select exists (select from {} where srid = %s) as known").format(
+        sql.Identifier(postgis, "spatial_ref_sys")
+    )
+    row = connection.execute(statement, [srid]).fetchone()
+    return row is not None and bool(dict(row)["known"])
