@@ -53,6 +53,9 @@ _HOLDERS = """
 """
 
 
+_JUST_LEFT: dict[str, Any] = {"session": "somebody", "since": None, "elsewhere": None}
+
+
 class OccupiedError(Exception):
     """Somebody lives on the database with whom we can't share it; the message says who."""
 
@@ -153,8 +156,7 @@ class Living:
         holders = self._database.run(_HOLDERS, self._values)
         if mine:
             return [each for each in holders if each["elsewhere"]]
-        unknown = {"session": "somebody", "since": None, "elsewhere": None}
-        return [each for each in holders if not each["elsewhere"]] or [unknown]
+        return [each for each in holders if not each["elsewhere"]] or [_JUST_LEFT]
 
     def _tell(self, teller: Database) -> None:
         query = "select locaria.report_runtime(%s, %s, %s)"
@@ -173,8 +175,9 @@ class Living:
             try:
                 others = self._others()  # on a new connection, if the last one broke
                 # Who comes to live elsewhere on this server has to give way to us.
-                here = [each for each in others if not each["elsewhere"]]
-                if any(each["session"] != self._who.session for each in here):
+                ours = (self._who.session, _JUST_LEFT["session"])
+                here = [e for e in others if not e["elsewhere"] and e["session"] not in ours]
+                if here:
                     self._on_lost(_refusal(self._who, here))
                     return
                 if self._teller is not None and time.monotonic() - self._told_at >= _TELL_S:
