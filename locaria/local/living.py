@@ -29,7 +29,7 @@ _SESSION_BYTES = 63  # of an application_name
 _HOST_BYTES = 32
 _BEAT_S = 2.0
 _TELL_S = 10.0
-_GRACE_S = 3.0  # for the server to notice that a process has just died
+_GRACE_S = 2.0  # for the server to notice that a process has just died
 
 _TRY = """
     select case when %(alone)s then pg_try_advisory_lock(4242007, 0)
