@@ -20,8 +20,8 @@ _LIBRARIES = (
     "pyarrow/libarrow_python_flight*",
     "pyarrow/_flight*",
 )
-# The services that our containers ask, and what tells them who they are.
-_SERVICES = ("s3", "secretsmanager", "ssm", "sso", "sso-oidc", "sts")
+# The services that our containers and agents ask, and what tells them who they are.
+_SERVICES = ("ecs", "s3", "secretsmanager", "ssm", "sso", "sso-oidc", "sts")
 
 
 def unneeded(packages: Path) -> Iterator[Path]:

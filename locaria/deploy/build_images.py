@@ -2,6 +2,7 @@
 
     python -m locaria.deploy.build_images [--base IMAGE] [--platform P[,P]] [CONTAINER...]
 
+Without names: all of them, and the agent's own (localhost/locaria-agent), which is called `agent`.
 With one platform each image is there afterwards, as localhost/locaria/<container>:latest. With
 several, docker buildx keeps them in its cache, and buildah makes a manifest of them.
 """
@@ -26,6 +27,9 @@ from locaria.deploy.images import (
     label_words,
 )
 from locaria.local.places import ROOT
+
+AGENT = "agent"
+AGENT_IMAGE = "localhost/locaria-agent:latest"
 
 
 def local_name(container: Container) -> str:
@@ -52,6 +56,14 @@ def build(commands: Commands, container: Container, platforms: list[str], more: 
     commands.run(words)
 
 
+def build_agent(commands: Commands, platform: str, more: list[str]) -> None:
+    """Build the image of `locaria agent`, by the Dockerfile of the checkout. Raises DeployError."""
+    words = ["docker", "buildx", "build", "--load"]
+    if not isinstance(find_engine(commands), Docker):
+        words = ["buildah", "build", "--isolation=chroot", "--format=docker", "--layers"]
+    commands.run([*words, f"--platform={platform}", "-t", AGENT_IMAGE, *more, "."])
+
+
 def _tell_size(engine: Engine, container: Container, name: str) -> None:
     size = engine.size(name)
     if size is None:
@@ -73,12 +85,17 @@ def main() -> None:
     commands = Commands(ROOT, dry_run=False, show=lambda line: print(line, flush=True))
     try:
         known = {each.name: each for each in load_containers()}
-        unknown = [name for name in given.containers if name not in known]
+        wanted = given.containers or [*known, AGENT]
+        unknown = [name for name in wanted if name not in (*known, AGENT)]
         if unknown:
             raise DeployError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
         more = [*given.argument, *([f"--build-arg=BASE={given.base}"] if given.base else [])]
-        for name in given.containers or known:
-            build(commands, known[name], given.platform.split(","), more)
+        platforms = given.platform.split(",")
+        for name in wanted:
+            if name == AGENT:
+                build_agent(commands, platforms[0], more)
+            else:
+                build(commands, known[name], platforms, more)
     except (DeployError, DockersError) as error:
         sys.exit(f"images: {error}")
 

@@ -50,7 +50,7 @@ def facts(commands: Commands, container: Container) -> tuple[dict[str, str], int
     """The labels of an image, and its time in seconds since 1970.
 
     Both follow from what it is made of, by the last commit that changed that: the same files give
-    the same image, whenever and wherever it is built. Outside of a git checkout the revision is
+    the same layers, whenever it is built. Outside of a git checkout the revision is
     unknown, and the time 0.
     """
     paths = [str(source) for source in sources(container)]

@@ -25,7 +25,7 @@ from typing import Any, Self
 import psycopg
 
 from locaria.deploy.database import SiteDatabase
-from locaria.install import install, register_containers
+from locaria.install import read_dockers, register_containers
 from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_launch import OBJECT_STORE, OBJECTS_VOLUME, DockerLauncher, Launcher
 from locaria.local.ecs_model import load_task_definitions
@@ -39,8 +39,14 @@ from locaria.local.site import CLUSTER, GROUPS, LOADER, SiteError, configure_lau
 from locaria.local.standin import install_queue
 from locaria.local.state_lock import hold
 from locaria.local.ticker import Ticker
+from locaria.local.upgrade import bring_up_to_date
 
 log = logging.getLogger(__name__)
+_NO_SCHEMA = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedFunction,
+)
 _PASSED_ON = (OBJECT_STORE, "LOCARIA_FILE_ROOTS", "LOCARIA_FETCH_PRIVATE")
 
 
@@ -114,8 +120,7 @@ class Agent:
                     self._kept.save(**{name: value})
             living = Living(self._dsn, self._who, self.on_lost)
             self._running.enter_context(living)
-            names, task_dsn = self._prepare()
-            living.tell(self._dsn, names)
+            names, task_dsn = self._prepare(living)
             self._start_services(names, task_dsn)
         except BaseException:
             self._running.close()
@@ -134,17 +139,24 @@ class Agent:
 
     # -- steps of the start ----------------------------------------------------------------------
 
-    def _prepare(self) -> tuple[list[str], str]:
+    def _prepare(self, living: Living) -> tuple[list[str], str]:
         """Schema, stand-in, containers, configuration; the containers' names, the tasks' DSN."""
         dockers = self._options.containers_dir / "dockers.json"
         try:
             install_queue(self._dsn)
-            if self._options.install:
-                install(self._dsn)
+            newest = bring_up_to_date(self._dsn) if self._options.install else True
             with psycopg.connect(self._dsn, autocommit=True) as connection:
-                names = register_containers(connection, dockers)
+                names = list(read_dockers(dockers))
+                if newest:
+                    register_containers(connection, dockers)
                 for name in names if self._options.aws is None else []:
                     configure_launch(connection, name)
+            living.tell(self._dsn, names)
+        except _NO_SCHEMA as error:
+            raise SiteError(
+                f"{error.diag.message_primary}: the schema is missing here, or older than this "
+                "agent. Start it without --no-install, or: locaria db upgrade"
+            ) from error
         except psycopg.OperationalError as error:
             raise SiteError(f"can't connect to the given database: {error}") from error
         except psycopg.errors.InsufficientPrivilege as error:

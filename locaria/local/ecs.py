@@ -13,8 +13,17 @@ from typing import Any
 from locaria.local.ecs_api import EcsApi
 from locaria.local.ecs_checks import check_run_task
 from locaria.local.ecs_launch import Launcher, ProcessLauncher
-from locaria.local.ecs_model import ACTIVE, ARN, EcsError, Task, TaskDefinition, new_task
-from locaria.local.ecs_script import Script
+from locaria.local.ecs_model import (
+    ACTIVE,
+    ARN,
+    EcsError,
+    Task,
+    TaskDefinition,
+    cluster_arn,
+    new_task,
+    task_arn,
+)
+from locaria.local.ecs_script import Script, scripted_error
 from locaria.local.ecs_tasks import TaskRunner
 from locaria.local.ecs_tokens import ClientTokens
 
@@ -126,7 +135,7 @@ class LocalEcs:
                 return {"tasks": [task.describe() for task in tasks], "failures": known.failures}
             fault = self.script.for_call("RunTask")
             if "error" in fault and not fault.get("after"):
-                raise _scripted_error(fault)
+                raise scripted_error(fault)
             return self._launch(cluster, definition, request, fault)
 
     def _launch(
@@ -144,7 +153,7 @@ class LocalEcs:
         for task in tasks:
             self._begin(task, definition)
         if "error" in fault:
-            raise _scripted_error(fault)
+            raise scripted_error(fault)
         return answer
 
     def _begin(self, task: Task, definition: TaskDefinition) -> None:
@@ -173,7 +182,7 @@ class LocalEcs:
         if len(asked) > 100:
             raise EcsError("InvalidParameterException", "Tasks can not exceed 100 items.")
         found = {name: self._tasks.get(name.rpartition("/")[2]) for name in asked}
-        missing = [_task_arn(self.cluster, name) for name, task in found.items() if task is None]
+        missing = [task_arn(self.cluster, name) for name, task in found.items() if task is None]
         return {
             "tasks": [task.describe() for task in found.values() if task is not None],
             "failures": [{"arn": arn, "reason": "MISSING"} for arn in missing],
@@ -212,7 +221,7 @@ class LocalEcs:
         }
         return {
             "clusters": [described] if len(missing) < len(asked) else [],
-            "failures": [{"arn": _cluster_arn(name), "reason": "MISSING"} for name in missing],
+            "failures": [{"arn": cluster_arn(name), "reason": "MISSING"} for name in missing],
         }
 
     def describe_task_definition(self, request: Shape) -> Shape:
@@ -284,18 +293,6 @@ class LocalEcs:
                 self._on_event(event)
             except Exception:
                 log.exception("an ECS event could not be told")
-
-
-def _scripted_error(fault: Mapping[str, Any]) -> EcsError:
-    return EcsError(fault["error"], fault.get("message", "Rate exceeded"))
-
-
-def _task_arn(cluster: str, named: str) -> str:
-    return named if named.startswith("arn:") else f"{ARN}:task/{cluster}/{named}"
-
-
-def _cluster_arn(named: str) -> str:
-    return named if named.startswith("arn:") else f"{ARN}:cluster/{named}"
 
 
 def families(definitions: Iterable[TaskDefinition]) -> dict[str, TaskDefinition]:

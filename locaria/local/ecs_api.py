@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from locaria.local.ecs_model import EcsError
+from locaria.local.ecs_script import scripted_error
 
 if TYPE_CHECKING:
     from locaria.local.ecs import LocalEcs
@@ -119,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         if name != "RunTask":  # which asks later: a stored answer comes before any fault
             fault = ecs.script.for_call(name)
             if fault:
-                raise EcsError(fault["error"], fault.get("message", "Rate exceeded"))
+                raise scripted_error(fault)
         operation = getattr(ecs, _OPERATIONS[name])
         answer: dict[str, Any] = operation(json.loads(body or b"{}"))
         return answer

@@ -281,6 +281,16 @@ def _overrides(request: dict[str, Any], definition: TaskDefinition) -> dict[str,
     return {"inferenceAcceleratorOverrides": [], **given, "containerOverrides": containers}
 
 
+def task_arn(cluster: str, named: str) -> str:
+    """The ARN of a task that is named by it, or by its id."""
+    return named if named.startswith("arn:") else f"{ARN}:task/{cluster}/{named}"
+
+
+def cluster_arn(named: str) -> str:
+    """The ARN of a cluster that is named by it, or by its name."""
+    return named if named.startswith("arn:") else f"{ARN}:cluster/{named}"
+
+
 def _iso(value: object) -> str:
     """Times as in events, `2026-01-31T10:00:00.123Z`; paths as text."""
     if isinstance(value, datetime):

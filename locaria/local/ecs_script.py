@@ -19,6 +19,8 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from locaria.local.ecs_model import EcsError
+
 
 class Script:
     """The steps that are still to come. Safe to use from several threads."""
@@ -59,3 +61,8 @@ class Script:
                         self._steps.remove(step)
                     return step
         return {}
+
+
+def scripted_error(fault: Mapping[str, Any]) -> EcsError:
+    """The error that a call runs into by this fault."""
+    return EcsError(fault["error"], fault.get("message", "Rate exceeded"))

@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import psycopg
 
+from locaria.local import lambda_statements as statements
 from locaria.local.database import Database, StoppedError
 from locaria.local.failure_record import failure_record
 from locaria.local.lambda_environment import (
@@ -34,76 +35,6 @@ log = logging.getLogger(__name__)
 CHANNEL = "aws_lambda_invocations"
 _IDLE_WAIT_S = 5.0
 _KEEP = "7 days"
-
-_CLAIM = """
-    update aws_lambda.invocations i
-       set state = 'running', attempts = i.attempts + 1,
-           worker = %(worker)s, taken_at = clock_timestamp()
-     where i.id = (
-       select q.id from aws_lambda.invocations q
-        where q.state = 'queued' and q.run_after <= clock_timestamp()
-          -- A task is started by who has its container, and stopped by who runs it: its id begins
-          -- with his mark. After a minute anybody says of him that he is gone.
-          and (%(containers)s::text[] is null or q.payload ->> 'action' is distinct from 'run_task'
-               or q.payload ->> 'container' = any (%(containers)s))
-          and (%(mark)s::text is null or q.payload ->> 'action' is distinct from 'stop_task'
-               or q.payload ->> 'task_arn' ~ ('/' || %(mark)s || '[^/]*$')
-               or q.received_at < clock_timestamp() - interval '1 minute')
-        order by q.run_after, q.id
-        limit 1
-        for update skip locked
-     )
-    returning i.*, extract(epoch from clock_timestamp() - i.received_at)::float8 as age_s
-"""
-_FINISH = """
-    update aws_lambda.invocations
-       set state = %s, finished_at = clock_timestamp(), response = %s::json,
-           function_error = %s, log_tail = %s
-     where id = %s and state = 'running'
-"""
-_AGAIN = """
-    update aws_lambda.invocations
-       set state = 'queued', run_after = clock_timestamp() + make_interval(secs => %s),
-           response = %s::json, function_error = 'Unhandled', log_tail = %s
-     where id = %s and state = 'running'
-"""
-_RECOVER = """
-    update aws_lambda.invocations
-       set state = 'queued', attempts = attempts - 1, run_after = clock_timestamp()
-     where state = 'running'
-       and (worker is null or worker = %(worker)s
-            or taken_at < clock_timestamp() - make_interval(secs => %(lost_s)s))
-"""
-_NEXT = """
-    select extract(epoch from min(run_after) - clock_timestamp())::float8 as due_in_s
-      from aws_lambda.invocations where state = 'queued'
-"""
-_ENQUEUE = """
-    insert into aws_lambda.invocations (function_name, payload, invocation_type)
-    values (%s, %s::json, 'Event')
-"""
-_GIVE_UP = """
-    with ended as (
-      update aws_lambda.invocations
-         set state = %s, finished_at = clock_timestamp(), response = %s::json,
-             function_error = 'Unhandled', log_tail = %s
-       where id = %s and state = 'running'
-      returning id
-    )
-    insert into aws_lambda.invocations (function_name, payload, invocation_type)
-    select %s, %s::json, 'Event' from ended where %s
-"""
-_PRUNE = "delete from aws_lambda.invocations where finished_at < clock_timestamp() - %s::interval"
-
-
-_RECOVER_OTHERS = """
-    update aws_lambda.invocations
-       set state = 'queued', attempts = attempts - 1, run_after = clock_timestamp()
-     where state = 'running' and worker <> %(worker)s
-       and (taken_at < clock_timestamp() - make_interval(secs => %(lost_s)s)
-            or taken_at < clock_timestamp() - make_interval(secs => %(dead_s)s)
-               and worker in (select name from locaria.agents where state <> 'lives'))
-"""
 _GRACE_S = 30.0  # beyond a function's timeout, at which its environment is killed
 _DEAD_S = 10.0  # for an agent that lost its connection to come back
 
@@ -177,8 +108,8 @@ class LambdaQueue:
     def start(self) -> Self:
         """Deliver what a killed runtime left, then whatever comes."""
         with Database(self._dsn, "Lambda start", self._stopping) as database:
-            database.run(_RECOVER, self._names())
-            database.run(_PRUNE, [_KEEP])
+            database.run(statements.RECOVER, self._names())
+            database.run(statements.PRUNE, [_KEEP])
         self._environments.warm()
         self._spawn("lambda-listener", self._listen)
         for number in range(self._rules.concurrency):
@@ -215,7 +146,7 @@ class LambdaQueue:
     def put(self, function_name: str, event: Any) -> None:
         """Put an event in the queue of a function, as EventBridge does. Raises StoppedError."""
         with self._events_lock:
-            self._events.run(_ENQUEUE, [function_name, json.dumps(event)])
+            self._events.run(statements.ENQUEUE, [function_name, json.dumps(event)])
 
     def __enter__(self) -> Self:
         return self.start()
@@ -256,8 +187,8 @@ class LambdaQueue:
             connection.execute(f"listen {CHANNEL}".encode())
             self._wake()
             while not self._stopping.is_set() and not database.lost():
-                database.run(_RECOVER_OTHERS, self._names())
-                due_in_s = database.run(_NEXT)[0]["due_in_s"]
+                database.run(statements.RECOVER_OTHERS, self._names())
+                due_in_s = database.run(statements.NEXT)[0]["due_in_s"]
                 if not list(connection.notifies(timeout=0)):
                     wait_s = _IDLE_WAIT_S if due_in_s is None else max(due_in_s, 0.05)
                     self._wait_for(connection.fileno(), min(wait_s, _IDLE_WAIT_S))
@@ -282,7 +213,7 @@ class LambdaQueue:
     def _deliver(self, database: Database) -> None:
         while not self._stopping.is_set():
             seen = self._looked
-            rows = database.run(_CLAIM, self._names())
+            rows = database.run(statements.CLAIM, self._names())
             if rows:
                 self._handle(database, rows[0])
                 continue
@@ -315,13 +246,13 @@ class LambdaQueue:
     def _record(self, database: Database, row: dict[str, Any], reply: Reply) -> None:
         said = json.dumps(reply.payload)
         if not reply.failed:
-            database.run(_FINISH, ["succeeded", said, None, reply.log_tail, row["id"]])
+            database.run(statements.FINISH, ["succeeded", said, None, reply.log_tail, row["id"]])
             return
         log.warning("%s failed (attempt %s): %s", row["function_name"], row["attempts"], said[:500])
         retries = self._rules.retry_delays_s if row["invocation_type"] == "Event" else ()
         if row["attempts"] <= len(retries):
             delay_s = retries[row["attempts"] - 1]
-            database.run(_AGAIN, [delay_s, said, reply.log_tail, row["id"]])
+            database.run(statements.AGAIN, [delay_s, said, reply.log_tail, row["id"]])
             self._nudge()
         else:
             self._give_up(database, row, "failed", reply)
@@ -340,4 +271,4 @@ class LambdaQueue:
         )
         record = json.dumps(failure_record(row, state, payload))
         values = [state, json.dumps(payload), tail, row["id"]]
-        database.run(_GIVE_UP, [*values, destination or "", record, tells])
+        database.run(statements.GIVE_UP, [*values, destination or "", record, tells])

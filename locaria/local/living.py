@@ -29,7 +29,7 @@ _SESSION_BYTES = 63  # of an application_name
 _HOST_BYTES = 32
 _BEAT_S = 2.0
 _TELL_S = 10.0
-_GRACE_S = 3.0  # for the server to notice that a process has just died
+_GRACE_S = 2.0  # for the server to notice that a process has just died
 
 _TRY = """
     select case when %(alone)s then pg_try_advisory_lock(4242007, 0)
@@ -51,6 +51,9 @@ _HOLDERS = """
            end
      order by 3, 2
 """
+
+
+_JUST_LEFT: dict[str, Any] = {"session": "somebody", "since": None, "elsewhere": None}
 
 
 class OccupiedError(Exception):
@@ -153,8 +156,7 @@ class Living:
         holders = self._database.run(_HOLDERS, self._values)
         if mine:
             return [each for each in holders if each["elsewhere"]]
-        unknown = {"session": "somebody", "since": None, "elsewhere": None}
-        return [each for each in holders if not each["elsewhere"]] or [unknown]
+        return [each for each in holders if not each["elsewhere"]] or [_JUST_LEFT]
 
     def _tell(self, teller: Database) -> None:
         query = "select locaria.report_runtime(%s, %s, %s)"
@@ -173,8 +175,9 @@ class Living:
             try:
                 others = self._others()  # on a new connection, if the last one broke
                 # Who comes to live elsewhere on this server has to give way to us.
-                here = [each for each in others if not each["elsewhere"]]
-                if any(each["session"] != self._who.session for each in here):
+                ours = (self._who.session, _JUST_LEFT["session"])
+                here = [e for e in others if not e["elsewhere"] and e["session"] not in ours]
+                if here:
                     self._on_lost(_refusal(self._who, here))
                     return
                 if self._teller is not None and time.monotonic() - self._told_at >= _TELL_S:

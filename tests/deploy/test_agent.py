@@ -213,6 +213,27 @@ def test_what_a_dead_agent_leaves_is_taken_over(agents: Agents) -> None:
     assert agents.end("two") == 0
 
 
+def test_an_agent_upgrades_the_schema_when_it_must_and_never_to_an_older_one(
+    agents: Agents,
+) -> None:
+    with pytest.raises(AssertionError, match="Start it without --no-install"):
+        agents.start("one", ("actor",), "--no-install")
+    agents.start("one")
+    agents.end("one")
+    with psycopg.connect(agents.dsn) as application:
+        # An upgrade would wait for it, and all others behind the upgrade.
+        application.execute("insert into locaria.files (container) values ('actor')")
+        agents.start("one")
+        agents.end("one")
+        agents.rows(
+            'update locaria.parameters set parameter = \'{"sql": "newer", "version": "99.0"}\' '
+            "where parameter_name = 'agents'"
+        )
+        agents.entry = {"description": "as it was before"}
+        agents.start("one")
+        assert agents.rows("select description from locaria.containers") == [{"description": ""}]
+
+
 DOCKER = """
     #!{python} -SE
     # Stands in for docker: keeps a diary; runs the container's program instead of its image.

@@ -2,6 +2,9 @@
 
 import re
 import shlex
+import shutil
+import subprocess
+from pathlib import Path
 
 import click
 import pytest
@@ -57,6 +60,20 @@ def test_an_agent_s_command_line_is_one_that_it_takes(line: str) -> None:
     context = agent.make_context("agent", shlex.split(line)[2:])
     assert isinstance(context, click.Context)
     assert str(context.params["state_dir"]) == "/var/lib/locaria"
+
+
+def test_the_systemd_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    [unit] = blocks("agent.md", "ini")
+    assert "PrivateTmp=true" in unit, "else the loaders have nowhere to put what they fetch"
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed")
+    path = tmp_path / "locaria-agent.service"
+    path.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit, flags=re.MULTILINE))
+    done = subprocess.run(
+        [program, "verify", path], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_compose_file_starts_the_agent_s_own_image() -> None:

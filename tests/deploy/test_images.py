@@ -6,6 +6,7 @@ With Docker they run on a read-only root file system; else by buildah, which has
 import http.server
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import threading
@@ -22,6 +23,7 @@ import pytest
 from psycopg.rows import dict_row
 from pyarrow import parquet
 
+from locaria.deploy.build_images import AGENT_IMAGE
 from locaria.install import read_dockers
 from locaria.local.agent import Agent, AgentOptions
 from locaria.local.ecs_launch import BuildahLauncher, DockerLauncher, Launch, Launcher
@@ -242,7 +244,8 @@ def test_every_image_does_its_work(images: Images) -> None:
         assert images.health(name) == 0
     words = ["docker", "top", images.task("place_finder"), "-eo", "pid,args"]
     said = subprocess.check_output(words, text=True)
-    [pid] = [line.split()[0] for line in said.splitlines() if " python place_finder" in line]
+    processes = [line.split(None, 1) for line in said.splitlines()]
+    [pid] = [number for number, program in processes if program.startswith("python")]
     subprocess.run(["kill", "-STOP", pid], check=True)
     assert images.health("place_finder") == 1, "it hangs: connections are accepted, and no answer"
     subprocess.run(["kill", "-CONT", pid], check=True)
@@ -271,3 +274,36 @@ def test_the_first_process_of_a_container_heeds_sigterm(db: Database) -> None:
         assert subprocess.check_output(words, text=True).strip() in ("0", "143"), "not killed"
     finally:
         subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(not WITH_DOCKER, reason="no Docker daemon answers")
+def test_the_agent_s_own_image_runs_containers_in_itself(db: Database, tmp_path: Path) -> None:
+    """As docs/agent.md's Compose file runs it, on a file system that is read-only."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "three.csv").write_text("id\n1\n2\n3\n")
+    with psycopg.connect(db.superuser_dsn, autocommit=True) as superuser:
+        superuser.execute("drop schema aws_lambda, aws_commons cascade")
+    name = f"locaria-test-agent-{os.getpid()}"
+    words = ["docker", "run", "--detach", "--init", "--network=host", "--read-only"]
+    words += ["--tmpfs=/tmp", "--env=LOCARIA_DSN", "--env=LOCARIA_FILE_ROOTS=/data"]
+    words += [f"--volume={tmp_path}:/data:ro", f"--name={name}", AGENT_IMAGE]
+    variables = os.environ | {"LOCARIA_DSN": db.dsn}
+    subprocess.run(words, check=True, capture_output=True, env=variables)
+    try:
+        with psycopg.connect(db.dsn, autocommit=True, row_factory=dict_row) as connection:
+            images = Images(connection, tmp_path)
+            words = ["docker", "logs", name]
+            images.wait(lambda: "serves database" in subprocess.getoutput(shlex.join(words)))
+            images.work("file_loader", path="/data/three.csv", table="three")
+            assert connection.execute("select from public.three").rowcount == 3
+            query = "select state, runs_by, containers from locaria.agents"
+            agent = connection.execute(query).fetchone()
+            assert agent == {"state": "lives", "runs_by": "process", "containers": list(DOCKERS)}
+            subprocess.run(["docker", "stop", "--time=60", name], check=True, capture_output=True)
+            words = ["docker", "inspect", "--format={{.State.ExitCode}}", name]
+            assert subprocess.check_output(words, text=True).strip() == "0"
+            [row] = connection.execute("select state from locaria.agents").fetchall()
+            assert row == {"state": "stopped"}
+    finally:
+        subprocess.run(["docker", "logs", name], check=False)
+        subprocess.run(["docker", "rm", "--force", "--volumes", name], check=True)

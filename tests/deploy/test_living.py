@@ -67,16 +67,22 @@ def living_up(agents: Agents, superuser_dsn: str, tmp_path: Path) -> Iterator[Up
 
 def states(dsn: str) -> dict[str, str]:
     with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        connection.execute("set role locaria_reader")  # who sees little of other people's sessions
         rows = connection.execute("select kind, state, process from locaria.agents").fetchall()
     return {f"{row['kind']} {row['process']}": row["state"] for row in rows}
 
 
-def test_up_is_refused_where_an_agent_lives_or_has_lived(
+def test_up_is_refused_where_an_agent_lives_or_has_lived_and_a_copy_of_an_agent_too(
     agents: Agents, superuser_dsn: str, tmp_path: Path
 ) -> None:
     agents.start("one")
     pid = agents.processes["one"].pid
-    said = Up(superuser_dsn, tmp_path / "up").refusal()
+    up = Up(superuser_dsn, tmp_path / "up")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "secrets.json").write_text((tmp_path / "one" / "secrets.json").read_text())
+    with pytest.raises(AssertionError, match="its state directory was copied"):
+        agents.start("two")
+    said = up.refusal()
     assert f"-{agents.mark('one')} process {pid}" in said
     assert "locaria up serves a database alone" in said
     logins = "select rolname from pg_roles where rolname = 'locaria_local_loader'"
@@ -148,14 +154,6 @@ def test_an_agent_comes_back_to_its_place_or_leaves_it_to_who_has_taken_it(agent
         said = process.stderr.read()
     assert "served by locaria up elsewhere" in said
     assert agents.end("one") == 1
-
-
-def test_a_copied_state_directory_is_noticed(agents: Agents, tmp_path: Path) -> None:
-    agents.start("one")
-    (tmp_path / "two").mkdir()
-    (tmp_path / "two" / "secrets.json").write_text((tmp_path / "one" / "secrets.json").read_text())
-    with pytest.raises(AssertionError, match="its state directory was copied"):
-        agents.start("two")
 
 
 def test_who_lives_and_what_it_runs_is_seen_in_sql(agents: Agents) -> None:
