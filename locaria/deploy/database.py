@@ -154,8 +154,7 @@ class SiteDatabase:
             known = connection.execute("select from pg_roles where rolname = %s", [role]).fetchone()
             statement = sql.SQL("{} role {} login {} password {}")
             made = sql.SQL("create" if known is None else "alter")
-            password = sql.Literal(_password(dsn))
-            connection.execute(statement.format(made, name, verb, password))
+            connection.execute(statement.format(made, name, verb, sql.Literal(_password(dsn))))
             for group in groups:
                 self._ensure_member(connection, role, group)
         return True
@@ -172,10 +171,9 @@ class SiteDatabase:
             "select pg_has_role(%s, oid, 'member') as member from pg_roles where rolname = %s",
             [role, group],
         ).fetchone()
-        if row is None or row["member"]:
-            return
-        statement = sql.SQL("grant {} to {}")
-        connection.execute(statement.format(sql.Identifier(group), sql.Identifier(role)))
+        if row is not None and not row["member"]:
+            statement = sql.SQL("grant {} to {}")
+            connection.execute(statement.format(sql.Identifier(group), sql.Identifier(role)))
 
     # -- schema ----------------------------------------------------------------------------------
 
