@@ -68,9 +68,7 @@ def test_dockerfiles_share_their_heads() -> None:
         heads.add(head.replace(" -r /build/requirements.txt", "").replace(name, "NAME"))
     assert len(heads) == 1
     [head] = heads
-    template = Template(container_templates.DOCKERFILE).substitute(
-        name="NAME", programs="", code="", health="", entry_point="[]"
-    )
+    template = Template(container_templates.DOCKERFILE).safe_substitute(name="NAME", programs="")
     assert template.startswith(head), "a new container begins with it, too"
     versions = re.findall(r"^ARG \w+=.*$", head, re.MULTILINE)
     agents = (ROOT / "Dockerfile").read_text(encoding="utf-8")
