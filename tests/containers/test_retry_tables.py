@@ -59,9 +59,9 @@ def write_layers(folder: Path, counts: dict[str, int]) -> Path:
 
 
 KINDS: dict[str, tuple[Write, dict[str, int]]] = {
-    "members": (write_zip, {"first": 1_000, "second": 150_000, "third": 2_000}),
-    "sheets": (write_sheets, {"first": 1_000, "second": 25_000, "third": 2_000}),
-    "layers": (write_layers, {"first": 1_000, "second": 120_000, "third": 2_000}),
+    "members": (write_zip, {"first": 1_000, "second": 20_000, "third": 2_000}),
+    "sheets": (write_sheets, {"first": 1_000, "second": 11_000, "third": 2_000}),
+    "layers": (write_layers, {"first": 1_000, "second": 10_000, "third": 2_000}),
 }
 
 
@@ -111,7 +111,7 @@ def test_a_file_of_several_tables_that_changed_is_loaded_from_its_beginning(load
     path = write(loader.folder, counts)
     file = loader.insert(path, types={"id": "integer"})
     kill_at_half_way(loader, file, "all_second")
-    counts = {"first": 10, "second": 100_000, "third": 3}
+    counts = {"first": 10, "second": 15_000, "third": 3}
     write(loader.folder, counts)
     kill_at_half_way(loader, file, "all_second")
     loader.drain()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -72,11 +73,20 @@ def states(dsn: str) -> dict[str, str]:
     return {f"{row['kind']} {row['process']}": row["state"] for row in rows}
 
 
+def logins(superuser_dsn: str) -> list[Any]:
+    """The server's roles and their passwords, as they are stored."""
+    with psycopg.connect(superuser_dsn) as connection:
+        return connection.execute(
+            "select rolname, rolpassword from pg_catalog.pg_authid order by rolname"
+        ).fetchall()
+
+
 def test_up_is_refused_where_an_agent_lives_or_has_lived_and_a_copy_of_an_agent_too(
     agents: Agents, superuser_dsn: str, tmp_path: Path
 ) -> None:
     agents.start("one")
     pid = agents.processes["one"].pid
+    before = logins(superuser_dsn)
     up = Up(superuser_dsn, tmp_path / "up")
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "secrets.json").write_text((tmp_path / "one" / "secrets.json").read_text())
@@ -85,8 +95,7 @@ def test_up_is_refused_where_an_agent_lives_or_has_lived_and_a_copy_of_an_agent_
     said = up.refusal()
     assert f"-{agents.mark('one')} process {pid}" in said
     assert "locaria up serves a database alone" in said
-    logins = "select rolname from pg_roles where rolname = 'locaria_local_loader'"
-    assert agents.rows(logins) == [], "it touched nothing"
+    assert logins(superuser_dsn) == before, "it touched nothing"
     agents.end("one", signal.SIGKILL)
     said = Up(superuser_dsn, tmp_path / "up").refusal()
     assert "belongs to agent_owner: run locaria agent with that login" in said
