@@ -157,8 +157,8 @@ def changed(make: Callable[[Path], Path], part: str, old: bytes, new: bytes) -> 
     return rewrite
 
 
-def far_cell(name: bytes) -> Any:
-    row = b'<row r="%b"><c r="%b"><v>1</v></c></row></sheetData>'
+def far_cell(name: bytes, cell: bytes = b'<c r="%b">') -> Any:
+    row = b'<row r="%b">' + cell + b"<v>1</v></c></row></sheetData>"
     digits = re.sub(rb"[A-Z]", b"", name)
     return changed(sheet(["id"], [1]), SHEET, b"</sheetData>", row % (digits, name))
 
@@ -338,6 +338,9 @@ BAD: dict[str, Bad] = {
     "two cells in opposite corners": Bad(
         far_cell(b"XFD1048576"),
         "2|3 cells are spread over 1,048,576 rows and 16,384 columns: refused as a bomb",
+    ),
+    "a far cell that is written in an unusual way": Bad(
+        far_cell(b"XFD1048576", b"<c\n t = 'n' r = '%b' >"), "1,048,576 rows and 16,384 col"
     ),
     "a cell that is far to the right": Bad(far_cell(b"ZZZ20000"), "20,000 rows and 18,278 col"),
     "a sheet with entities": Bad(

@@ -20,9 +20,13 @@ _CHUNK = 1 << 20
 _LONGEST_CELL = 64 << 10
 # So many cells fit into memory, and so many times those that hold something.
 _MOST_CELLS, _SPREAD = 10_000_000, 50
-# Its column; in rows of six digits its name.
-_ANY_CELL = re.compile(rb'<c r="([A-Z]+(?:[0-9]{6,})?)')
-_FILLED = re.compile(rb'<(?:\w+:)?c\b[^>/]*?\br="([A-Z]+)([0-9]+)"[^>/]*>')
+# Its column; in rows of seven digits its name.
+_ANY_CELL = re.compile(rb'<c r="([A-Z]+(?:[0-9]{7,})?)')
+_FILLED = re.compile(rb"<(?:\w+:)?c\b[^>/]*?\br\s*=\s*[\"']([A-Z]+)([0-9]+)[\"'][^>/]*>")
+# No cell of a small sheet, whose room is less than _MOST_CELLS; no cell as programs write them.
+_FAR = re.compile(rb'<c(?! r="[A-I][0-9]{1,6}")[^a-zA-Z]')
+_UNUSUAL = re.compile(rb'<c(?! r="[A-Z]+[0-9]+")[^a-zA-Z]')
+_PREFIXED = re.compile(rb":c[^a-zA-Z]")
 _MOST_PLACES = 100_000
 _REL = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CELL = re.compile(rb"<c\b([^>]*[^/>])>(.*?)</c>", re.DOTALL)
@@ -85,7 +89,9 @@ def find_reach(path: Path, sheet: str, where: str) -> Oddities:
             part = _part_of(archive, sheet)
             if part is None:
                 return found
-            if not _reach_about(archive, part, found, where) or found.sparse:
+            if _is_small(archive, part, where):
+                return found
+            if not _reach_about(archive, part, found) or found.sparse:
                 found = Oddities()
                 _reach(archive, part, found)
     except (KeyError, ElementTree.ParseError):
@@ -96,16 +102,24 @@ def find_reach(path: Path, sheet: str, where: str) -> Oddities:
     return found
 
 
-def _reach_about(archive: zipfile.ZipFile, part: str, found: Oddities, where: str) -> bool:
-    """A quick look, which finds no less than there is; False where the cells are unusual to it."""
-    places: set[bytes] = set()
-    found.rows = 99_999
+def _is_small(archive: zipfile.ZipFile, part: str, where: str) -> bool:
+    """A glance: no cell is beyond column I or row 999,999, as in most sheets."""
     for number, data in enumerate(_pieces(archive, part, b"<")):
         if not number and b"<!DOCTYPE" in data:
             raise Fatal(f"{where}: a sheet has no DTD: it is not read", kind="data")
-        names = _ANY_CELL.findall(data)
-        if data.count(b"<c ") != len(names) or b":c " in data:
+        if _FAR.search(data) or _PREFIXED.search(data):
             return False
+    return True
+
+
+def _reach_about(archive: zipfile.ZipFile, part: str, found: Oddities) -> bool:
+    """A quick look, which finds no less than there is; False where the cells are unusual to it."""
+    places: set[bytes] = set()
+    found.rows = 999_999
+    for data in _pieces(archive, part, b"<"):
+        if _UNUSUAL.search(data) or _PREFIXED.search(data):
+            return False
+        names = _ANY_CELL.findall(data)
         found.cells += len(names)
         places.update(names)
         if len(places) > _MOST_PLACES:
