@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 # Read by GDAL when it registers its drivers: before pyogrio is imported for the first time.
@@ -43,23 +40,7 @@ _SETTINGS = {
 def pyogrio() -> Any:
     """pyogrio with the drivers of `_OFF` missing."""
     os.environ.update(_SETTINGS)
-    with _without("pandas", "geopandas"):
-        import pyogrio as package  # noqa: PLC0415 - the environment comes first
-        import pyogrio.raw  # noqa: PLC0415
+    import pyogrio as package  # noqa: PLC0415 - the environment comes first
+    import pyogrio.raw  # noqa: PLC0415
 
     return package
-
-
-@contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Packages that are imported where they are installed, seem not to be.
-
-    pyogrio imports pandas for functions that nothing here calls: twice the time of all else.
-    """
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
