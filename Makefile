@@ -23,10 +23,10 @@ run: setup ## load the world's airports: insert a row, watch it load, see the ta
 	@$(BIN)/locaria demo
 
 test: setup lint ## set everything up and run the tests (embedded PostgreSQL 18)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the system's packages)
-	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 2 --dist loadfile
+	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 3 --dist loadfile
 
 test-ingest-long: setup ## 1,000 mixed bundles with kill -9, one of 100,000 files, one of 10 GB (22 GB of disk)
 	$(BIN)/python -m tests.ingest.long_proof

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -173,8 +174,12 @@ def test_every_command_teaches_with_an_example(locaria_without_dsn: Command) -> 
     listed = locaria_without_dsn("--help").out.partition("Commands:")[2].partition("\n\n")[0]
     names = {line.split()[0] for line in listed.splitlines() if line}
     assert {"submit", "watch", "list", "show", "logs", "cancel", "retry", "explain"} <= names
-    for name in sorted(names):
-        assert f"locaria {name}" in locaria_without_dsn(name, "--help").out.partition("\n")[2], name
+    with ThreadPoolExecutor(4) as pool:
+        told = dict(
+            zip(names, pool.map(lambda n: locaria_without_dsn(n, "--help"), names), strict=True)
+        )
+    for name, said in told.items():
+        assert f"locaria {name}" in said.out.partition("\n")[2], name
 
 
 def test_the_exit_codes_are_in_the_help(locaria_without_dsn: Command) -> None:

@@ -318,6 +318,7 @@ def test_the_overview_shows_containers_throughput_and_health(place: Place, page:
     assert page.all(".numbers-table caption")
     place.db.execute("select locaria.pause('spare', 'the disk is <full>')")
     try:
+        page.open("#/")
         page.says(".overview", "paused by locaria: the disk is <full>")
     finally:
         place.db.execute("select locaria.resume('spare')")
