@@ -1,6 +1,7 @@
 """A real Postgres for every test: one server a session, one migrated template, a clone per test."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,15 @@ LOGINS = {
     "reader": "locaria_reader",
     "operator": "locaria_operator",
 }
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the programs that are tested.
+
+    A suite that a script has put into its background ignores it, and what it starts inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass
