@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from locaria_reporter import Run, Staging
 
-from .beside import Beside
+from .copies import Wire
 from .encode import Encoder
 from .layers import BadRow
 
@@ -87,6 +87,7 @@ class ArrowLoad:
         self._before = int(staging.checkpoint.get("rejected", 0))
         self.done = int(staging.checkpoint.get("row", 0))
         self.trouble = Trouble()
+        self._told = self.rejected
 
     @property
     def rejected(self) -> int:
@@ -99,26 +100,26 @@ class ArrowLoad:
         if self._try(batch.data, batch.end) is not None:
             self._salvage(batch.arrays, 0, batch.rows)
         self.done = batch.end
+        if self.owes:
+            self._told = self.rejected
+            self._staging.write(b"", self.checkpoint(batch))
 
-    def add_both(self, first: Encoded, second: Encoded, beside: Beside) -> None:
-        """Load two batches at the same time; what does not go well is done again one by one."""
-        beside.start(second.data, self._encoder.options, self._names)
-        self.done = first.start
-        if self._try(first.data, first.end) is not None:
-            beside.abandon()
-            self._salvage(first.arrays, 0, first.rows)
-            self.add(second)
-            return
-        try:
-            beside.commit(self._checkpoint(second.end))
-        except psycopg.Error as error:
-            beside.abandon()
-            self._run.check()
-            if (error.sqlstate or "").startswith("LC"):
-                raise
-            self.add(second)
-        else:
-            self.done = second.end
+    @property
+    def owes(self) -> bool:
+        """Whether bad rows are not stored yet: they are with what is written next."""
+        return self.rejected != self._told
+
+    def wire(self, batch: Encoded) -> Wire:
+        """As COPY takes it."""
+        return Wire(batch.data, self._encoder.options, self._names)
+
+    def checkpoint(self, batch: Encoded) -> dict[str, Any]:
+        """Where a later attempt goes on behind it."""
+        return self._checkpoint(batch.end)
+
+    def stored(self, batch: Encoded) -> None:
+        """It has been stored as it stands."""
+        self.done = batch.end
 
     def _salvage(self, arrays: Sequence[pa.Array], at: int, end: int) -> None:
         """Load the rows from `at` to `end`, except those that are bad."""
@@ -142,6 +143,8 @@ class ArrowLoad:
             at += bad + 1
 
     def _try(self, data: bytes, reached: int) -> psycopg.Error | None:
+        # Bad rows are stored before the batch, whether it can be or not.
+        self._told = self.rejected
         try:
             self._staging.write(
                 data,

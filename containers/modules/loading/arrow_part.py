@@ -11,7 +11,7 @@ from locaria_reporter import Fatal, Run, Staging, TooManyRejects
 
 from .arrow_load import ArrowLoad, Encoded, beforehand
 from .arrow_types import as_sent, column_for
-from .beside import Beside, beside
+from .copies import Copies
 from .encode import Encoder
 from .geometry import Bounds, Target, loosest_kind, target_for
 from .layers import BadRow, Layer
@@ -120,12 +120,11 @@ class ArrowPart:
         )
         if load.done:
             run.log.info("going on behind %s %s", layer.row_word, f"{load.done:,}")
-        second = beside(run, staging, self.size)
+        copies = Copies(run, staging, load, self.size)
         try:
-            self._copy(context, load, beforehand(self._pieces(encoder, load.done)), second)
+            self._copy(context, load, beforehand(self._pieces(encoder, load.done)), copies)
         finally:
-            if second is not None:
-                second.close()
+            copies.close()
         return Filled(load.rejected, load.trouble.last, self._facts())
 
     def _srid_notes(self, run: Run) -> list[str]:
@@ -139,23 +138,23 @@ class ArrowPart:
         context: Context,
         load: ArrowLoad,
         pieces: Iterator[Encoded | BadRow],
-        second: Beside | None,
+        copies: Copies[Encoded],
     ) -> None:
         for piece in pieces:
             if isinstance(piece, BadRow):
+                # The checkpoint of the batch before it counts the bad rows before that one.
+                copies.settle()
                 load.reject(piece)
-                continue
-            other = next(pieces, None) if second else None
-            if second and isinstance(other, Encoded):
-                load.add_both(piece, other, second)
             else:
-                load.add(piece)
-            if isinstance(other, BadRow):
-                # Not before the batch that it follows: its checkpoint counts those that are read.
-                load.reject(other)
-            if self.widened() and context.run.attempt < context.run.max_attempts:
-                raise TooManyRejects("a geometry is not of the kind that the layer declares")
-            context.reached(self._position(load.done))
+                copies.put(piece)
+            self._reached(context, load)
+        copies.settle()
+        self._reached(context, load)
+
+    def _reached(self, context: Context, load: ArrowLoad) -> None:
+        if self.widened() and context.run.attempt < context.run.max_attempts:
+            raise TooManyRejects("a geometry is not of the kind that the layer declares")
+        context.reached(self._position(load.done))
 
     def _pieces(self, encoder: Encoder, skip: int) -> Iterator[Encoded | BadRow]:
         """What is read, converted and encoded, by a thread of its own."""

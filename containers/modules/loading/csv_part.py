@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from locaria_reporter import Run, Staging
 
-from .beside import beside, block_bytes
 from .blocks import Blocks, ahead
+from .copies import Copies, block_bytes
 from .infer import widen
 from .load import Load
 from .options import Options
@@ -75,7 +75,7 @@ class CsvPart:
 
     def _copy(self, run: Run, context: Context, staging: Staging, load: Load) -> None:
         stream = self._source.open(load.offset)
-        second = beside(run, staging, self._source.size)
+        copies = Copies(run, staging, load, self._source.size)
         try:
             blocks = Blocks(
                 stream.read,
@@ -85,17 +85,13 @@ class CsvPart:
                 line=load.line,
                 size=block_bytes(),
             )
-            waiting = ahead(blocks)
-            for block in waiting:
-                other = next(waiting, None) if second else None
-                if second and other:
-                    load.add_both(block, other, second)
-                else:
-                    load.add(block)
-                context.reached((other or block).position)
+            for block in ahead(blocks):
+                copies.put(block)
+                context.reached(load.position)
+            copies.settle()
+            context.reached(load.position)
         finally:
-            if second is not None:
-                second.close()
+            copies.close()
             stream.close()
 
     def widened(self) -> dict[str, str]:

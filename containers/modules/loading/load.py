@@ -13,8 +13,8 @@ from psycopg import sql
 
 from locaria_reporter import Run, Staging
 
-from .beside import Beside
 from .blocks import Block, pieces
+from .copies import Wire
 from .infer import TEXT
 from .rows import Row, read_rows
 from .source import Source, not_text
@@ -48,6 +48,10 @@ class Load:
         survey: what is known of them.
         staging: the table.
         null: how NULL is written.
+
+    Attributes:
+        offset, line: where the rows begin that are not stored yet, when it is made.
+        position: how many bytes of the file itself are done, for progress.
     """
 
     def __init__(
@@ -70,7 +74,9 @@ class Load:
         self._before = int(reached.get("rejected", 0))
         self.offset = int(reached.get("offset", survey.offset))
         self.line = int(reached.get("line", survey.line))
+        self.position = 0
         self.trouble = Trouble()
+        self._told = self.rejected
 
     @property
     def rejected(self) -> int:
@@ -86,6 +92,10 @@ class Load:
             for piece in pieces(block, self._survey.dialect, _PIECE):
                 if not self._add_whole(piece):
                     self._salvage(piece)
+        if self.owes:
+            self._told = self.rejected
+            self._staging.write(b"", self.checkpoint(block))
+        self.position = block.position
 
     def _add_whole(self, block: Block) -> bool:
         """Load a block as it stands; False when there is a bad row in it, and nothing is loaded."""
@@ -100,34 +110,32 @@ class Load:
             return False
         return True
 
-    def add_both(self, first: Block, second: Block, beside: Beside) -> None:
-        """Load two blocks at the same time; what does not go well is done again one by one."""
-        if any(block.unclosed or _ends_copy(block) for block in (first, second)):
-            self.add(first)
-            self.add(second)
-            return
-        beside.start(second.data, self._options_for(second.plain))
-        try:
-            self._write(first.data, self._options_for(first.plain), *_end_of(first))
-        except psycopg.Error:
-            beside.abandon()
-            self.add(first)
-            self.add(second)
-            return
-        try:
-            beside.commit(self._checkpoint(*_end_of(second)))
-        except psycopg.Error as error:
-            beside.abandon()
-            self._run.check()
-            if (error.sqlstate or "").startswith("LC"):
-                raise
-            self.add(second)
+    @property
+    def owes(self) -> bool:
+        """Whether bad rows are not stored yet: they are with what is written next."""
+        return self.rejected != self._told
+
+    def wire(self, block: Block) -> Wire | None:
+        """As COPY takes it; None where that would not store every row of it."""
+        if block.unclosed or _ends_copy(block):
+            return None
+        return Wire(block.data, self._options_for(block.plain))
+
+    def checkpoint(self, block: Block) -> dict[str, Any]:
+        """Where a later attempt goes on behind it."""
+        return self._checkpoint(*_end_of(block))
+
+    def stored(self, block: Block) -> None:
+        """It has been stored as it stands."""
+        self.position = block.position
 
     @property
     def _newline(self) -> bytes:
         return self._survey.dialect.newline_byte
 
     def _write(self, data: bytes, options: str, offset: int, line: int) -> None:
+        # Bad rows are stored before the block, whether it can be or not.
+        self._told = self.rejected
         self._staging.write(data, self._checkpoint(offset, line), options=options)
 
     def _checkpoint(self, offset: int, line: int) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from locaria_reporter import Fatal
 
 from . import gml
 from .arrow_types import is_json, is_text, plain
-from .beside import block_bytes
 from .completeness import refuse_incomplete, rows_of_tab
+from .copies import block_bytes
 from .formats import crs_member
 from .gdal import pyogrio
 from .kinds import UNKNOWN, Kinds, column_kind

@@ -1,0 +1,62 @@
+"""A large file is loaded by several COPYs at a time: its rows and its bad rows are those of one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyogrio.raw
+import pytest
+import shapely
+
+from tests.containers.conftest import Loader
+
+ROWS = 3_000
+# A smallint takes none of these. Of the blocks on their way now the first has one, now a later one.
+BAD = {0, 1, 2_999, *range(0, ROWS, 311)}
+BLOCK = "16384"
+
+
+VALUES = [40_000 if n in BAD else n for n in range(ROWS)]
+
+
+def write_layer(path: Path) -> None:
+    table = pa.table(
+        {
+            "n": pa.array(range(ROWS)),
+            "small": pa.array(VALUES),
+            "shape": pa.array(shapely.to_wkb(shapely.points(range(ROWS), range(ROWS)))),
+        }
+    )
+    pyogrio.raw.write_arrow(
+        table, path, geometry_name="shape", geometry_type="Point", crs="EPSG:27700", driver="GPKG"
+    )
+
+
+def write_text(path: Path) -> None:
+    rows = (f"{n},{value},{'x' * 100}\n" for n, value in enumerate(VALUES))
+    path.write_text("n,small,long\n" + "".join(rows))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "block", "before"),
+    [
+        ("points.gpkg", write_layer, BLOCK, 1),
+        ("points.gpkg", write_layer, str(1 << 30), 1),
+        ("points.csv", write_text, BLOCK, 2),
+    ],
+    ids=["layer", "layer, one at a time", "text"],
+)
+def test_every_good_row_is_there_once_and_every_bad_one_is_told(
+    loader: Loader, name: str, write: Callable[[Path], None], block: str, before: int
+) -> None:
+    write(loader.folder / name)
+    file = loader.insert(loader.folder / name, table="points", types={"small": "smallint"})
+    loader.drain(LOCARIA_BLOCK_BYTES=block)
+    assert loader.succeeded(file)
+    row = loader.owner.execute(
+        "select count(*) as rows, count(distinct n) as different, sum(n) as total from points"
+    ).fetchone()
+    good = [n for n in range(ROWS) if n not in BAD]
+    assert row == {"rows": len(good), "different": len(good), "total": sum(good)}
+    assert [line for line, _ in loader.rejects(file)] == [n + before for n in sorted(BAD)]
+    assert loader.result(file)["rejected"] == len(BAD)
