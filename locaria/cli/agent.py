@@ -16,6 +16,7 @@ from locaria.cli.render import say
 
 STATE_DIR = Path("/var/lib/locaria")
 _AWS = "AWS_"
+_START_S = 20.0  # for a start to come to its end, once the agent is told to stop
 
 
 @click.command()
@@ -76,6 +77,7 @@ def agent(dsn: str | None, state_dir: Path, **given: Any) -> None:
         serve(
             Agent(state_dir, dsn, options),
             lambda started: say(f"Agent {started.name} serves {describe(dsn)}."),
+            leave_start_after_s=_START_S,
         )
     except START_ERRORS as error:
         raise CommandError(str(error), code=1) from error

@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ class Agents:
         self.dsn = dsn
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.said: dict[str, list[str]] = {}
+        self.readers: dict[str, threading.Thread] = {}
         self.entry: dict[str, Any] = {}
         self.db = psycopg.connect(dsn, autocommit=True, row_factory=dict_row) if dsn else None
 
@@ -56,23 +60,33 @@ class Agents:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if "serves database" in line:
-                break
-        else:
-            raise AssertionError("".join(said))
+        self.said[name], serves = [], threading.Event()
+        self.readers[name] = threading.Thread(target=self.read, args=(name, process, serves))
+        self.readers[name].start()
+        serves.wait()
+        assert "serves database" in self.said[name][-1], "".join(self.said[name])
         self.processes[name] = process
+
+    def read(self, name: str, process: subprocess.Popen[str], serves: threading.Event) -> None:
+        """Take what an agent says, to its end: a full pipe would hold it up."""
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                self.said[name].append(line)
+                if "serves database" in line:
+                    serves.set()
+        serves.set()
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         """End one agent; its exit code."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        code = process.wait(60)
-        assert process.stderr is not None
-        process.stderr.close()
+        try:
+            code = process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError("does not end: " + "".join(self.said[name])) from None
+        self.readers[name].join()
         return code
 
     def mark(self, name: str) -> str:
@@ -211,6 +225,43 @@ def test_what_a_dead_agent_leaves_is_taken_over(agents: Agents) -> None:
     assert second.returncode == 1
     assert "Give each agent a folder of its own" in second.stderr
     assert agents.end("two") == 0
+
+
+@contextmanager
+def frozen(agents: Agents, server: PostgresServer) -> Iterator[None]:
+    """The server takes connections and answers none, as one whose disk hangs."""
+    serving = agents.rows("select pid from pg_stat_activity where datname = current_database()")
+    pids = [server.pid, *(row["pid"] for row in serving)]
+    for pid in pids:
+        with suppress(ProcessLookupError):  # that of the question itself
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_an_agent_ends_when_the_database_does_not_answer_and_says_what_it_left(
+    agents: Agents, pg_server: PostgresServer
+) -> None:
+    agents.entry = {"stop_timeout": 1}  # which the task needs: it waits for the database, too
+    agents.start("one")
+    [file] = agents.submit(do="hang")
+    agents.wait(lambda: tasks_of(agents, [file]))
+    [task] = tasks_of(agents, [file])
+    with frozen(agents, pg_server):
+        assert agents.end("one") == 0
+    said = "".join(agents.said["one"])
+    assert "the database does not answer, and is not waited for" in said
+    assert re.search(f"the database was not told: [^ ]+/{task} is STOPPED", said), said
+    assert "can't tell the database that we stop" in said
+
+    agents.rows("update locaria.files set attributes = %s where id = %s", '{"do": "work"}', file)
+    agents.start("one")
+    agents.wait(lambda: agents.at_rest([file]))
+    assert agents.end("one") == 0
 
 
 def test_an_agent_upgrades_the_schema_when_it_must_and_never_to_an_older_one(

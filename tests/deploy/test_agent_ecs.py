@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from locaria.local.ecs import LocalEcs, families
+from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_model import TaskDefinition
 from locaria.local.ecs_watch import _FORGOTTEN
 from locaria.local.places import ROOT
@@ -38,7 +38,7 @@ def cluster(agents: Agents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     variables = {"LOCARIA_DSN": agents.dsn, "PYTHONPATH": str(ROOT)}
     ecs = LocalEcs(
         tmp_path / "ecs",
-        families([actor]),
+        {actor.family: actor},
         lambda _: None,
         secrets=variables,
         cluster="mine",

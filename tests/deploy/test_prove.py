@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from locaria.local.ecs import LocalEcs, families
+from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_model import load_task_definitions
 from locaria.local.lambda_environment import LambdaFunction
 from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
@@ -43,7 +43,9 @@ def serving(folder: Path, secrets: dict[str, str]) -> Iterator[LocalEcs]:
         dataclasses.replace(each, family=f"{STACK}-{name}", container=name)
         for name, each in load_task_definitions(CONTAINERS / "dockers.json").items()
     ]
-    ecs = LocalEcs(folder, families(definitions), print, secrets=secrets, cluster=STACK)
+    ecs = LocalEcs(
+        folder, {each.family: each for each in definitions}, print, secrets=secrets, cluster=STACK
+    )
     ecs.start()
     try:
         yield ecs
