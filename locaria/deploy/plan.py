@@ -27,7 +27,9 @@ class Change:
 
 def make_plan(target: Target) -> list[Change]:
     """Every part of a stage, and what would be done to it."""
+    first = Change("role", "AWSServiceRoleForECS", "create", "ECS's own, once in an account")
     return [
+        *([] if target.has_ecs_role else [first]),
         _plan_bucket(target),
         *_plan_secrets(target),
         *_plan_zips(target),
