@@ -98,6 +98,8 @@ def test_an_empty_account_is_deployed_to_and_again_nothing_changes(
     assert config["default"]["subnets"] == ready.network["subnets"]
     assert config["file_loader"]["task"] == "locaria-test-file_loader"
 
+    [rule] = ready.client("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     before, updated = ready.diary(), stack.get("LastUpdatedTime")
     again = deploy(ready)
     assert again.exit_code == 0, again.output

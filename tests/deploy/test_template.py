@@ -276,7 +276,7 @@ def test_a_task_runs_on_fargate_in_the_given_network(resources: dict[str, Resour
     container = container_of(resources, "AListener")
     assert container["Name"] == "a_listener", "which ecsRunTask overrides by name"
     assert container["PortMappings"] == [{"ContainerPort": 8123, "Protocol": "tcp"}]
-    assert "8123" in container["HealthCheck"]["Command"][-1]
+    assert container["HealthCheck"]["Command"] == ["CMD", "healthcheck"], "that of the image"
     assert "HealthCheck" not in container_of(resources, "FileLoader")
     for name in ("TaskEvents", "WebsocketApi"):
         network = resources[name]["Properties"]["VpcConfig"]
@@ -328,9 +328,11 @@ def test_the_schedule_sends_what_the_function_takes_for_a_tick(
 def test_the_websocket_api_has_its_routes_and_posts_to_its_own_connections(
     resources: dict[str, Resource],
 ) -> None:
-    routes = of_type(resources, "ApiGatewayV2::Route").values()
-    keys = {each["Properties"]["RouteKey"] for each in routes}
+    routes = of_type(resources, "ApiGatewayV2::Route")
+    keys = {each["Properties"]["RouteKey"] for each in routes.values()}
     assert keys == {"$connect", "$disconnect", "$default"}
+    assert set(resources["WebsocketStage"]["DependsOn"]) == routes.keys()
+    assert resources["WebsocketIntegration"]["Properties"]["IntegrationMethod"] == "POST"
     posting = next(
         s
         for s in statements(resources["WebsocketApiRole"])
