@@ -77,7 +77,7 @@ class Database:
                 if attempt == 0:
                     log.warning("%s: can't connect, trying on: %s", self._name, error)
                 if self._stopping.wait(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]):
-                    raise StoppedError from error
+                    raise StoppedError(str(error)) from error
                 attempt += 1
         return self._connection
 
@@ -96,7 +96,7 @@ class Database:
                 if not self.lost():
                     raise
                 if self._stopping.is_set():
-                    raise StoppedError from error
+                    raise StoppedError(str(error)) from error
                 log.warning("%s: lost the connection: %s", self._name, error)
 
     def lost(self) -> bool:
