@@ -13,10 +13,9 @@ from typing import Any
 from locaria.local.database import StoppedError
 from locaria.local.ecs_api import EcsApi
 from locaria.local.ecs_checks import check_run_task
+from locaria.local.ecs_descriptions import cluster_described, task_metadata
 from locaria.local.ecs_launch import Launcher, ProcessLauncher
-from locaria.local.ecs_metadata import task_metadata
 from locaria.local.ecs_model import (
-    ACTIVE,
     ARN,
     EcsError,
     Task,
@@ -31,6 +30,7 @@ from locaria.local.ecs_tokens import ClientTokens
 
 log = logging.getLogger(__name__)
 Shape = dict[str, Any]
+_SHUTTING_DOWN = "The local runtime is shutting down."
 _TELL_S = 2.0  # for the next event to be taken, at the end
 _DESCRIBABLE = timedelta(hours=1)  # ECS: stopped tasks are shown for at least an hour
 
@@ -68,6 +68,7 @@ class LocalEcs:
         self._definitions = {d.arn: d for d in definitions.values()}
         self._latest = dict(definitions)
         self._lock = threading.RLock()
+        self._stopping = False
         self._tasks: dict[str, Task] = {}
         self._tokens = ClientTokens(state_dir / "client_tokens.json", self._tasks.get)
         self._on_event = on_event
@@ -102,12 +103,12 @@ class LocalEcs:
         """
         self._api.stop()
         with self._lock:
+            self._stopping = True  # a call that is still being answered starts nothing any more
             for task in self._tasks.values():
                 definition = self._definitions.get(task.definition)
                 limit = definition.stop_timeout if definition else 30.0
                 limit = limit if timeout_s is None else min(limit, timeout_s)
-                reason = "The local runtime is shutting down."
-                self._runner.stop(task, "ServiceSchedulerInitiated", reason, limit)
+                self._runner.stop(task, "ServiceSchedulerInitiated", _SHUTTING_DOWN, limit)
         self._runner.wait()
         self._events.put(None)
         left = -1
@@ -137,6 +138,8 @@ class LocalEcs:
         definition = self._definition(request["taskDefinition"])
         check_run_task(request, definition)
         with self._lock:
+            if self._stopping:
+                raise EcsError("ServerException", _SHUTTING_DOWN)
             known = self._tokens.answer(cluster, request)
             if known is not None:
                 tasks = [self._tasks[i] for i in known.task_ids if i in self._tasks]
@@ -229,16 +232,7 @@ class LocalEcs:
         asked = request.get("clusters") or ["default"]
         missing = [name for name in asked if name.rpartition("/")[2] != self.cluster]
         statuses = [task.status for task in list(self._tasks.values())]
-        described = {
-            "clusterArn": f"{ARN}:cluster/{self.cluster}",
-            "clusterName": self.cluster,
-            "status": "ACTIVE",
-            "registeredContainerInstancesCount": 0,
-            "runningTasksCount": statuses.count("RUNNING"),
-            "pendingTasksCount": sum(status in ACTIVE[:3] for status in statuses),
-            "activeServicesCount": 0,
-            "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
-        }
+        described = cluster_described(self.cluster, statuses)
         return {
             "clusters": [described] if len(missing) < len(asked) else [],
             "failures": [{"arn": cluster_arn(name), "reason": "MISSING"} for name in missing],

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from locaria.local import processes
 from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_model import TaskDefinition, load_task_definitions
+from locaria.local.ecs_model import EcsError, TaskDefinition, load_task_definitions
 
 SECRET = "postgresql://loader:canary@127.0.0.1/locaria"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
@@ -274,6 +274,14 @@ def test_a_disk_that_takes_nothing_starts_no_task_and_keeps_nobody_from_stopping
     assert bench.client.list_tasks(cluster="locaria")["taskArns"] == [arn]
     bench.ecs.stop()
     assert bench.await_status(arn, "STOPPED")["containers"][0]["exitCode"] == 143
+
+
+def test_a_call_that_comes_too_late_starts_nothing_that_nobody_would_stop(bench: Bench) -> None:
+    bench.ecs.stop()
+    late = {"cluster": "locaria", "taskDefinition": "work", "networkConfiguration": NETWORK}
+    with pytest.raises(EcsError, match="shutting down"):
+        bench.ecs.run_task(late)
+    assert bench.ecs.list_tasks({"cluster": "locaria"})["taskArns"] == []
 
 
 def test_a_container_finds_the_modules_that_its_image_copies(tmp_path: Path) -> None:
