@@ -148,7 +148,7 @@ class TaskRunner:
                 return
             try:
                 process = self._spawn(task, definition)
-            except OSError as error:
+            except (OSError, subprocess.SubprocessError) as error:
                 reason = f"CannotStartContainerError: {error}"
                 task.container["reason"] = reason
                 self.fail_start(task, reason)

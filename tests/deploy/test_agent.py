@@ -17,10 +17,12 @@ import boto3
 import psycopg
 import pytest
 import requests
+from click.testing import CliRunner
 from moto.ecs.models import Task
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from locaria.cli import main
 from locaria.local.places import ROOT
 from locaria.local.postgres import PostgresServer
 
@@ -228,6 +230,46 @@ def test_what_a_dead_agent_leaves_is_taken_over(agents: Agents) -> None:
     assert second.returncode == 1
     assert "Give each agent a folder of its own" in second.stderr
     assert agents.end("two") == 0
+
+
+NOBODY = "postgresql://x:canary@127.0.0.1:1/x"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "which database?"),
+        (["--dsn", "host=x canary"], "(--dsn or LOCARIA_DSN) can't be read"),
+        (["--dsn", NOBODY, "--task-dsn", "x canary"], "(--task-dsn or LOCARIA_TASK_DSN) can't be"),
+        (["--dsn", NOBODY], "can't connect to the given database"),
+        (["--dsn", NOBODY, "--image", "a"], "go with --run docker"),
+        (["--dsn", NOBODY, "--run", "docker", "--image", "a"], "which images?"),
+        (["--dsn", NOBODY, "--run", "docker", "--image", "{container}:{tag}"], "{ stands for"),
+        (["--dsn", NOBODY, "--env", "NOT_SET_ANYWHERE"], "--env: not set: NOT_SET_ANYWHERE"),
+        (["--dsn", NOBODY, "--containers", "{folder}"], "which containers? [Errno 2]"),
+        (["--dsn", NOBODY, "--state-dir", "/proc/nowhere"], "can't start in /proc/nowhere: ["),
+    ],
+)
+def test_what_is_given_wrong_is_told_in_words(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locaria.cli.agent._log_here", lambda: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
+    given = [word.replace("{folder}", str(tmp_path)) for word in words]
+    where = [] if "--state-dir" in given else ["--state-dir", str(tmp_path / "state")]
+    done = CliRunner(env={"LOCARIA_DSN": None}).invoke(main, ["agent", *where, *given])
+    assert done.exit_code in (1, 2, 4)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert told in done.output
+    assert "canary" not in done.output
+
+
+def test_an_unreadable_dsn_of_up_is_told_and_not_shown(tmp_path: Path) -> None:
+    words = ["up", "--dsn", "host=x canary", "--state-dir", str(tmp_path / "state")]
+    done = CliRunner().invoke(main, words)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert "(--dsn or LOCARIA_UP_DSN) can't be read" in done.output
+    assert "canary" not in done.output
 
 
 @contextmanager
