@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from locaria.cli.connection import describe
+from locaria.cli.connection import check_dsn, describe
 from locaria.cli.errors import CommandError, ExitCode
 from locaria.cli.render import say
 
 STATE_DIR = Path("/var/lib/locaria")
 _AWS = "AWS_"
+_START_S = 20.0  # for a start to come to its end, once the agent is told to stop
 
 
 @click.command()
@@ -63,6 +65,8 @@ def agent(dsn: str | None, state_dir: Path, **given: Any) -> None:
 
     if not dsn:
         raise CommandError("which database?", "export LOCARIA_DSN=…", ExitCode.USAGE)
+    database = describe(dsn)
+    check_dsn(given["task_dsn"] or "", "--task-dsn or LOCARIA_TASK_DSN")
     _log_here()
     options = AgentOptions(
         containers_dir=given["containers_dir"] or CONTAINERS,
@@ -75,7 +79,8 @@ def agent(dsn: str | None, state_dir: Path, **given: Any) -> None:
     try:
         serve(
             Agent(state_dir, dsn, options),
-            lambda started: say(f"Agent {started.name} serves {describe(dsn)}."),
+            lambda started: say(f"Agent {started.name} serves {database}."),
+            leave_start_after_s=_START_S,
         )
     except START_ERRORS as error:
         raise CommandError(str(error), code=1) from error
@@ -98,9 +103,12 @@ def _launcher(run: str, image: str | None, mounts: tuple[str, ...]) -> Any:
         if image or mounts:
             raise CommandError("--image and --mount go with --run docker", code=ExitCode.USAGE)
         return None
+    hint = "--image 'registry.example/locaria/{container}:1'"
     if not image or "{container}" not in image:
-        hint = "--image 'registry.example/locaria/{container}:1'"
         raise CommandError("which images?", hint, ExitCode.USAGE)
+    if rest := re.search(r"[{}]", image.replace("{container}", "")):
+        message = f"--image: {rest[0]} stands for nothing but the container, as {{container}}"
+        raise CommandError(message, hint, ExitCode.USAGE)
     return DockerLauncher(image, mounts)
 
 

@@ -79,9 +79,21 @@ def describe(dsn: str) -> str:
     return words + (f" as {parts['user']}" if parts.get("user") else "")
 
 
-def _unreadable() -> CommandError:
+def check_dsn(dsn: str, where: str) -> None:
+    """See that a connection string can be read, before something shows it in an error.
+
+    Raises:
+        CommandError: it can't; `where` says which option and variable it is of.
+    """
+    try:
+        describe(dsn)
+    except CommandError as error:
+        raise _unreadable(where) from error
+
+
+def _unreadable(where: str = "--dsn or LOCARIA_DSN") -> CommandError:
     return CommandError(
-        "the connection string (--dsn or LOCARIA_DSN) can't be read",
+        f"the connection string ({where}) can't be read",
         "Write postgresql://user@host:5432/database or host=… dbname=…; "
         "in a URL, write @ : / in a password as %40 %3A %2F.",
         ExitCode.UNREACHABLE,

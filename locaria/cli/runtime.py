@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from locaria.cli.connection import check_dsn
 from locaria.cli.errors import ExitCode
 from locaria.local.places import DEFAULT_STATE_DIR
 from locaria.web.sockets import DEFAULT_PORT
@@ -54,6 +55,7 @@ def up(detach: bool, dsn: str | None, http_port: int, state_dir: Path) -> None:
     from locaria.local import daemon, runtime  # noqa: PLC0415 - slow to import, for this alone
     from locaria.local import status as status_of  # noqa: PLC0415 - as above
 
+    check_dsn(dsn or "", "--dsn or LOCARIA_UP_DSN")
     state_dir = state_dir.absolute()
     status = status_of.read_status(state_dir)
     if status["pid"] is not None:

@@ -33,6 +33,9 @@ _NO_LOGIN = (
     SSOError,
     TokenRetrievalError,
 )
+# Left alone, boto3 signs links in old regions in a way that new buckets refuse, and for an address
+# that leads a new bucket's callers to another one, for which the link is not signed.
+_S3 = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 CREDENTIALS_HINT = (
     "Log in (aws sso login, aws configure) and name the profile: --profile, AWS_PROFILE, or "
     "locaria configure"
@@ -97,6 +100,8 @@ class Aws:
         if service not in self._clients:
             retries: Any = {"mode": "standard", "total_max_attempts": 8}
             config = Config(retries=retries, connect_timeout=10, read_timeout=60)
+            if service == "s3":
+                config = config.merge(_S3)
             self._clients[service] = self._session.client(service, config=config)
         return self._clients[service]
 

@@ -14,6 +14,18 @@ _CLOSED = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
+# What a killed task has begun to store, and nobody sees or goes on with: an upload is resumed for a
+# day (docs/bundle_ingest.md).
+_RULES = {
+    "Rules": [
+        {
+            "ID": "unfinished-uploads",
+            "Status": "Enabled",
+            "Filter": {"Prefix": "objects/"},
+            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+        }
+    ]
+}
 
 
 class Bucket:
@@ -58,8 +70,14 @@ class Bucket:
         )
         return bool(told and told["PublicAccessBlockConfiguration"] == _CLOSED)
 
+    def has_rules(self) -> bool:
+        """Whether something is said of what becomes of old objects; a site's own rules are kept."""
+        missing = ("NoSuchLifecycleConfiguration", *_MISSING)
+        told = self._aws.find(missing, "s3", "GetBucketLifecycleConfiguration", **self._it)
+        return told is not None
+
     def make(self) -> None:
-        """Make it, and close it; each only where it is missing."""
+        """Make it, close it, and end unfinished uploads; each only where it is missing."""
         region = self._aws.region
         place = (
             {}
@@ -71,6 +89,11 @@ class Bucket:
         if not self.is_closed():
             self._aws.change(
                 "s3", "PutPublicAccessBlock", **self._it, PublicAccessBlockConfiguration=_CLOSED
+            )
+
+        if not self.has_rules():
+            self._aws.change(
+                "s3", "PutBucketLifecycleConfiguration", **self._it, LifecycleConfiguration=_RULES
             )
 
     def has(self, key: str) -> bool:

@@ -19,6 +19,7 @@ from locaria.deploy.images import (
     BUILDAH_TIME,
     DOCKER_TIME,
     MIB,
+    NO_RECORD,
     Docker,
     Engine,
     check_size,
@@ -46,7 +47,7 @@ def build(commands: Commands, container: Container, platforms: list[str], more: 
         return
     wanted = f"--platform={','.join(platforms)}"
     if isinstance(engine, Docker):
-        words = ["docker", "buildx", "build", wanted]
+        words = ["docker", "buildx", "build", wanted, NO_RECORD]
         words += label_words(commands, container, DOCKER_TIME)
         words += ["-f", dockerfile(container), *more, "."]
     else:
@@ -58,7 +59,7 @@ def build(commands: Commands, container: Container, platforms: list[str], more: 
 
 def build_agent(commands: Commands, platform: str, more: list[str]) -> None:
     """Build the image of `locaria agent`, by the Dockerfile of the checkout. Raises DeployError."""
-    words = ["docker", "buildx", "build", "--load"]
+    words = ["docker", "buildx", "build", "--load", NO_RECORD]
     if not isinstance(find_engine(commands), Docker):
         words = ["buildah", "build", "--isolation=chroot", "--format=docker", "--layers"]
     commands.run([*words, f"--platform={platform}", "-t", AGENT_IMAGE, *more, "."])

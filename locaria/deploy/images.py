@@ -20,6 +20,8 @@ PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 REPORTER = "locaria_reporter"
 PACKING = "packing"  # below containers/: what the first stage of every image runs
 DOCKER_TIME = "--build-arg=SOURCE_DATE_EPOCH="
+# A record of the build, beside the image, would differ each time, and count as an image in ECR.
+NO_RECORD = "--provenance=false"
 BUILDAH_TIME = "--timestamp="
 MIB = 2**20
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -119,7 +121,7 @@ class Docker:
 
     def build(self, container: Container, tag: str, platform: str, arguments: list[str]) -> None:
         """`docker buildx build --platform=… -f … -t …`."""
-        words = ["docker", "buildx", "build", f"--platform={platform}", "--load"]
+        words = ["docker", "buildx", "build", f"--platform={platform}", "--load", NO_RECORD]
         words += label_words(self._commands, container, DOCKER_TIME)
         words += ["-f", dockerfile(container), "-t", tag, *arguments, "."]
         self._commands.run(words)

@@ -27,7 +27,9 @@ class Change:
 
 def make_plan(target: Target) -> list[Change]:
     """Every part of a stage, and what would be done to it."""
+    first = Change("role", "AWSServiceRoleForECS", "create", "ECS's own, once in an account")
     return [
+        *([] if target.has_ecs_role else [first]),
         _plan_bucket(target),
         *_plan_secrets(target),
         *_plan_zips(target),
@@ -39,9 +41,12 @@ def make_plan(target: Target) -> list[Change]:
 
 
 def _plan_bucket(target: Target) -> Change:
-    there = target.bucket.is_there()
-    action = "create" if not there else "" if target.bucket.is_closed() else "close to the public"
-    return Change("bucket", target.bucket.name, action)
+    bucket, wrong = target.bucket, list[str]()
+    if not bucket.is_there():
+        return Change("bucket", bucket.name, "create")
+    wrong += [] if bucket.is_closed() else ["close to the public"]
+    wrong += [] if bucket.has_rules() else ["end unfinished uploads"]
+    return Change("bucket", bucket.name, ", ".join(wrong))
 
 
 def _plan_secrets(target: Target) -> list[Change]:

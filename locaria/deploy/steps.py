@@ -50,6 +50,7 @@ def _build(target: Target, container: Container) -> None:
 def carry_out(target: Target) -> None:
     """Every step in order, once the images are built; each does nothing where nothing is to do."""
     _forget_proof(target)
+    _make_ecs_role(target)
     target.bucket.make()
     _make_secrets(target)
     _upload_zips(target)
@@ -67,6 +68,17 @@ def _forget_proof(target: Target) -> None:
     if target.deployed.get("proved") and not target.aws.dry_run:
         target.deployed.pop("proved")
         target.site.save_parameter("deployment", target.deployed)
+
+
+def _make_ecs_role(target: Target) -> None:
+    """ECS makes its own role with an account's first cluster, and then can't take it in time.
+
+    So that cluster would fail (aws-cloudformation/cloudformation-coverage-roadmap#818). Made first
+    of all, the role is known everywhere when the stack asks for the cluster.
+    """
+    if not target.has_ecs_role:
+        service = {"AWSServiceName": "ecs.amazonaws.com"}
+        target.aws.change("iam", "CreateServiceLinkedRole", **service)
 
 
 def _make_secrets(target: Target) -> None:

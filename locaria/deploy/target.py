@@ -262,6 +262,14 @@ class Target:
         )
         return bool(found and found["imageDetails"])
 
+    @cached_property
+    def has_ecs_role(self) -> bool:
+        """Whether the account has ECS's own role; where there is a stack, it was seen to."""
+        if self.stack is not None:
+            return True
+        asked = {"RoleName": "AWSServiceRoleForECS"}
+        return self.aws.find(("NoSuchEntity",), "iam", "GetRole", **asked) is not None
+
     def database_kind(self) -> tuple[str, str | None]:
         """DBCluster or DBInstance, and its identifier; None where none is named."""
         if self.settings.db_cluster:

@@ -67,6 +67,7 @@ def _add_routes(template: Template) -> None:
             Condition=CONDITION,
             ApiId=Ref("WebsocketGateway"),
             IntegrationType="AWS_PROXY",
+            IntegrationMethod="POST",
             IntegrationUri=Sub(f"{uri}/invocations", F=function),
         )
     )
@@ -86,6 +87,8 @@ def _add_routes(template: Template) -> None:
         apigatewayv2.Stage(
             "WebsocketStage",
             Condition=CONDITION,
+            # An API without a route can't be deployed.
+            DependsOn=[f"Websocket{name}Route" for name in ROUTES],
             ApiId=Ref("WebsocketGateway"),
             StageName=STAGE,
             AutoDeploy=True,

@@ -124,14 +124,18 @@ def _task(container: Container) -> list[Any]:
     """What the container itself may do: nothing of ECS, IAM or Secrets Manager."""
     if not container.object_store:
         return []
-    actions = ["s3:GetObject"]
-    if container.object_store == "write":
-        actions += ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     bucket = "arn:${AWS::Partition}:s3:::${Bucket}"
-    return [
-        allow(actions, Sub(f"{bucket}/objects/*")),
-        allow("s3:ListBucket", Sub(bucket), {"StringLike": {"s3:prefix": "objects/*"}}),
+    below, listed = Sub(f"{bucket}/objects/*"), {"StringLike": {"s3:prefix": "objects/*"}}
+    reads = [
+        allow("s3:GetObject", below),
+        # Without it S3 answers 403, not 404, for an object that is not there.
+        allow("s3:ListBucket", Sub(bucket), listed),
     ]
+    if container.object_store == "read":
+        return reads
+    writes = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    # IAM has no condition for what of the bucket's unfinished uploads is listed.
+    return [*reads, allow(writes, below), allow("s3:ListBucketMultipartUploads", Sub(bucket))]
 
 
 def _task_definition(container: Container) -> Any:
@@ -193,15 +197,10 @@ def _container_definition(container: Container) -> Any:
         definition.PortMappings = [ecs.PortMapping(ContainerPort=container.port, Protocol="tcp")]
     if container.type == "listener":
         definition.HealthCheck = ecs.HealthCheck(
-            Command=["CMD", "python", "-c", health_probe(container.port or 0)],
+            Command=["CMD", "healthcheck"],  # of the image: ECS does not heed its HEALTHCHECK
             Interval=30,
             Timeout=5,
             Retries=3,
             StartPeriod=60,
         )
     return definition
-
-
-def health_probe(port: int) -> str:
-    """A line of Python that fails unless something listens on the port of this container."""
-    return f"import socket; socket.create_connection(('127.0.0.1', {port}), 3)"

@@ -111,17 +111,21 @@ class Agent:
 
     def __enter__(self) -> Self:
         """Start. Raises AlreadyRunningError, OccupiedError, SiteError or StandinError."""
-        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         told = "Give each agent a folder of its own: --state-dir."
         try:
+            names = _names_in(self._dockers)
+            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._running.enter_context(hold(self.state_dir, "another agent", told))
             for name, value in (("mark", secrets.token_hex(4)), ("access_key", _new_key())):
                 if self._kept.get(name) is None:
                     self._kept.save(**{name: value})
             living = Living(self._dsn, self._who, self.on_lost)
             self._running.enter_context(living)
-            names, task_dsn = self._prepare(living)
+            task_dsn = self._prepare(living, names)
             self._start_services(names, task_dsn)
+        except OSError as error:
+            self._running.close()
+            raise SiteError(f"can't start in {self.state_dir}: {error}") from error
         except BaseException:
             self._running.close()
             raise
@@ -139,16 +143,18 @@ class Agent:
 
     # -- steps of the start ----------------------------------------------------------------------
 
-    def _prepare(self, living: Living) -> tuple[list[str], str]:
-        """Schema, stand-in, containers, configuration; the containers' names, the tasks' DSN."""
-        dockers = self._options.containers_dir / "dockers.json"
+    @property
+    def _dockers(self) -> Path:
+        return self._options.containers_dir / "dockers.json"
+
+    def _prepare(self, living: Living, names: list[str]) -> str:
+        """Schema, stand-in, containers, configuration; the tasks' DSN."""
         try:
             install_queue(self._dsn)
             newest = bring_up_to_date(self._dsn) if self._options.install else True
             with psycopg.connect(self._dsn, autocommit=True) as connection:
-                names = list(read_dockers(dockers))
                 if newest:
-                    register_containers(connection, dockers)
+                    register_containers(connection, self._dockers)
                 for name in names if self._options.aws is None else []:
                     configure_launch(connection, name)
             living.tell(self._dsn, names)
@@ -164,9 +170,11 @@ class Agent:
                 f"{error.diag.message_primary}: an agent logs in as the owner of Locaria's schema, "
                 "who may create in the database: grant create on database … to …"
             ) from error
+        except psycopg.Error as error:
+            raise SiteError(f"the database said: {error.diag.message_primary or error}") from error
         if self._options.aws is not None:
-            return names, ""  # a task definition on ECS has its own login
-        return names, self._options.task_dsn or self._own_login()
+            return ""  # a task definition on ECS has its own login
+        return self._options.task_dsn or self._own_login()
 
     def _own_login(self) -> str:
         """A login for this agent's tasks, with a password that only this agent knows."""
@@ -191,7 +199,7 @@ class Agent:
         if options.aws is None:
             self.ecs = LocalEcs(
                 self.state_dir / "ecs",
-                load_task_definitions(options.containers_dir / "dockers.json"),
+                load_task_definitions(self._dockers),
                 on_event=lambda event: queues[0].put("taskEvents", event),
                 secrets=self._task_environment(task_dsn),
                 cluster=CLUSTER,
@@ -249,6 +257,13 @@ class Agent:
     def _function(self, name: str, folder: str, environment: dict[str, str]) -> LambdaFunction:
         path = self._options.lambda_dir / folder / f"{folder}.py"
         return LambdaFunction(name, path, environment | {"AWS_LAMBDA_FUNCTION_NAME": name})
+
+
+def _names_in(dockers: Path) -> list[str]:
+    try:
+        return list(read_dockers(dockers))
+    except (OSError, ValueError) as error:
+        raise SiteError(f"which containers? {error}") from error
 
 
 def _new_key() -> str:

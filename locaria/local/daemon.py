@@ -74,19 +74,29 @@ class Service(Protocol):
 S = TypeVar("S", bound=Service)
 
 
-def serve(runtime: S, on_ready: Callable[[S], None] | None = None) -> None:
+def serve(
+    runtime: S,
+    on_ready: Callable[[S], None] | None = None,
+    *,
+    leave_start_after_s: float | None = None,
+) -> None:
     """Start, call `on_ready`, run until SIGINT or SIGTERM, stop.
 
-    A second signal kills the tasks that take their time to end. Raises OccupiedError, once it has
-    stopped, when somebody took its place on the database.
+    A second signal kills the tasks that take their time to end. A signal during the start is heeded
+    when that is over, or where it isn't after `leave_start_after_s`: then the process ends. Raises
+    OccupiedError, once it has stopped, when somebody took its place on the database.
     """
-    asked = threading.Event()
+    asked, started = threading.Event(), threading.Event()
     lost: list[str] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         del number, frame
         if asked.is_set():
             runtime.stop_now()
+        elif leave_start_after_s is not None:
+            limit = threading.Timer(leave_start_after_s, _leave_start, [started])
+            limit.daemon = True
+            limit.start()
         asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -99,12 +109,23 @@ def serve(runtime: S, on_ready: Callable[[S], None] | None = None) -> None:
 
     runtime.on_lost = lose
     with runtime:
+        started.set()
         if on_ready is not None:
             on_ready(runtime)
         asked.wait()
         log.info("stopping")
     if lost:
         raise OccupiedError(lost[0])
+
+
+def _leave_start(started: threading.Event) -> None:
+    """End the process where its start waits for a database that doesn't answer, or for a lock.
+
+    The server rolls back what was being installed; a task that runs is found at the next start.
+    """
+    if not started.is_set():
+        log.error("told to stop, and the start does not come to its end: left")
+        os._exit(1)
 
 
 def main() -> None:

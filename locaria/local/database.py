@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +17,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 log = logging.getLogger(__name__)
+STOP_S = 2.0  # for what is under way on the database when we are told to stop
+_AGAIN_S = 0.2
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 # A host or a network that vanished is noticed within half a minute, by us and by the server:
 # what this session locks must not stay locked for the two hours of the system's own keepalive.
@@ -52,6 +58,7 @@ class Database:
         self._session = session or f"locaria {name}"
         self._stopping = stopping
         self._connection: psycopg.Connection[DictRow] | None = None
+        self._cut: psycopg.Connection[DictRow] | None = None
 
     def connection(self) -> psycopg.Connection[DictRow]:
         """The open connection; waits for the server to be there. Raises StoppedError."""
@@ -70,7 +77,7 @@ class Database:
                 if attempt == 0:
                     log.warning("%s: can't connect, trying on: %s", self._name, error)
                 if self._stopping.wait(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)]):
-                    raise StoppedError from error
+                    raise StoppedError(str(error)) from error
                 attempt += 1
         return self._connection
 
@@ -89,12 +96,47 @@ class Database:
                 if not self.lost():
                     raise
                 if self._stopping.is_set():
-                    raise StoppedError from error
+                    raise StoppedError(str(error)) from error
                 log.warning("%s: lost the connection: %s", self._name, error)
 
     def lost(self) -> bool:
         """Whether the connection is broken and the next use opens another."""
         return self._connection is None or self._connection.closed
+
+    def cut(self) -> None:
+        """Break the connection, from another thread: a statement that waits for its answer fails.
+
+        For a server that holds the connection and does not answer, which no keepalive tells of.
+        """
+        connection = self._connection
+        if connection is None or connection.closed or connection is self._cut:
+            return
+        self._cut = connection
+        try:
+            with socket.socket(fileno=os.dup(connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+        except (OSError, psycopg.Error):
+            return  # it has ended by itself
+        log.warning("%s: the database does not answer, and is not waited for", self._name)
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Limit the time of what the block asks: then the connection is cut."""
+        over = threading.Event()
+
+        def limit() -> None:
+            pause_s = seconds
+            while not over.wait(pause_s):
+                self.cut()
+                pause_s = _AGAIN_S
+
+        watch = threading.Thread(target=limit, name=f"limit of {self._name}")
+        watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watch.join()
 
     def close(self) -> None:
         """Close the connection; a later use opens it again."""
@@ -111,3 +153,18 @@ class Database:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def join(users: Mapping[threading.Thread, Database]) -> None:
+    """Wait for threads that were told to stop; a connection on which one hangs is cut in the end.
+
+    Opening a connection has its own limit, so this one ends, whatever the server does.
+    """
+    give_up = time.monotonic() + STOP_S
+    started = {thread: database for thread, database in users.items() if thread.ident is not None}
+    for thread in started:
+        thread.join(max(0.0, give_up - time.monotonic()))
+    while living := [thread for thread in started if thread.is_alive()]:
+        for thread in living:
+            started[thread].cut()
+        living[0].join(_AGAIN_S)

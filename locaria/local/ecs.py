@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from locaria.local.database import StoppedError
 from locaria.local.ecs_api import EcsApi
 from locaria.local.ecs_checks import check_run_task
+from locaria.local.ecs_descriptions import cluster_described, task_metadata
 from locaria.local.ecs_launch import Launcher, ProcessLauncher
 from locaria.local.ecs_model import (
-    ACTIVE,
     ARN,
     EcsError,
     Task,
@@ -29,6 +30,8 @@ from locaria.local.ecs_tokens import ClientTokens
 
 log = logging.getLogger(__name__)
 Shape = dict[str, Any]
+_SHUTTING_DOWN = "The local runtime is shutting down."
+_TELL_S = 2.0  # for the next event to be taken, at the end
 _DESCRIBABLE = timedelta(hours=1)  # ECS: stopped tasks are shown for at least an hour
 
 
@@ -65,6 +68,7 @@ class LocalEcs:
         self._definitions = {d.arn: d for d in definitions.values()}
         self._latest = dict(definitions)
         self._lock = threading.RLock()
+        self._stopping = False
         self._tasks: dict[str, Task] = {}
         self._tokens = ClientTokens(state_dir / "client_tokens.json", self._tasks.get)
         self._on_event = on_event
@@ -93,18 +97,23 @@ class LocalEcs:
         self._api.start()
 
     def stop(self, timeout_s: float | None = None) -> None:
-        """Stop all tasks (SIGTERM, then SIGKILL) and the API; all events are told at return."""
+        """Stop all tasks (SIGTERM, then SIGKILL) and the API; tell all events that are taken soon.
+
+        Of those that are not, the leases of what the tasks worked on make up for.
+        """
         self._api.stop()
         with self._lock:
+            self._stopping = True  # a call that is still being answered starts nothing any more
             for task in self._tasks.values():
                 definition = self._definitions.get(task.definition)
                 limit = definition.stop_timeout if definition else 30.0
                 limit = limit if timeout_s is None else min(limit, timeout_s)
-                reason = "The local runtime is shutting down."
-                self._runner.stop(task, "ServiceSchedulerInitiated", reason, limit)
+                self._runner.stop(task, "ServiceSchedulerInitiated", _SHUTTING_DOWN, limit)
         self._runner.wait()
         self._events.put(None)
-        self._teller.join()
+        left = -1
+        while self._teller.is_alive() and left != (left := self._events.qsize()):
+            self._teller.join(_TELL_S)
 
     def kill_tasks(self) -> None:
         """SIGKILL for all tasks at once, for somebody who can't wait for `stop`."""
@@ -129,6 +138,8 @@ class LocalEcs:
         definition = self._definition(request["taskDefinition"])
         check_run_task(request, definition)
         with self._lock:
+            if self._stopping:
+                raise EcsError("ServerException", _SHUTTING_DOWN)
             known = self._tokens.answer(cluster, request)
             if known is not None:
                 tasks = [self._tasks[i] for i in known.task_ids if i in self._tasks]
@@ -145,16 +156,28 @@ class LocalEcs:
         failures: list[Shape] = fault.get("failures", [])
         count = max(0, request.get("count", 1) - len(failures))
         tasks = [new_task(definition, cluster, request, self._mark) for _ in range(count)]
-        for task in tasks:
-            self._tasks[task.id] = task
-            self._runner.accept(task)
-        self._tokens.store(cluster, request, [task.id for task in tasks], failures)
+        self._accept(tasks, cluster, request, failures)
         answer = {"tasks": [task.describe() for task in tasks], "failures": failures}
         for task in tasks:
             self._begin(task, definition)
         if "error" in fault:
             raise scripted_error(fault)
         return answer
+
+    def _accept(
+        self, tasks: list[Task], cluster: str, request: Shape, failures: list[Shape]
+    ) -> None:
+        """Keep what RunTask made. Without a disk there is no task, and who asked is told so."""
+        try:
+            for task in tasks:
+                self._tasks[task.id] = task
+                self._runner.accept(task)
+            self._tokens.store(cluster, request, [task.id for task in tasks], failures)
+        except OSError:
+            for task in tasks:
+                self._tasks.pop(task.id, None)
+                self._runner.forget(task)
+            raise
 
     def _begin(self, task: Task, definition: TaskDefinition) -> None:
         fault = self.script.for_start()
@@ -209,16 +232,7 @@ class LocalEcs:
         asked = request.get("clusters") or ["default"]
         missing = [name for name in asked if name.rpartition("/")[2] != self.cluster]
         statuses = [task.status for task in list(self._tasks.values())]
-        described = {
-            "clusterArn": f"{ARN}:cluster/{self.cluster}",
-            "clusterName": self.cluster,
-            "status": "ACTIVE",
-            "registeredContainerInstancesCount": 0,
-            "runningTasksCount": statuses.count("RUNNING"),
-            "pendingTasksCount": sum(status in ACTIVE[:3] for status in statuses),
-            "activeServicesCount": 0,
-            "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
-        }
+        described = cluster_described(self.cluster, statuses)
         return {
             "clusters": [described] if len(missing) < len(asked) else [],
             "failures": [{"arn": cluster_arn(name), "reason": "MISSING"} for name in missing],
@@ -239,21 +253,7 @@ class LocalEcs:
         task = self._tasks.get(task_id)
         if task is None:
             return None
-        definition = self._definitions[task.definition]
-        return {
-            "Cluster": task.facts["clusterArn"],
-            "TaskARN": task.arn,
-            "Family": definition.family,
-            "Revision": str(definition.revision),
-            "DesiredStatus": task.facts["desiredStatus"],
-            "KnownStatus": task.status,
-            "LaunchType": "FARGATE",
-            "AvailabilityZone": task.facts["availabilityZone"],
-            "Containers": [
-                {"Name": each["name"], "ContainerARN": each["containerArn"], "Image": each["image"]}
-                for each in task.facts["containers"]
-            ],
-        }
+        return task_metadata(task, self._definitions[task.definition])
 
     def _forget_old(self) -> None:
         """Drop the tasks, and their logs, that ECS wouldn't show any more either."""
@@ -291,10 +291,8 @@ class LocalEcs:
         for event in iter(self._events.get, None):
             try:
                 self._on_event(event)
+            except StoppedError:
+                task, status = event["detail"]["taskArn"], event["detail"]["lastStatus"]
+                log.warning("the database was not told: %s is %s", task, status)
             except Exception:
                 log.exception("an ECS event could not be told")
-
-
-def families(definitions: Iterable[TaskDefinition]) -> dict[str, TaskDefinition]:
-    """Definitions by family, as `LocalEcs` takes them."""
-    return {definition.family: definition for definition in definitions}

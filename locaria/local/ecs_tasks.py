@@ -78,7 +78,7 @@ class TaskRunner:
             now = datetime.now(UTC)
             facts = {"desiredStatus": "STOPPED", "stoppingAt": now}
             task.change(**facts, stopCode=code, stoppedReason=reason)
-            task.save(self._folder)
+            self._keep(task)
             if task.status != "RUNNING":
                 self._end(task)
                 return
@@ -123,6 +123,13 @@ class TaskRunner:
         (self._folder / f"{task.id}.json").unlink(missing_ok=True)
         self.log_path(task.id).unlink(missing_ok=True)
 
+    def _keep(self, task: Task) -> None:
+        """Note how a task is now. It goes on without: only after a crash would that be missed."""
+        try:
+            task.save(self._folder)
+        except OSError as error:
+            log.error("task %s: can't keep that it is %s: %s", task.id, task.status, error)
+
     # -- one task --------------------------------------------------------------------------------
 
     def _live(self, task: Task, definition: TaskDefinition) -> None:
@@ -141,7 +148,7 @@ class TaskRunner:
                 return
             try:
                 process = self._spawn(task, definition)
-            except OSError as error:
+            except (OSError, subprocess.SubprocessError) as error:
                 reason = f"CannotStartContainerError: {error}"
                 task.container["reason"] = reason
                 self.fail_start(task, reason)
@@ -150,7 +157,7 @@ class TaskRunner:
             task.process_mark = processes.start_time(process.pid)
             now = datetime.now(UTC)
             task.change(lastStatus="RUNNING", startedAt=now, pullStoppedAt=now)
-            task.save(self._folder)
+            self._keep(task)
             self.announce(task)
         self._watch(task, process)
 
@@ -159,7 +166,7 @@ class TaskRunner:
             if task.status not in ACTIVE:
                 return False
             task.change(lastStatus=status, **facts)
-            task.save(self._folder)
+            self._keep(task)
             self.announce(task)
         return True
 
@@ -242,7 +249,7 @@ class TaskRunner:
         self.announce(task)
         task.pid = None
         task.change(lastStatus="STOPPED", stoppedAt=datetime.now(UTC))
-        task.save(self._folder)
+        self._keep(task)
         self._stop_asked.discard(task.id)
         self.announce(task)
 

@@ -77,7 +77,11 @@ class ClientTokens:
         now = datetime.now(UTC).isoformat()
         answer = Answer(_parameters(request), task_ids, failures, now)
         self._answers[f"{cluster}/{token}"] = answer
-        self._save()
+        try:
+            self._save()
+        except OSError:
+            del self._answers[f"{cluster}/{token}"]
+            raise
 
     def _expire(self) -> None:
         kept = {token: answer for token, answer in self._answers.items() if self._holds(answer)}

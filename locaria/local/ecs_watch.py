@@ -17,7 +17,7 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from locaria.local.database import Database, StoppedError
+from locaria.local.database import STOP_S, Database, StoppedError
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 100  # tasks that one DescribeTasks takes
@@ -80,7 +80,8 @@ class EcsWatch:
         self._ecs = _client(aws)
         self._stopping = threading.Event()
         self._database = Database(dsn, "ECS", self._stopping)
-        self._thread = threading.Thread(target=self._run, name="ecs-watch")
+        # A call of AWS's SDK can't be broken off: the process ends without waiting for its answer.
+        self._thread = threading.Thread(target=self._run, name="ecs-watch", daemon=True)
         self._seen: dict[str, tuple[Any, ...]] = {}
         self._problems: set[str] = set()
 
@@ -89,9 +90,11 @@ class EcsWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking."""
+        """Stop looking; what ECS or the database has not answered by then is asked again later."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            log.warning("ECS or the database does not answer, and is not waited for")
 
     def _run(self) -> None:
         with self._database:

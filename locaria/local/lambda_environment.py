@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,20 +56,21 @@ class LambdaEnvironment:
     def __init__(self, function: LambdaFunction, log_path: Path) -> None:
         self._function = function
         self._log_path = log_path
-        read_end, write_end = os.pipe()
-        with log_path.open("ab") as log:
+        with ExitStack() as undo, log_path.open("ab") as log:
             log_path.chmod(0o600)
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-u", lambda_worker.__file__, function.path, str(write_end)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                pass_fds=(write_end,),
-                env=_base_environment() | dict(function.environment),
-                start_new_session=True,  # Ctrl-C in a terminal is for the runtime, not for it
-            )
-        os.close(write_end)
-        self._replies = os.fdopen(read_end, "rb", buffering=0)
+            read_end, write_end = os.pipe()
+            self._replies = undo.enter_context(os.fdopen(read_end, "rb", buffering=0))
+            with os.fdopen(write_end, "wb", buffering=0):
+                self._process = subprocess.Popen(
+                    [sys.executable, "-Pu", lambda_worker.__file__, function.path, str(write_end)],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=(write_end,),
+                    env=_base_environment() | dict(function.environment),
+                    start_new_session=True,  # Ctrl-C in a terminal is for the runtime, not for it
+                )
+            undo.pop_all()
 
     @property
     def alive(self) -> bool:
@@ -99,7 +100,8 @@ class LambdaEnvironment:
     def kill(self) -> None:
         """End the process, together with whatever the handler started."""
         if self.alive:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # gone, and taken note of by the call under way
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
@@ -175,10 +177,16 @@ class LambdaEnvironments:
     def invoke(
         self, name: str, event: Any, request_id: str, client_context: dict[str, Any] | None = None
     ) -> Reply:
-        """Call the handler of function `name` in an environment that is free."""
+        """Call the handler of function `name` in an environment that is free.
+
+        Raises EnvironmentsClosedError, or OSError where the system has no disk or process for one.
+        """
         environment = self._take(name)
         try:
             return environment.invoke(event, request_id, client_context)
+        except OSError:
+            environment.kill()
+            raise
         finally:
             self._give_back(name, environment)
 

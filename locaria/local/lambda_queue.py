@@ -22,7 +22,7 @@ from typing import Any, Self
 import psycopg
 
 from locaria.local import lambda_statements as statements
-from locaria.local.database import Database, StoppedError
+from locaria.local.database import STOP_S, Database, StoppedError, join
 from locaria.local.failure_record import failure_record
 from locaria.local.lambda_environment import (
     EnvironmentsClosedError,
@@ -103,7 +103,7 @@ class LambdaQueue:
         self._nudged, self._nudging = socket.socketpair()
         self._nudged.setblocking(False)
         self._nudging.setblocking(False)
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[threading.Thread, Database] = {}
 
     def start(self) -> Self:
         """Deliver what a killed runtime left, then whatever comes."""
@@ -123,10 +123,9 @@ class LambdaQueue:
         with self._news:
             self._news.notify_all()
         self._environments.kill()
-        for thread in self._threads:
-            thread.join()
+        join(self._threads)
         self._environments.close()
-        with self._events_lock:
+        with self._events.at_most(STOP_S), self._events_lock:
             self._events.close()
         self._nudged.close()
         self._nudging.close()
@@ -146,6 +145,8 @@ class LambdaQueue:
     def put(self, function_name: str, event: Any) -> None:
         """Put an event in the queue of a function, as EventBridge does. Raises StoppedError."""
         with self._events_lock:
+            if self._stopping.is_set():
+                raise StoppedError
             self._events.run(statements.ENQUEUE, [function_name, json.dumps(event)])
 
     def __enter__(self) -> Self:
@@ -162,13 +163,15 @@ class LambdaQueue:
     # -- threads ---------------------------------------------------------------------------------
 
     def _spawn(self, name: str, target: Any) -> None:
-        thread = threading.Thread(target=self._until_stopped, args=(target, name), name=name)
+        database = Database(self._dsn, name, self._stopping)
+        words = (target, database, name)
+        thread = threading.Thread(target=self._until_stopped, args=words, name=name)
+        self._threads[thread] = database
         thread.start()
-        self._threads.append(thread)
 
-    def _until_stopped(self, target: Any, name: str) -> None:
+    def _until_stopped(self, target: Any, database: Database, name: str) -> None:
         while not self._stopping.is_set():
-            with Database(self._dsn, name, self._stopping) as database:
+            with database:
                 try:
                     target(database)
                 except StoppedError:
@@ -239,8 +242,12 @@ class LambdaQueue:
             )
         except EnvironmentsClosedError as error:
             raise StoppedError from error
+        except OSError as error:  # no disk, no memory, no process: as an environment that died
+            told = {"errorType": "Runtime.EnvironmentError", "errorMessage": str(error)}
+            reply = Reply(told, failed=True, log_tail="")
         if self._stopping.is_set() and reply.failed:
-            raise StoppedError  # we killed it: to be delivered again at the next start
+            log.warning("%s was stopped, and is called again at the next start", function.name)
+            raise StoppedError
         self._record(database, row, reply)
 
     def _record(self, database: Database, row: dict[str, Any], reply: Reply) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import psycopg
 
-from locaria.local.database import Database, StoppedError
+from locaria.local.database import STOP_S, Database, StoppedError, join
 from locaria.local.site import SiteError
 
 log = logging.getLogger(__name__)
@@ -144,10 +144,10 @@ class Living:
     ) -> None:
         """Leave the place, and say so where the database can be reached."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
         if self._teller is not None:
-            self._say_goodbye(self._teller)
+            with self._teller.at_most(STOP_S):  # which the thread uses, too
+                join({self._thread: self._database})
+                self._say_goodbye(self._teller)
         self._database.close()
 
     def _others(self) -> list[dict[str, Any]]:

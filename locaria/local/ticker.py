@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from locaria.local.database import Database, StoppedError
+from locaria.local.database import Database, StoppedError, join
 from locaria.local.postgres import PostgresError, PostgresServer
 
 log = logging.getLogger(__name__)
@@ -58,11 +58,11 @@ class Ticker:
             self._keeper.start()
 
     def stop(self) -> None:
-        """Stop ticking; a tick under way is finished."""
+        """Stop ticking; a tick under way is finished, unless the database does not answer."""
         self._stopping.set()
-        for thread in (self._thread, self._keeper):
-            if thread.is_alive():
-                thread.join()
+        join({self._thread: self._database})
+        if self._keeper.is_alive():
+            self._keeper.join()
 
     def _run(self) -> None:
         with self._database:

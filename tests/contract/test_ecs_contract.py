@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, Shape, StructureShape
 from moto import mock_aws
 
-from locaria.local.ecs import LocalEcs, families
+from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_model import TaskDefinition
 
 MODEL = botocore.session.get_session().get_service_model("ecs")
@@ -68,7 +68,7 @@ class Side:
 def ours(folder: Path) -> Iterator[Side]:
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     definition = TaskDefinition("work", command, folder, stop_timeout=1)
-    ecs = LocalEcs(folder / "state", families([definition]), lambda event: None)
+    ecs = LocalEcs(folder / "state", {definition.family: definition}, lambda event: None)
     ecs.start()
     client = boto3.client(
         "ecs",

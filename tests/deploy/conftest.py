@@ -18,6 +18,7 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 from moto.cloudformation.models import Stack
+from moto.iam.models import SERVICE_NAME_CONVERSION
 from moto.server import ThreadedMotoServer
 from psycopg.conninfo import make_conninfo
 
@@ -209,6 +210,7 @@ def _told_as_aws_does(stack: Stack) -> list[dict[str, Any]]:
 def serving_aws() -> Iterator[str]:
     """moto, as the AWS of a machine."""
     Stack.parameter_list = property(_told_as_aws_does)  # type: ignore[assignment]
+    SERVICE_NAME_CONVERSION["ecs"] = "ECS"  # AWSServiceRoleForECS, as AWS writes it
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

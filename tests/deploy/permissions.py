@@ -24,6 +24,8 @@ RENAMED = {
     "s3:HeadObject": "s3:GetObject",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
 }
 # `docker push`, as ECR's guide lists it ("IAM permissions for pushing an image").
 PUSHING = {

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import boto3
 import psycopg
 import pytest
 import requests
+from click.testing import CliRunner
 from moto.ecs.models import Task
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from locaria.cli import main
 from locaria.local.places import ROOT
 from locaria.local.postgres import PostgresServer
 
@@ -35,6 +38,8 @@ class Agents:
         self.dsn = dsn
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.said: dict[str, list[str]] = {}
+        self.readers: dict[str, threading.Thread] = {}
         self.entry: dict[str, Any] = {}
         self.db = psycopg.connect(dsn, autocommit=True, row_factory=dict_row) if dsn else None
 
@@ -56,24 +61,38 @@ class Agents:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if "serves database" in line:
-                break
-        else:
-            raise AssertionError("".join(said))
+        self.said[name], serves = [], threading.Event()
+        self.readers[name] = threading.Thread(target=self.read, args=(name, process, serves))
+        self.readers[name].start()
+        serves.wait()
+        assert "serves database" in self.said[name][-1], "".join(self.said[name])
         self.processes[name] = process
+
+    def read(self, name: str, process: subprocess.Popen[str], serves: threading.Event) -> None:
+        """Take what an agent says, to its end: a full pipe would hold it up."""
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                self.said[name].append(line)
+                if "serves database" in line:
+                    serves.set()
+        serves.set()
 
     def end(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         """End one agent; its exit code."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        code = process.wait(60)
-        assert process.stderr is not None
-        process.stderr.close()
+        try:
+            code = process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise AssertionError("does not end: " + "".join(self.said[name])) from None
+        self.readers[name].join()
         return code
+
+    def says(self, name: str, words: str) -> int:
+        """How often an agent has said so."""
+        return sum(words in line for line in self.said[name])
 
     def mark(self, name: str) -> str:
         return str(json.loads((self.folder / name / "secrets.json").read_text())["mark"])
@@ -211,6 +230,82 @@ def test_what_a_dead_agent_leaves_is_taken_over(agents: Agents) -> None:
     assert second.returncode == 1
     assert "Give each agent a folder of its own" in second.stderr
     assert agents.end("two") == 0
+
+
+NOBODY = "postgresql://x:canary@127.0.0.1:1/x"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([], "which database?"),
+        (["--dsn", "host=x canary"], "(--dsn or LOCARIA_DSN) can't be read"),
+        (["--dsn", NOBODY, "--task-dsn", "x canary"], "(--task-dsn or LOCARIA_TASK_DSN) can't be"),
+        (["--dsn", NOBODY], "can't connect to the given database"),
+        (["--dsn", NOBODY, "--image", "a"], "go with --run docker"),
+        (["--dsn", NOBODY, "--run", "docker", "--image", "a"], "which images?"),
+        (["--dsn", NOBODY, "--run", "docker", "--image", "{container}:{tag}"], "{ stands for"),
+        (["--dsn", NOBODY, "--env", "NOT_SET_ANYWHERE"], "--env: not set: NOT_SET_ANYWHERE"),
+        (["--dsn", NOBODY, "--containers", "{folder}"], "which containers? [Errno 2]"),
+        (["--dsn", NOBODY, "--state-dir", "/proc/nowhere"], "can't start in /proc/nowhere: ["),
+    ],
+)
+def test_what_is_given_wrong_is_told_in_words(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locaria.cli.agent._log_here", lambda: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
+    given = [word.replace("{folder}", str(tmp_path)) for word in words]
+    where = [] if "--state-dir" in given else ["--state-dir", str(tmp_path / "state")]
+    done = CliRunner(env={"LOCARIA_DSN": None}).invoke(main, ["agent", *where, *given])
+    assert done.exit_code in (1, 2, 4)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert told in done.output
+    assert "canary" not in done.output
+
+
+def test_an_unreadable_dsn_of_up_is_told_and_not_shown(tmp_path: Path) -> None:
+    words = ["up", "--dsn", "host=x canary", "--state-dir", str(tmp_path / "state")]
+    done = CliRunner().invoke(main, words)
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert "(--dsn or LOCARIA_UP_DSN) can't be read" in done.output
+    assert "canary" not in done.output
+
+
+@contextmanager
+def frozen(agents: Agents, server: PostgresServer) -> Iterator[None]:
+    """The server takes connections and answers none, as one whose disk hangs."""
+    serving = agents.rows("select pid from pg_stat_activity where datname = current_database()")
+    pids = [server.pid, *(row["pid"] for row in serving)]
+    for pid in pids:
+        with suppress(ProcessLookupError):  # that of the question itself
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_an_agent_ends_when_the_database_does_not_answer_and_says_what_it_left(
+    agents: Agents, pg_server: PostgresServer
+) -> None:
+    agents.entry = {"stop_timeout": 1}  # which the task needs: it waits for the database, too
+    agents.start("one")
+    [file] = agents.submit(do="hang")
+    agents.wait(lambda: tasks_of(agents, [file]))
+    [task] = tasks_of(agents, [file])
+    with frozen(agents, pg_server):
+        assert agents.end("one") == 0
+    assert agents.says("one", "the database does not answer, and is not waited for")
+    assert agents.says("one", f"/{task} is STOPPED"), agents.said["one"]
+    assert agents.says("one", "can't tell the database that we stop")
+
+    agents.rows("update locaria.files set attributes = %s where id = %s", '{"do": "work"}', file)
+    agents.start("one")
+    agents.wait(lambda: agents.at_rest([file]))
+    assert agents.end("one") == 0
 
 
 def test_an_agent_upgrades_the_schema_when_it_must_and_never_to_an_older_one(

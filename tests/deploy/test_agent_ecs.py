@@ -3,15 +3,13 @@
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from locaria.local.ecs import LocalEcs, families
+from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_model import TaskDefinition
 from locaria.local.ecs_watch import _FORGOTTEN
 from locaria.local.places import ROOT
@@ -38,7 +36,7 @@ def cluster(agents: Agents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     variables = {"LOCARIA_DSN": agents.dsn, "PYTHONPATH": str(ROOT)}
     ecs = LocalEcs(
         tmp_path / "ecs",
-        families([actor]),
+        {actor.family: actor},
         lambda _: None,
         secrets=variables,
         cluster="mine",
@@ -62,25 +60,6 @@ def cluster(agents: Agents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for each in list(agents.processes):
         agents.end(each, signal.SIGKILL)
     ecs.stop(timeout_s=0.2)
-
-
-class Said:
-    """What an agent logs, read as it comes."""
-
-    def __init__(self, agents: Agents, name: str) -> None:
-        self.lines: list[str] = []
-        stream = agents.processes[name].stderr
-        assert stream is not None
-        self._stream = stream
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        with suppress(ValueError):  # closed when the agent is ended
-            self.lines.extend(iter(self._stream.readline, ""))
-
-    def count(self, words: str) -> int:
-        return sum(words in line for line in self.lines)
 
 
 def current(agents: Agents, file: int) -> dict[str, Any]:
@@ -146,7 +125,6 @@ def test_tasks_on_a_cluster_outlive_an_agent_and_their_ends_are_told_once(
 
 def test_what_ecs_refuses_is_said_and_it_goes_on(agents: Agents, cluster: LocalEcs) -> None:
     agents.end("two")
-    said = Said(agents, "one")
     [file] = agents.submit(do="hang")
     arn = current(agents, file)["task_arn"]
     cluster.script.add(
@@ -155,8 +133,8 @@ def test_what_ecs_refuses_is_said_and_it_goes_on(agents: Agents, cluster: LocalE
             {"operation": "DescribeTasks", "error": "ExpiredTokenException", "times": 2},
         ]
     )
-    agents.wait(lambda: said.count("ECS tells again"))
-    assert said.count("Rate exceeded (asked again in a moment)") == 1
-    assert said.count("credentials have expired: restart it with new ones") == 1, "not twice"
+    agents.wait(lambda: agents.says("one", "ECS tells again"))
+    assert agents.says("one", "Rate exceeded (asked again in a moment)") == 1
+    assert agents.says("one", "credentials have expired: restart it with new ones") == 1
     lose(cluster, arn)
     assert stopped(agents, arn)["exit_code"] == 137

@@ -64,8 +64,11 @@ def test_an_empty_account_is_deployed_to_and_again_nothing_changes(
     ready: Account, db: Database
 ) -> None:
     db.connect().execute("delete from locaria.parameters where parameter_name = 'deployment'")
+    ready.wire.calls.clear()
     done = deploy(ready)
     assert done.exit_code == 0, done.output
+    role = ("iam", "CreateServiceLinkedRole")
+    assert ready.wire.changes[0] == role, "else ECS could not make an account's first cluster"
     stack = stack_of(ready)
     assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
     arn = r"arn:aws:secretsmanager:eu-west-1:123456789012:secret:locaria/test/LOCARIA_DSN-\w{6}"
@@ -95,6 +98,8 @@ def test_an_empty_account_is_deployed_to_and_again_nothing_changes(
     assert config["default"]["subnets"] == ready.network["subnets"]
     assert config["file_loader"]["task"] == "locaria-test-file_loader"
 
+    [rule] = ready.client("s3").get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     before, updated = ready.diary(), stack.get("LastUpdatedTime")
     again = deploy(ready)
     assert again.exit_code == 0, again.output

@@ -158,10 +158,8 @@ def test_an_agent_comes_back_to_its_place_or_leaves_it_to_who_has_taken_it(agent
         cut = f"select pg_terminate_backend(pid) from pg_locks where {place}"
         taken = f"{cut}; select pg_advisory_lock(4242007, 0)"
         up.execute(taken.encode())
-        process = agents.processes["one"]
-        assert process.stderr is not None
-        said = process.stderr.read()
-    assert "served by locaria up elsewhere" in said
+        agents.readers["one"].join()  # to the end of what it says
+    assert agents.says("one", "served by locaria up elsewhere")
     assert agents.end("one") == 1
 
 

@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
-from locaria.local.ecs import LocalEcs, families
+from locaria.deploy.aws import Aws
+from locaria.local.ecs import LocalEcs
 from locaria.local.ecs_model import load_task_definitions
 from locaria.local.lambda_environment import LambdaFunction
 from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
@@ -43,12 +45,28 @@ def serving(folder: Path, secrets: dict[str, str]) -> Iterator[LocalEcs]:
         dataclasses.replace(each, family=f"{STACK}-{name}", container=name)
         for name, each in load_task_definitions(CONTAINERS / "dockers.json").items()
     ]
-    ecs = LocalEcs(folder, families(definitions), print, secrets=secrets, cluster=STACK)
+    ecs = LocalEcs(
+        folder, {each.family: each for each in definitions}, print, secrets=secrets, cluster=STACK
+    )
     ecs.start()
     try:
         yield ecs
     finally:
         ecs.stop(timeout_s=1)
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "eu-central-1"])
+def test_a_link_is_one_that_a_bucket_of_today_takes(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    aws = Aws(region, dry_run=True, show=print)
+    place = {"Bucket": "locaria-test", "Key": "check/a.csv"}
+    url = aws.client("s3").generate_presigned_url("get_object", Params=place)
+    host = "s3" if region == "us-east-1" else f"s3.{region}"
+    assert url.startswith(f"https://locaria-test.{host}.amazonaws.com/check/a.csv?")
+    assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url
 
 
 def test_a_file_is_loaded_by_the_deployed_function_s_own_zip(

@@ -207,7 +207,35 @@ def test_a_task_may_touch_the_object_store_only_where_dockers_json_says_so(
         "s3:DeleteObject",
         "s3:AbortMultipartUpload",
         "s3:ListBucket",
+        "s3:ListBucketMultipartUploads",
     }
+
+
+# What IAM calls the operations that containers use on S3 (service authorization reference).
+S3_RIGHTS = {
+    "head_object": {"GetObject"},
+    "get_object": {"GetObject"},
+    "delete_objects": {"DeleteObject"},
+    "list_objects_v2": {"ListBucket"},
+    "list_multipart_uploads": {"ListBucketMultipartUploads"},
+    "abort_multipart_upload": {"AbortMultipartUpload"},
+    "create_multipart_upload": {"PutObject"},
+    "upload_part": {"PutObject"},
+    "complete_multipart_upload": {"PutObject"},
+    "put_object": {"PutObject"},
+    "copy": {"GetObject", "PutObject"},
+}
+
+
+def test_who_writes_to_the_object_store_may_do_all_that_its_code_does(
+    resources: dict[str, Resource],
+) -> None:
+    code = (CONTAINERS / "modules" / "bundles" / "s3.py").read_text()
+    found = re.findall(r'_client\.(?:get_paginator\("(\w+)|(\w+)\()', code)
+    used = {page or call for page, call in found}
+    assert {"list_multipart_uploads", "copy"} < used
+    needed = {f"s3:{right}" for operation in used for right in S3_RIGHTS[operation]}
+    assert needed <= actions(resources["AListenerTaskRole"])
 
 
 def test_every_container_has_of_the_object_store_what_its_code_does_with_it() -> None:
@@ -248,7 +276,7 @@ def test_a_task_runs_on_fargate_in_the_given_network(resources: dict[str, Resour
     container = container_of(resources, "AListener")
     assert container["Name"] == "a_listener", "which ecsRunTask overrides by name"
     assert container["PortMappings"] == [{"ContainerPort": 8123, "Protocol": "tcp"}]
-    assert "8123" in container["HealthCheck"]["Command"][-1]
+    assert container["HealthCheck"]["Command"] == ["CMD", "healthcheck"], "that of the image"
     assert "HealthCheck" not in container_of(resources, "FileLoader")
     for name in ("TaskEvents", "WebsocketApi"):
         network = resources[name]["Properties"]["VpcConfig"]
@@ -300,9 +328,11 @@ def test_the_schedule_sends_what_the_function_takes_for_a_tick(
 def test_the_websocket_api_has_its_routes_and_posts_to_its_own_connections(
     resources: dict[str, Resource],
 ) -> None:
-    routes = of_type(resources, "ApiGatewayV2::Route").values()
-    keys = {each["Properties"]["RouteKey"] for each in routes}
+    routes = of_type(resources, "ApiGatewayV2::Route")
+    keys = {each["Properties"]["RouteKey"] for each in routes.values()}
     assert keys == {"$connect", "$disconnect", "$default"}
+    assert set(resources["WebsocketStage"]["DependsOn"]) == routes.keys()
+    assert resources["WebsocketIntegration"]["Properties"]["IntegrationMethod"] == "POST"
     posting = next(
         s
         for s in statements(resources["WebsocketApiRole"])

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from locaria.local import processes
-from locaria.local.ecs import LocalEcs, families
-from locaria.local.ecs_model import TaskDefinition, load_task_definitions
+from locaria.local.ecs import LocalEcs
+from locaria.local.ecs_model import EcsError, TaskDefinition, load_task_definitions
 
 SECRET = "postgresql://loader:canary@127.0.0.1/locaria"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
@@ -51,7 +52,7 @@ class Bench:
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.ecs = LocalEcs(
             folder / "state",
-            families([definition]),
+            {"work": definition},
             self.events.put,
             secrets={"LOCARIA_DSN": SECRET},
             access_key="KEY",
@@ -259,6 +260,28 @@ def test_what_a_killed_runtime_left_is_ended_and_told(tmp_path: Path) -> None:
         assert not processes.is_alive(pid)
     finally:
         bench.ecs.stop()
+
+
+def test_a_disk_that_takes_nothing_starts_no_task_and_keeps_nobody_from_stopping(
+    bench: Bench, tmp_path: Path
+) -> None:
+    [arn] = bench.run(MODE="stay")
+    assert bench.await_words(arn, "ready")
+    shutil.rmtree(tmp_path / "state")
+    for _ in range(2):  # with one token: nothing is remembered of the first
+        with pytest.raises(ClientError, match="Internal Error"):
+            bench.run(token="t1")
+    assert bench.client.list_tasks(cluster="locaria")["taskArns"] == [arn]
+    bench.ecs.stop()
+    assert bench.await_status(arn, "STOPPED")["containers"][0]["exitCode"] == 143
+
+
+def test_a_call_that_comes_too_late_starts_nothing_that_nobody_would_stop(bench: Bench) -> None:
+    bench.ecs.stop()
+    late = {"cluster": "locaria", "taskDefinition": "work", "networkConfiguration": NETWORK}
+    with pytest.raises(EcsError, match="shutting down"):
+        bench.ecs.run_task(late)
+    assert bench.ecs.list_tasks({"cluster": "locaria"})["taskArns"] == []
 
 
 def test_a_container_finds_the_modules_that_its_image_copies(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -168,6 +169,19 @@ def test_an_environment_that_dies_or_hangs_fails_the_call_and_no_other(
     assert ended[0][0] == "failed"
     assert ended[0][2]["errorType"] == error
     assert ended[1][0] == "succeeded"
+
+
+def test_an_environment_that_can_not_be_used_fails_the_call_and_the_next_has_another(
+    bench: Bench,
+) -> None:
+    bench.start(DeliveryRules(retry_delays_s=(), failure_destination=None))
+    shutil.rmtree(bench.folder / "logs")  # as a full disk
+    bench.invoke({"n": 1})
+    [(state, _, response, _)] = bench.await_ended()
+    assert (state, response["errorType"]) == ("failed", "Runtime.EnvironmentError")
+    (bench.folder / "logs").mkdir()
+    bench.invoke({"n": 2})
+    assert bench.await_ended(count=2)[1][0] == "succeeded"
 
 
 def test_a_synchronous_call_returns_the_payload_and_the_log(bench: Bench) -> None:

@@ -234,3 +234,32 @@ def _web_processes(up: Up) -> list[int]:
     children = Path(f"/proc/{parent}/task").glob("*/children")
     pids = [int(pid) for path in children for pid in path.read_text().split()]
     return [pid for pid in pids if "locaria.web" in processes.command_line(pid)]
+
+
+STUCK = """
+    import logging, threading
+    from locaria.local.daemon import serve
+    logging.basicConfig()
+    class Stuck:
+        def __enter__(self):
+            print("starting", flush=True)
+            threading.Event().wait()
+        def __exit__(self, *_):
+            pass
+        def stop_now(self):
+            pass
+    serve(Stuck(), leave_start_after_s=0.1)
+"""
+
+
+def test_a_start_that_does_not_come_to_its_end_is_left_when_it_is_told_to_stop() -> None:
+    command = [sys.executable, "-c", textwrap.dedent(STUCK)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "starting\n"
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "the start does not come to its end" in said
