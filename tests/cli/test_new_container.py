@@ -147,6 +147,8 @@ def test_a_folder_is_begun_and_one_of_something_else_is_not(tmp_path: Path) -> N
 def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
         superuser.execute(f"grant usage, create on schema public to {OWNER}")
+        # As for the owner of `locaria up`, whose name is the schema's.
+        superuser.execute(f"alter database {db.name} set search_path to locaria, public")
     tools = tmp_path / "bin"
     tools.mkdir()
     psql = find_binaries(os.environ.get("LOCARIA_TEST_PG_BIN")).program("psql")
