@@ -106,6 +106,7 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
         ("file_loader", "already"),
         ("modules", "taken"),
         ("left_over", "taken"),
+        ("linked", "taken"),
         ("loading", "a module in"),
         ("credentials", "a module in"),
         ("json", "module of Python"),
@@ -117,6 +118,7 @@ def test_bad_and_taken_names_are_refused_and_nothing_is_written(
     containers: Path, name: str, words: str
 ) -> None:
     (containers / "left_over").mkdir()
+    (containers / "linked").symlink_to("nowhere")
     (containers / "modules" / "loading").mkdir(parents=True)
     (containers / "modules" / "credentials.py").touch()
     before = sorted(containers.rglob("*")), (containers / "dockers.json").read_text()
@@ -142,6 +144,17 @@ def test_a_folder_is_begun_and_one_of_something_else_is_not(tmp_path: Path) -> N
     assert "already" in again.output
     listens = ["new-container", "x_y", "--shell", "--type", "listener"]
     assert "a listener in shell is not made" in CliRunner().invoke(main, listens).output
+
+
+def test_what_could_not_be_written_whole_is_not_left_half(containers: Path) -> None:
+    # Where the new dockers.json would be written first there is something else.
+    (containers / "dockers.json.new").mkdir()
+    (containers / "dockers.json.new" / "x").touch()
+    before = sorted(containers.rglob("*"))
+    done = CliRunner().invoke(main, ["new-container", "maps", "--containers", str(containers)])
+    assert done.exit_code == 2
+    assert "dockers.json.new: Is a directory" in done.output and "nothing was made" in done.output
+    assert before == sorted(containers.rglob("*"))
 
 
 def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
