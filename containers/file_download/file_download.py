@@ -74,14 +74,12 @@ def download(run: lr.Run) -> None:
 def write(job: Job, taken: Snapshot) -> list[Path]:
     """All tables into files on the disk."""
     run, request = job.run, job.request
-    relations = []
-    for table in request.tables:
-        relation, taken.longest = find_relation(run.connection(), run.id, table, request)
-        relations.append(relation)
-    relations = distinct(relations)
-    for relation in relations:
-        check_filter(taken, relation)
-        taken.expect(relation)
+    relations = find(job, taken)
+    while not taken.has_all():
+        # A load has replaced one of them just now.
+        run.check()
+        taken.begin()
+        relations = find(job, taken)
     run.log.info(
         "%s as %s, about %s rows",
         ", ".join(f"{r.schema}.{r.name}" for r in relations),
@@ -93,6 +91,21 @@ def write(job: Job, taken: Snapshot) -> list[Path]:
     if request.format in _HOLD_SEVERAL:
         return [write_together(job, taken, relations, folder)]
     return [write_alone(job, taken, relation, folder) for relation in relations]
+
+
+def find(job: Job, taken: Snapshot) -> list[Relation]:
+    """The tables, checked; from now on nobody can replace them."""
+    relations = []
+    for table in job.request.tables:
+        relation, taken.longest = find_relation(
+            job.run.connection(), job.run.id, table, job.request
+        )
+        relations.append(relation)
+    relations = distinct(relations)
+    for relation in relations:
+        check_filter(taken, relation)
+        taken.expect(relation)
+    return relations
 
 
 def distinct(relations: Sequence[Relation]) -> list[Relation]:
