@@ -18,7 +18,7 @@ import pyogrio
 import pytest
 from python_calamine import CalamineWorkbook
 
-from tests.containers.conftest import S3
+from tests.containers.conftest import MODULES, ROOT, S3
 from tests.containers.site import Site
 
 FORMATS = ("csv", "xlsx", "geojson", "gpkg", "parquet", "shapefile")
@@ -459,3 +459,21 @@ def test_of_a_table_that_is_replaced_meanwhile_the_rows_are_there(site: Site) ->
         task.communicate(timeout=60)
     rows = {name: csv_rows(opened(site, file))[1:] for name, file in tables.items()}
     assert rows == {"t": [["2"]], "u": [["2"], ["2"]], "v": [["2"]]}
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(site: Site) -> None:
+    site.execute(
+        "create table t as select 1 as id; grant select on t to locaria_loader;"
+        "update locaria.containers set max_attempts = 1"
+    )
+    # Of the task's Python alone: GDAL itself would say nothing.
+    site.write(
+        "import shutil\nreal = shutil.disk_usage\n"
+        "shutil.disk_usage = lambda path: real(path)._replace(free=4096)\n",
+        "sitecustomize.py",
+    )
+    files = [site.request_download("t", format=kind) for kind in ("geojson", "gpkg", "shapefile")]
+    site.drain("file_download", PYTHONPATH=f"{site.folder}:{ROOT}:{MODULES}")
+    assert {site.error(file) for file in files} == {
+        "the task's disk is full: 4,096 bytes are left of it"
+    }
