@@ -72,7 +72,7 @@ class Snapshot:
 
     def has_all(self) -> bool:
         """Whether the tables that are locked by now are those of the picture, rows and all."""
-        return self.execute(_CHANGED.format())[0][0] == 0
+        return bool(self.execute(_CHANGED.format())[0][0] == 0)
 
     def execute(self, statement: sql.Composed) -> list[Row]:
         """The rows of a small answer."""
