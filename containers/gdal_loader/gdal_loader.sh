@@ -9,7 +9,7 @@ fatal() { # says why, and that another attempt would end the same way
   exit 65
 }
 telling() { # of what GDAL has said, the line that says why
-  printf '%s\n' "$1" | grep -m1 '^ERROR' || printf '%s\n' "$1" | sed '/^FAILURE:$/d; /./!d; q'
+  printf '%s\n' "$1" | grep -m1 '^ERROR' || echo "it is in none of the formats $formats"
 }
 [ -n "${P_path:-}" ] || fatal "attribute path is missing"
 [ -n "${P_table:-}" ] || fatal "attribute table is missing"
@@ -22,7 +22,9 @@ mkdir "$LR_TMP/input"
 case $P_path in
   http://* | https://*)
     name=${P_path%%[?#]*}
-    input=$LR_TMP/input/${name##*/}
+    name=${name##*/}
+    case $name in '' | . | ..) fatal "$P_path names no file" ;; esac
+    input=$LR_TMP/input/$name
     locaria-report fetch "$P_path" -o "$input"
     ;;
   *)
@@ -50,6 +52,12 @@ if [ -z "$layer" ]; then
   layer=$layers
 fi
 case $layer in -*) fatal "layer $layer: a name that begins with - is not taken" ;; esac
+# A layer's key is data, if it is no field beside that and has no name that GDAL gives to its own.
+facts=$(ogrinfo -ro -so -nocount -noextent "$input" "$layer" 2>&1) || true
+key=$(printf '%s\n' "$facts" | sed -n 's/^FID Column = //p')
+case $key in fid | ogc_fid | rowid) key='' ;; esac
+case $facts in *"
+$key: "*) key='' ;; esac
 
 # ogr2ogr writes SQL that makes a temporary table and COPYs the rows into it; psql reads that as it
 # comes, and publishes the rows if they are all there. Through a pipe, as ogr2ogr does not notice
@@ -69,7 +77,7 @@ status=0
 said=$(locaria-report exec --parse gdal -- ogr2ogr -progress --config PG_USE_COPY YES \
   -f PGDUMP "$rows" "$input" "$layer" ${P_srs:+-t_srs "$P_srs"} -nln loaded \
   -lco SCHEMA=pg_temp -lco CREATE_SCHEMA=OFF -lco DROP_TABLE=OFF -lco LAUNDER=NO \
-  -lco FID=gdal_fid -lco GEOMETRY_NAME=geometry -lco SPATIAL_INDEX=NONE 2>&1) || status=$?
+  -lco FID="${key:-gdal_fid}" ${key:+-preserve_fid} -lco GEOMETRY_NAME=geometry -lco SPATIAL_INDEX=NONE 2>&1) || status=$?
 [ -z "$said" ] || printf '%s\n' "$said" >&2
 # Of a damaged file it loads what it can read, says so, and exits with 0.
 case $said in

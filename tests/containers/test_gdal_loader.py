@@ -51,10 +51,15 @@ def test_layers_are_loaded_and_published_with_the_outcome(site: Site) -> None:
     path = site.write(COLLECTION, "some places.geojson")
     first = site.insert("gdal_loader", path=str(path), table='od"d')
     again = site.insert("gdal_loader", path=str(path), table='od"d', mode="append")
+    # Here id is the layer's key.
+    subprocess.run(["ogr2ogr", site.folder / "keyed.gpkg", path], check=True)
+    keyed = site.insert("gdal_loader", path=str(site.folder / "keyed.gpkg"), table="keyed")
     drain(site)
     assert site.succeeded(first)
     assert site.succeeded(again)
     assert site.result(first)["rows"] == 2
+    assert site.succeeded(keyed)
+    assert [row[0] for row in site.rows("keyed")] == [1, 2]
     rows = site.rows('od"d')
     assert len(rows) == 4
     assert {row[1:3] for row in rows} == {(1, "Zürich\tand\nmore"), (2, None)}
