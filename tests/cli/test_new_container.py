@@ -208,8 +208,10 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     with closing(psycopg.connect(db.dsn)) as owner:
         rows = owner.execute("select id, opened is null, height from public.stations order by id")
         assert [row[0] for row in rows.fetchall()] == [1, 3]
-        rejected = owner.execute("select line, reason from locaria.rejects").fetchall()
+        rejected = owner.execute("select distinct line, reason from locaria.rejects").fetchall()
         assert rejected == [(3, "Invalid isoformat string: 'n/a'")]
+        heights = owner.execute("select stations, highest from public.heights").fetchall()
+        assert heights == [(2, 1638)]
         towns = owner.execute("select id, name from public.towns order by id").fetchall()
         assert towns == [("1", "Zermatt"), ("2", "Davos"), ("3", "Bern")]
         greeted = owner.execute(
