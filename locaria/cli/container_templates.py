@@ -232,7 +232,7 @@ NEXT_STEPS = """\
 Made $folder:
   $main: $what
   test_$name.py: its test, which needs no database
-  Dockerfile: its image
+  Dockerfile: its image$image
 and an entry in $dockers
 
 Next:

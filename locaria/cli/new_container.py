@@ -228,7 +228,7 @@ def _add_entry(dockers_json: Path, name: str, entry: dict[str, Any]) -> None:
 
 
 def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -> str:
-    loads = kind == "loader"
+    loads, here = kind == "loader", containers.resolve() == CONTAINERS
     wanted = {"url": "https://example.org/places.csv", "table": "places"} if loads else {}
     return Template(templates.NEXT_STEPS).substitute(
         name=name,
@@ -239,7 +239,8 @@ def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -
         if loads
         else f"the listener: on port {entry['port']} it knows one command, greet",
         attributes=json.dumps(wanted),
+        image="" if here else f", which is built from a checkout, as containers/{name}",
         begin="locaria down; locaria up --detach    # registers it; from now on it can be started"
-        if containers.resolve() == CONTAINERS
+        if here
         else f"locaria agent --containers {containers}    # registers it, and starts its tasks",
     )

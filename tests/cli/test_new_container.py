@@ -68,6 +68,7 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
     )
     assert shell.returncode == 0, shell.stderr
     assert "maps.sh: the loader" in shell.stdout
+    assert "built from a checkout, as containers/maps" in shell.stdout
     after = (containers / "dockers.json").read_text()
     assert after.startswith(before.rstrip().removesuffix("}").rstrip())
     dockers = json.loads(after)
