@@ -24,6 +24,7 @@ from snapshot import Snapshot, check_filter, snapshot
 import locaria_reporter as lr
 
 _CHUNK = 1 << 20
+_MOST_SNAPSHOTS = 10
 _NO_FILE_NAME = re.compile(r"[^\w.() -]+")
 _ENDINGS = {"shapefile": "zip"}
 # One file holds all tables of these; of the others there is a file for each.
@@ -74,12 +75,7 @@ def download(run: lr.Run) -> None:
 def write(job: Job, taken: Snapshot) -> list[Path]:
     """All tables into files on the disk."""
     run, request = job.run, job.request
-    relations = find(job, taken)
-    while not taken.has_all():
-        # A load has replaced one of them just now.
-        run.check()
-        taken.begin()
-        relations = find(job, taken)
+    relations = settle(job, taken)
     run.log.info(
         "%s as %s, about %s rows",
         ", ".join(f"{r.schema}.{r.name}" for r in relations),
@@ -91,6 +87,21 @@ def write(job: Job, taken: Snapshot) -> list[Path]:
     if request.format in _HOLD_SEVERAL:
         return [write_together(job, taken, relations, folder)]
     return [write_alone(job, taken, relation, folder) for relation in relations]
+
+
+def settle(job: Job, taken: Snapshot) -> list[Relation]:
+    """The tables, locked, in a snapshot that has their rows.
+
+    Raises:
+        Retry: each time that was tried, a load had replaced one of them.
+    """
+    for _ in range(_MOST_SNAPSHOTS):
+        relations = find(job, taken)
+        if taken.has_all():
+            return relations
+        job.run.check()
+        taken.begin()
+    raise lr.Retry(f"a table was replaced {_MOST_SNAPSHOTS} times while it should be read")
 
 
 def find(job: Job, taken: Snapshot) -> list[Relation]:

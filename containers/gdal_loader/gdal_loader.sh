@@ -34,7 +34,8 @@ case $P_path in
     # By links to it and to what belongs to it (.dbf, .prj): GDAL puts files of its own beside it.
     name=${path##*/}
     for part in "$path" "${path%/*}/${name%.*}".*; do
-      [ ! -f "$part" ] || ln -sf -- "$part" "$LR_TMP/input/"
+      real=$(readlink -e -- "$part") && "$here/allowed.sh" "$real" || continue
+      ln -sf -- "$real" "$LR_TMP/input/${part##*/}"
     done
     input=$LR_TMP/input/$name
     ;;
