@@ -16,7 +16,10 @@ def load(run: lr.Run) -> None:
     source = run.fetch(run.parameters["url"])
     with run.open(source, newline="") as lines:
         rows = csv.reader(lines)
-        columns = {name: "text" for name in next(rows)}
+        header = next(rows, None)
+        if not header:
+            raise lr.Fatal("the file has no header", kind="data")
+        columns = {name: "text" for name in header}
         with run.staging(run.parameters["table"], columns, mode="replace") as table:
             for row in run.track(rows):
                 table.copy(row)
@@ -39,6 +42,7 @@ LOADER_TEST = '''"""What $name loads: no database is needed."""
 from pathlib import Path
 
 import $name
+import pytest
 
 import locaria_reporter as lr
 
@@ -51,6 +55,14 @@ def test_rows_are_published(tmp_path: Path) -> None:
         $name.load(run)
     assert channel.outcome == "finished"
     assert channel.published == {"places": [("1", "Bern"), ("2", "Thun")]}
+
+
+def test_an_empty_file_is_said_to_be_one(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.touch()
+    channel = lr.RecordingChannel({"url": source.as_uri(), "table": "places"})
+    with pytest.raises(lr.Fatal, match="no header"), lr.claim(channel=channel) as run:
+        $name.load(run)
 '''
 
 LISTENER = '''"""$description."""
