@@ -14,7 +14,8 @@ import locaria_reporter as lr
 def load(run: lr.Run) -> None:
     """Load the CSV file at the URL of a run into its table."""
     source = run.fetch(run.parameters["url"])
-    with run.open(source, newline="") as lines:
+    # -sig: without the mark that spreadsheet programs put in front.
+    with run.open(source, encoding="utf-8-sig", newline="") as lines:
         rows = csv.reader(lines)
         header = next(rows, None)
         if not header:
@@ -117,7 +118,7 @@ sql() { # its arguments go to psql; the database is the service locaria
 locaria-report stage fetch
 input=$$LR_TMP/in.csv
 locaria-report fetch "$$P_url" -o "$$input"
-header=$$(head -n 1 "$$input" | tr -d '\r')
+header=$$(head -n 1 "$$input" | tr -d '\r' | sed 's/^\xef\xbb\xbf//')
 [ -n "$$header" ] || fatal "the file has no header"
 
 # Rows go into a staging table. Nobody sees them before it is published.
@@ -177,11 +178,12 @@ def run(folder: Path, **parameters: str) -> "subprocess.CompletedProcess[str]":
 
 def test_rows_go_into_the_staging_table(tmp_path: Path) -> None:
     source = tmp_path / "source.csv"
-    source.write_text("id,name\\n1,Bern\\n2,Thun\\n")
+    source.write_text("\\ufeffid,name\\n1,Bern\\n2,Thun\\n")
     done = run(tmp_path, url=source.as_uri(), table="places")
     assert done.returncode == 0, done.stderr
     told = (tmp_path / "told").read_text()
     assert "1,Bern\\n2,Thun\\n" in told
+    assert "header=id,name" in told
     assert "copy staging_table from stdin" in told
     assert "locaria.finish_run" in told
 
