@@ -15,6 +15,9 @@ from ._errors import OutsideLocaria
 from ._session import Session
 
 _MODES = ("create", "replace", "append")
+# As where Locaria runs: a table without a schema is in public, whatever the search_path says.
+_DEFAULT_SCHEMA = "public"
+_LOCARIAS = ("locaria", "locaria_staging")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class PlainDatabase:
         if mode not in _MODES:
             raise OutsideLocaria(f"mode must be one of {', '.join(_MODES)}, not {mode!r}")
         schema, _, name = target.rpartition(".")
+        schema = schema or _DEFAULT_SCHEMA
+        if schema in _LOCARIAS:
+            raise OutsideLocaria(f"{target} is in a schema of Locaria's own: name another one")
         connection = self._session.connection()
-        table = sql.Identifier(schema, name) if schema else sql.Identifier(name)
-        beside = f"{name[:50]}__staging"
-        staging = (sql.Identifier(schema, beside) if schema else sql.Identifier(beside)).as_string(
-            connection
-        )
+        table = sql.Identifier(schema, name)
+        staging = sql.Identifier(schema, f"{name[:50]}__staging").as_string(connection)
         there = self._exists(table.as_string(connection))
         if mode == "create" and there:
             raise OutsideLocaria(f"{target} exists already: use mode='replace' or 'append'")

@@ -23,8 +23,6 @@ _LONGEST_TEXT = 32_767
 _LONGEST_SHEET_NAME = 31
 _EXACT_DIGITS = 15
 _NO_SHEET_NAME = re.compile(r"[\[\]:*?/\\]")
-# What XML 1.0 has no way to write.
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _FIRST_DAY = date(1900, 3, 1)  # before it Excel's days are off by one
 _KEPT = (
     "boolean",
@@ -152,7 +150,4 @@ def _text(text: str, column: Column) -> str:
             f"{_LONGEST_TEXT:,}: leave it out, or download as csv",
             kind="data",
         )
-    if _NO_TEXT.search(text):
-        # Excel's own way to write a character that XML has not.
-        return _NO_TEXT.sub(lambda c: f"_x{ord(c[0]):04X}_", text)
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from measure import FLOATS, TIMES, Measures
 from relation import Column, Relation
 from snapshot import Snapshot
 
-from locaria_reporter import Fatal
+from locaria_reporter import Fatal, Retry
 
 # What dBase has room for.
 _LONGEST_DBF_TEXT = 254
@@ -24,6 +25,9 @@ _DBF_DIGITS = 22  # 24 characters, without sign and point
 _DBF_WHOLE = 17  # 18 characters, without sign
 _EXACT_IN_A_DOUBLE = 15
 _EXACT_IN_A_BIGINT = 18
+# More than GDAL writes of one batch. When a disk is full it leaves the end of a file out, and says
+# nothing.
+_LEAST_ROOM = 64 << 20
 _SHAPES = ("Point", "MultiPoint", "LineString", "Polygon")
 
 
@@ -98,13 +102,11 @@ def _write(
 ) -> None:
     """Let GDAL pull the batches; memory holds one."""
     raised: list[BaseException] = []
-    pulled = 0
 
     def batches() -> Iterator[pa.RecordBatch]:
-        nonlocal pulled
         try:
             for batch in layout.batches(snapshot):
-                pulled += batch.num_rows
+                _check_room(path.parent)
                 yield batch.rename_columns(layout.schema.names)
         except BaseException as error:
             raised.append(error)
@@ -127,9 +129,18 @@ def _write(
     except Exception as error:
         if raised:
             raise raised[0] from None
+        _check_room(path.parent)
         raise Fatal(f"{driver}: {error}", kind="data") from error
     if raised:
         raise raised[0]
+    _check_room(path.parent)
+
+
+def _check_room(folder: Path) -> None:
+    """Raises Retry, which another task's disk may have room for, when the disk is nearly full."""
+    free = shutil.disk_usage(folder).free
+    if free < _LEAST_ROOM:
+        raise Retry(f"the task's disk is full: {free:,} bytes are left of it")
 
 
 def _kind(kinds: frozenset[str]) -> str:

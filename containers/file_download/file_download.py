@@ -24,6 +24,7 @@ from snapshot import Snapshot, check_filter, snapshot
 import locaria_reporter as lr
 
 _CHUNK = 1 << 20
+_MOST_SNAPSHOTS = 10
 _NO_FILE_NAME = re.compile(r"[^\w.() -]+")
 _ENDINGS = {"shapefile": "zip"}
 # One file holds all tables of these; of the others there is a file for each.
@@ -74,14 +75,7 @@ def download(run: lr.Run) -> None:
 def write(job: Job, taken: Snapshot) -> list[Path]:
     """All tables into files on the disk."""
     run, request = job.run, job.request
-    relations = []
-    for table in request.tables:
-        relation, taken.longest = find_relation(run.connection(), run.id, table, request)
-        relations.append(relation)
-    relations = distinct(relations)
-    for relation in relations:
-        check_filter(taken, relation)
-        taken.expect(relation)
+    relations = settle(job, taken)
     run.log.info(
         "%s as %s, about %s rows",
         ", ".join(f"{r.schema}.{r.name}" for r in relations),
@@ -93,6 +87,36 @@ def write(job: Job, taken: Snapshot) -> list[Path]:
     if request.format in _HOLD_SEVERAL:
         return [write_together(job, taken, relations, folder)]
     return [write_alone(job, taken, relation, folder) for relation in relations]
+
+
+def settle(job: Job, taken: Snapshot) -> list[Relation]:
+    """The tables, locked, in a snapshot that has their rows.
+
+    Raises:
+        Retry: each time that was tried, a load had replaced one of them.
+    """
+    for _ in range(_MOST_SNAPSHOTS):
+        relations = find(job, taken)
+        if taken.has_all():
+            return relations
+        job.run.check()
+        taken.begin()
+    raise lr.Retry(f"a table was replaced {_MOST_SNAPSHOTS} times while it should be read")
+
+
+def find(job: Job, taken: Snapshot) -> list[Relation]:
+    """The tables, checked; from now on nobody can replace them."""
+    relations = []
+    for table in job.request.tables:
+        relation, taken.longest = find_relation(
+            job.run.connection(), job.run.id, table, job.request
+        )
+        relations.append(relation)
+    relations = distinct(relations)
+    for relation in relations:
+        check_filter(taken, relation)
+        taken.expect(relation)
+    return relations
 
 
 def distinct(relations: Sequence[Relation]) -> list[Relation]:

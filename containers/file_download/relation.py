@@ -82,8 +82,10 @@ class Relation:
         if request.limit is not None:
             parts.append(sql.SQL("limit {}").format(sql.Literal(request.limit)))
             if not ordered:
-                inner = sql.SQL("(select * from {}) as wanted").format(sql.SQL(" ").join(parts))
-                return sql.Composed([inner])
+                # Not *: some of the columns may be withheld from the loaders.
+                names = sql.SQL(", ").join(column.identifier for column in self.readable)
+                inner = sql.SQL("(select {} from {}) as wanted")
+                return inner.format(names, sql.SQL(" ").join(parts))
         return sql.SQL(" ").join(parts)
 
     def find(self, name: str, attribute: str) -> Column:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from relation import Column, Relation, cast_of
 
@@ -32,6 +33,15 @@ _SETTINGS = (
     f"set local idle_in_transaction_session_timeout to '{_LONGEST_PAUSE}'",
 )
 
+# Rows that were written to a table after the snapshot are not in it: of a table that took another's
+# place, or was emptied and filled, before it was locked, that is all of them. What is locked by now
+# is looked up in the snapshot's own picture of the catalog, and in the present one.
+_CHANGED = sql.SQL(
+    "select count(*) from pg_locks l left join pg_class c on c.oid = l.relation"
+    " where l.locktype = 'relation' and l.pid = pg_backend_pid() and (c.oid is null"
+    " or c.relfilenode <> 0 and c.relfilenode is distinct from pg_relation_filenode(c.oid))"
+)
+
 Row = tuple[Any, ...]
 
 
@@ -50,6 +60,19 @@ class Snapshot:
         self.longest = float("inf")
         self.rows = 0
         self.expected = 0
+
+    def begin(self) -> None:
+        """Begin the transaction, or another one, with a later picture, in its place."""
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            self._connection.execute("rollback")
+        self._connection.execute("begin isolation level repeatable read read only")
+        for setting in _SETTINGS:
+            self._connection.execute(sql.SQL(setting))
+        self.expected = 0
+
+    def has_all(self) -> bool:
+        """Whether the tables that are locked by now are those of the picture, rows and all."""
+        return bool(self.execute(_CHANGED.format())[0][0] == 0)
 
     def execute(self, statement: sql.Composed) -> list[Row]:
         """The rows of a small answer."""
@@ -137,11 +160,10 @@ def snapshot(run: Run) -> Iterator[Snapshot]:
     """The one transaction of a download; it ends before anything is stored."""
     connection = run.connection()
     connection.row_factory = tuple_row
-    connection.execute("begin isolation level repeatable read read only")
     try:
-        for setting in _SETTINGS:
-            connection.execute(sql.SQL(setting))
-        yield Snapshot(run, connection)
+        taken = Snapshot(run, connection)
+        taken.begin()
+        yield taken
         connection.execute("commit")
     finally:
         # A cancel in the middle of a COPY leaves the connection in no state to go on.

@@ -2,6 +2,13 @@
 -- psql's variables: run, table, mode, layer.
 set standard_conforming_strings = on;
 
+do $$
+begin
+  if to_regclass('pg_temp.whole') is null then
+    raise exception 'the rows did not all come';
+  end if;
+end $$;
+
 select exists (select from pg_attribute where attrelid = 'pg_temp.loaded'::regclass and attname = 'geometry' and not attisdropped) as spatial,
   (select n.nspname from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'postgis') is not null as postgis,
   coalesce((select format('%I.geometry', n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'postgis'), 'bytea') as geometry_type

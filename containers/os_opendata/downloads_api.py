@@ -71,6 +71,8 @@ class DownloadsApi:
         about = self._ask(f"products/{quote(product)}")
         wanted = urlencode({"area": area, "format": format_})
         listed = self._ask(f"products/{quote(product)}/downloads?{wanted}")
+        if not isinstance(listed, list) or not isinstance(about, dict):
+            raise Retry(f"the OS Downloads API's answer about {product} has another form")
         found = [_archive(product, about, each) for each in listed if _matches(each, format_, area)]
         if not found:
             raise Fatal(
@@ -134,7 +136,7 @@ def _matches(listed: Any, format_: str, area: str) -> bool:
     )
 
 
-def _archive(product: str, about: Any, listed: Mapping[str, Any]) -> Archive:
+def _archive(product: str, about: Mapping[str, Any], listed: Mapping[str, Any]) -> Archive:
     if urlsplit(str(listed.get("url"))).scheme not in ("http", "https"):
         raise Retry(f"the OS Downloads API names no http(s) address for {product}")
     try:
@@ -146,5 +148,9 @@ def _archive(product: str, about: Any, listed: Mapping[str, Any]) -> Archive:
             str(listed["md5"]).lower() if listed.get("md5") else None,
             int(listed["size"]) if listed.get("size") else None,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise Retry(f"the OS Downloads API's answer about {product} lacks {error}") from None
+    except (TypeError, ValueError):
+        raise Retry(
+            f"the OS Downloads API says that {product} has {listed['size']!r} bytes"
+        ) from None

@@ -71,12 +71,12 @@ def chosen(parameters: Mapping[str, Any]) -> tuple[str, Product]:
         Fatal: there is none of that name.
     """
     name = parameters.get("data_set")
-    if name not in PRODUCTS:
+    if not isinstance(name, str) or name not in PRODUCTS:
         raise lr.Fatal(
             f"attribute data_set: {name!r} is given, one of {', '.join(PRODUCTS)} is needed",
             kind="data",
         )
-    return str(name), PRODUCTS[str(name)]
+    return name, PRODUCTS[name]
 
 
 def options_for(run: lr.Run, product: Product, archive: Archive) -> Options:

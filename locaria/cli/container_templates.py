@@ -14,9 +14,13 @@ import locaria_reporter as lr
 def load(run: lr.Run) -> None:
     """Load the CSV file at the URL of a run into its table."""
     source = run.fetch(run.parameters["url"])
-    with run.open(source, newline="") as lines:
+    # -sig: without the mark that spreadsheet programs put in front.
+    with run.open(source, encoding="utf-8-sig", newline="") as lines:
         rows = csv.reader(lines)
-        columns = {name: "text" for name in next(rows)}
+        header = next(rows, None)
+        if not header:
+            raise lr.Fatal("the file has no header", kind="data")
+        columns = {name: "text" for name in header}
         with run.staging(run.parameters["table"], columns, mode="replace") as table:
             for row in run.track(rows):
                 table.copy(row)
@@ -39,6 +43,7 @@ LOADER_TEST = '''"""What $name loads: no database is needed."""
 from pathlib import Path
 
 import $name
+import pytest
 
 import locaria_reporter as lr
 
@@ -51,6 +56,14 @@ def test_rows_are_published(tmp_path: Path) -> None:
         $name.load(run)
     assert channel.outcome == "finished"
     assert channel.published == {"places": [("1", "Bern"), ("2", "Thun")]}
+
+
+def test_an_empty_file_is_said_to_be_one(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.touch()
+    channel = lr.RecordingChannel({"url": source.as_uri(), "table": "places"})
+    with pytest.raises(lr.Fatal, match="no header"), lr.claim(channel=channel) as run:
+        $name.load(run)
 '''
 
 LISTENER = '''"""$description."""
@@ -105,7 +118,7 @@ sql() { # its arguments go to psql; the database is the service locaria
 locaria-report stage fetch
 input=$$LR_TMP/in.csv
 locaria-report fetch "$$P_url" -o "$$input"
-header=$$(head -n 1 "$$input" | tr -d '\r')
+header=$$(head -n 1 "$$input" | tr -d '\r' | sed 's/^\xef\xbb\xbf//')
 [ -n "$$header" ] || fatal "the file has no header"
 
 # Rows go into a staging table. Nobody sees them before it is published.
@@ -165,11 +178,12 @@ def run(folder: Path, **parameters: str) -> "subprocess.CompletedProcess[str]":
 
 def test_rows_go_into_the_staging_table(tmp_path: Path) -> None:
     source = tmp_path / "source.csv"
-    source.write_text("id,name\\n1,Bern\\n2,Thun\\n")
+    source.write_text("\\ufeffid,name\\n1,Bern\\n2,Thun\\n")
     done = run(tmp_path, url=source.as_uri(), table="places")
     assert done.returncode == 0, done.stderr
     told = (tmp_path / "told").read_text()
     assert "1,Bern\\n2,Thun\\n" in told
+    assert "header=id,name" in told
     assert "copy staging_table from stdin" in told
     assert "locaria.finish_run" in told
 
@@ -232,7 +246,7 @@ NEXT_STEPS = """\
 Made $folder:
   $main: $what
   test_$name.py: its test, which needs no database
-  Dockerfile: its image
+  Dockerfile: its image$image
 and an entry in $dockers
 
 Next:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import keyword
+import os
 import re
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -23,6 +26,7 @@ from locaria.local.places import CONTAINERS
 # As in containers/dockers.schema.json.
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _FIRST_PORT = 8200
+_GROWING = "dockers.json.new"
 _LIMITS = {
     "max_tasks": 2,
     "max_attempts": 3,
@@ -76,8 +80,7 @@ def new_container(  # noqa: PLR0917 - the options of a command
     _check_name(name, containers, dockers)
     description = description or f"What {name} does, in one line: for whoever chooses a container"
     entry = _entry(name, "shell" if shell else kind, description, dockers)
-    files = _write(containers / name, name, description, entry)
-    _add_entry(dockers_json, name, entry)
+    files = _make(containers, name, description, entry)
     if as_json:
         print_json(
             {
@@ -124,7 +127,7 @@ def _check_name(name: str, containers: Path, dockers: dict[str, Any]) -> None:
         why = f"is in {containers / 'dockers.json'} already"
     elif any((containers / "modules" / each).exists() for each in (name, f"{name}.py")):
         why = f"is the name of a module in {containers / 'modules'}"
-    elif name == "modules" or (containers / name).exists():
+    elif name == "modules" or os.path.lexists(containers / name):
         why = f"is taken: there is a {containers / name}"
     elif keyword.iskeyword(name) or name in sys.stdlib_module_names or find_spec(name) is not None:
         # Its file is <name>.py, which would stand before the module of that name.
@@ -156,6 +159,28 @@ def _entry(name: str, kind: str, description: str, dockers: dict[str, Any]) -> d
     if listens:
         del entry["limits"]["stall_timeout"]
     return entry
+
+
+def _make(containers: Path, name: str, description: str, entry: dict[str, Any]) -> list[Path]:
+    """All of it, or nothing.
+
+    Raises:
+        CommandError: something could not be written.
+    """
+    begun = not containers.exists()
+    try:
+        files = _write(containers / name, name, description, entry)
+        _add_entry(containers / "dockers.json", name, entry)
+    except OSError as error:
+        shutil.rmtree(containers if begun else containers / name, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            (containers / _GROWING).unlink()
+        raise CommandError(
+            f"can't write {error.filename or containers}: {error.strerror}",
+            "nothing was made",
+            ExitCode.USAGE,
+        ) from None
+    return files
 
 
 def _write(folder: Path, name: str, description: str, entry: dict[str, Any]) -> list[Path]:
@@ -196,14 +221,14 @@ def _add_entry(dockers_json: Path, name: str, entry: dict[str, Any]) -> None:
     added = json.dumps({name: entry}, indent=2, ensure_ascii=False)
     inner = added[1:-1].strip("\n")
     comma = "" if before.endswith("{") else ","
-    growing = dockers_json.with_suffix(".new")
+    growing = dockers_json.with_name(_GROWING)
     growing.write_text(f"{before}{comma}\n{inner}\n}}\n", encoding="utf-8")
     read_dockers(growing)
     growing.replace(dockers_json)
 
 
 def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -> str:
-    loads = kind == "loader"
+    loads, here = kind == "loader", containers.resolve() == CONTAINERS
     wanted = {"url": "https://example.org/places.csv", "table": "places"} if loads else {}
     return Template(templates.NEXT_STEPS).substitute(
         name=name,
@@ -214,7 +239,8 @@ def _next_steps(name: str, kind: str, containers: Path, entry: dict[str, Any]) -
         if loads
         else f"the listener: on port {entry['port']} it knows one command, greet",
         attributes=json.dumps(wanted),
+        image="" if here else f", which is built from a checkout, as containers/{name}",
         begin="locaria down; locaria up --detach    # registers it; from now on it can be started"
-        if containers.resolve() == CONTAINERS
+        if here
         else f"locaria agent --containers {containers}    # registers it, and starts its tasks",
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
 
 import click
 from psycopg.conninfo import conninfo_to_dict
@@ -12,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from locaria.cli.connection import find_dsn
 from locaria.cli.errors import CommandError, ExitCode
 from locaria.cli.options import dsn_option
+from locaria.local.binaries import find_psql
 
 ENVIRONMENT = {
     "host": "PGHOST",
@@ -48,25 +47,23 @@ def psql(dsn: str | None, arguments: tuple[str, ...]) -> None:
     """
     given = conninfo_to_dict(find_dsn(dsn))
     variables = {ENVIRONMENT[key]: str(given[key]) for key in given if key in ENVIRONMENT}
-    os.execve(find_psql(), ["psql", *arguments], os.environ | variables)  # noqa: S606 - no shell
+    program = _psql()
+    # By its path: it looks for itself where it was started from.
+    os.execve(program, [program, *arguments], os.environ | variables)  # noqa: S606 - no shell
 
 
-def find_psql() -> str:
+def _psql() -> str:
     """The psql to use.
 
     Raises:
         CommandError: there is none.
     """
-    found = shutil.which("psql")
-    if found:
-        return found
-    from locaria.local.binaries import find_binaries  # noqa: PLC0415 - seldom needed
-
-    program = Path(find_binaries().program("psql"))
-    if program.exists():
-        return str(program)
-    raise CommandError(
-        "there is no psql here",
-        "Install your system's postgresql-client, or take the connection string of: locaria status",
-        ExitCode.REFUSED,
-    )
+    found = find_psql()
+    if found is None:
+        raise CommandError(
+            "there is no psql here",
+            "Install your system's postgresql-client, or take the connection string of: locaria "
+            "status",
+            ExitCode.REFUSED,
+        )
+    return str(found)

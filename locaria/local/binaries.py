@@ -65,6 +65,22 @@ def find_binaries(bin_dir: Path | str | None = None) -> Binaries:
     )
 
 
+def find_psql(path: str | None = None) -> Path | None:
+    """The psql on PATH (or on another one), else that of the server programs; None: there is none.
+
+    Args:
+        path: instead of the environment's PATH.
+    """
+    found = shutil.which("psql", path=path)
+    if found is not None:
+        return Path(found)
+    try:
+        program = find_binaries().program("psql")
+    except PostgresNotFoundError:
+        return None
+    return program if program.exists() else None
+
+
 def _installation(bin_dir: Path) -> Binaries:
     bin_dir = bin_dir.absolute()
     missing = [name for name in ("postgres", "initdb") if not (bin_dir / name).exists()]

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from locaria.local.binaries import find_psql
 from locaria.local.ecs_model import TaskDefinition
 
 log = logging.getLogger(__name__)
@@ -87,11 +89,16 @@ class ProcessLauncher:
         arguments: Sequence[str],
         variables: Mapping[str, str],
     ) -> Launch:
-        """The command, with this interpreter's folder first on PATH."""
+        """The command, with this interpreter's folder first on PATH, and with a psql on it."""
         del task_id
         environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         programs = str(Path(sys.executable).parent)
-        environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
+        path = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
+        # An image of a loader in shell has psql; a host may have the embedded server's alone.
+        psql = find_psql(path)
+        if psql is not None and shutil.which("psql", path=path) is None:
+            path = os.pathsep.join([path, str(psql.parent)])
+        environment["PATH"] = path
         return Launch([*definition.command, *arguments], environment | dict(variables))
 
     def end(self, task_id: str, exit_code: int | None = None) -> Ending:

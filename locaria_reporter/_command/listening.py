@@ -22,6 +22,7 @@ from .._run import Run
 from .environment import child_environment, parameter_variables
 from .lines import Said, apply
 from .server import ReportServer
+from .telling import telling
 
 _LOOK_EVERY = 0.2
 _BEFORE_THE_END = 1.0
@@ -115,9 +116,10 @@ class Program:
 
     def _judge(self, status: int, printed: bytes, complaints: bytes) -> Any:
         said = complaints.decode("utf-8", "replace").strip()
-        for line in said.splitlines()[-20:]:
+        tail = said.splitlines()[-20:]
+        for line in tail:
             self._run.log.warning("%s", line)
-        last = said.splitlines()[-1] if said else f"the command ended with {status}"
+        last = telling(tail) or f"the command ended with {status}"
         if status == EXIT_FATAL:
             raise Fatal(last)
         if status == EXIT_RETRY:

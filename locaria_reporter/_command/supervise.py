@@ -32,6 +32,7 @@ from .._run import Run
 from .environment import child_environment
 from .lines import Said, apply, parse_line
 from .server import ReportServer
+from .telling import telling
 
 _TAIL = 20
 _LONGEST_LINE = 8_000
@@ -205,4 +206,4 @@ def _ending(status: int, tail: list[str]) -> str:
         how = f"the command was killed by {name}{why}"
     else:
         how = f"the command exited with {status}"
-    return f"{how}: {tail[-1]}" if tail else how
+    return f"{how}: {telling(tail)}" if tail else how

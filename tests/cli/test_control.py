@@ -192,3 +192,6 @@ def test_psql_connects_without_a_password_in_its_arguments(locaria: Command) -> 
     assert OWNER in locaria("psql", "-XAtc", "select current_user").out
     argv = locaria("psql", "-XAtc", r"\! tr '\\0' ' ' < /proc/$PPID/cmdline").out
     assert "select" not in argv and PASSWORD not in argv and "psql" in argv
+    # With no psql on PATH: that of the embedded server.
+    locaria.environment["PATH"] = "/nowhere"
+    assert OWNER in locaria("psql", "-XAtc", "select current_user").out

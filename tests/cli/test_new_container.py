@@ -68,6 +68,7 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
     )
     assert shell.returncode == 0, shell.stderr
     assert "maps.sh: the loader" in shell.stdout
+    assert "built from a checkout, as containers/maps" in shell.stdout
     after = (containers / "dockers.json").read_text()
     assert after.startswith(before.rstrip().removesuffix("}").rstrip())
     dockers = json.loads(after)
@@ -106,6 +107,7 @@ def test_a_loader_and_a_listener_are_made_and_pass_their_tests(containers: Path)
         ("file_loader", "already"),
         ("modules", "taken"),
         ("left_over", "taken"),
+        ("linked", "taken"),
         ("loading", "a module in"),
         ("credentials", "a module in"),
         ("json", "module of Python"),
@@ -117,6 +119,7 @@ def test_bad_and_taken_names_are_refused_and_nothing_is_written(
     containers: Path, name: str, words: str
 ) -> None:
     (containers / "left_over").mkdir()
+    (containers / "linked").symlink_to("nowhere")
     (containers / "modules" / "loading").mkdir(parents=True)
     (containers / "modules" / "credentials.py").touch()
     before = sorted(containers.rglob("*")), (containers / "dockers.json").read_text()
@@ -144,9 +147,22 @@ def test_a_folder_is_begun_and_one_of_something_else_is_not(tmp_path: Path) -> N
     assert "a listener in shell is not made" in CliRunner().invoke(main, listens).output
 
 
+def test_what_could_not_be_written_whole_is_not_left_half(containers: Path) -> None:
+    # Where the new dockers.json would be written first there is something else.
+    (containers / "dockers.json.new").mkdir()
+    (containers / "dockers.json.new" / "x").touch()
+    before = sorted(containers.rglob("*"))
+    done = CliRunner().invoke(main, ["new-container", "maps", "--containers", str(containers)])
+    assert done.exit_code == 2
+    assert "dockers.json.new: Is a directory" in done.output and "nothing was made" in done.output
+    assert before == sorted(containers.rglob("*"))
+
+
 def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
         superuser.execute(f"grant usage, create on schema public to {OWNER}")
+        # As for the owner of `locaria up`, whose name is the schema's.
+        superuser.execute(f"alter database {db.name} set search_path to locaria, public")
     tools = tmp_path / "bin"
     tools.mkdir()
     psql = find_binaries(os.environ.get("LOCARIA_TEST_PG_BIN")).program("psql")
@@ -187,14 +203,16 @@ def test_the_tutorial_can_be_followed(db: Database, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         said += done.stdout
-    assert said.count("1 passed") == 2
-    assert said.count("2 passed") == 1
+    assert said.count("1 passed") == 1
+    assert said.count("2 passed") == 2
     assert said.count("3 passed") == 1
     with closing(psycopg.connect(db.dsn)) as owner:
         rows = owner.execute("select id, opened is null, height from public.stations order by id")
         assert [row[0] for row in rows.fetchall()] == [1, 3]
-        rejected = owner.execute("select line, reason from locaria.rejects").fetchall()
+        rejected = owner.execute("select distinct line, reason from locaria.rejects").fetchall()
         assert rejected == [(3, "Invalid isoformat string: 'n/a'")]
+        heights = owner.execute("select stations, highest from public.heights").fetchall()
+        assert heights == [(2, 1638)]
         towns = owner.execute("select id, name from public.towns order by id").fetchall()
         assert towns == [("1", "Zermatt"), ("2", "Davos"), ("3", "Bern")]
         greeted = owner.execute(

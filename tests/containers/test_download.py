@@ -18,7 +18,7 @@ import pyogrio
 import pytest
 from python_calamine import CalamineWorkbook
 
-from tests.containers.conftest import S3
+from tests.containers.conftest import MODULES, ROOT, S3
 from tests.containers.site import Site
 
 FORMATS = ("csv", "xlsx", "geojson", "gpkg", "parquet", "shapefile")
@@ -308,8 +308,14 @@ def test_values_that_a_format_has_no_room_for_are_said_and_never_cut(site: Site)
         "create table nan (n numeric); insert into nan values ('NaN'), (1.5);"
         "create table renamed (a_long_name_1 int, a_long_name_2 int);"
         "insert into renamed values (1, 2);"
-        "grant select on long, forever, nan, renamed to locaria_loader"
+        "create table controls (t text); insert into controls values (E'a\\x01\\rb_x0041_');"
+        "create table partly (id int, secret text, n numeric);"
+        "insert into partly values (1, '', 2);"
+        "grant select on long, forever, nan, renamed, controls to locaria_loader;"
+        "grant select (id, n) on partly to locaria_loader"
     )
+    controls = site.request_download("controls", format="xlsx")
+    partly = site.request_download("partly", format="parquet", limit=1)
     shapefile = site.request_download("long", format="shapefile")
     sheet = site.request_download("long", format="xlsx")
     parquet = site.request_download("forever", format="parquet")
@@ -327,6 +333,9 @@ def test_values_that_a_format_has_no_room_for_are_said_and_never_cut(site: Site)
         "a_long_name_2": "a_long_n_2",
     }
     assert csv_rows(opened(site, as_csv)) == [["day"], ["infinity"]]
+    sheet_rows = CalamineWorkbook.from_path(opened(site, controls)).get_sheet_by_index(0)
+    assert sheet_rows.to_python() == [["t"], ["a\x01\rb_x0041_"]]
+    assert pq.read_table(opened(site, partly)).to_pylist() == [{"id": 1, "n": 2}]
 
 
 def test_a_download_into_s3_gives_a_presigned_link(site: Site, s3: S3) -> None:
@@ -420,3 +429,51 @@ def test_all_tables_are_of_one_moment(site: Site, kind: str) -> None:
         assert archive.read("b.csv") == b"id\n"
     else:
         assert pq.read_table(io.BytesIO(archive.read("b.parquet"))).num_rows == 0
+
+
+def test_of_a_table_that_is_replaced_meanwhile_the_rows_are_there(site: Site) -> None:
+    site.execute(
+        "create table t as select 1 as id; create view v as select * from t;"
+        "create table u as select 1 as id; grant select on t, u, v to locaria_loader"
+    )
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    with (
+        psycopg.connect(site.db.superuser_dsn) as loads,
+        psycopg.connect(site.db.superuser_dsn, autocommit=True) as look,
+    ):
+        loads.execute(
+            "lock t, u; drop view v; drop table t; create table t as select 2 as id;"
+            "create view v as select * from t; truncate u; insert into u values (2), (2);"
+            "grant select on t, v to locaria_loader"
+        )
+        tables = {name: site.request_download(name) for name in ("t", "u", "v")}
+        tasks = [site.start("file_download") for _ in tables]
+        for _ in range(3000):
+            if look.execute(waiting).fetchone() == (len(tables),):
+                break
+            look.execute("select pg_sleep(0.01)")
+        else:
+            pytest.fail("nobody waits for the table")
+        loads.commit()
+    for task in tasks:
+        task.communicate(timeout=60)
+    rows = {name: csv_rows(opened(site, file))[1:] for name, file in tables.items()}
+    assert rows == {"t": [["2"]], "u": [["2"], ["2"]], "v": [["2"]]}
+
+
+def test_a_disk_that_fills_up_leaves_no_half_file(site: Site) -> None:
+    site.execute(
+        "create table t as select 1 as id; grant select on t to locaria_loader;"
+        "update locaria.containers set max_attempts = 1"
+    )
+    # Of the task's Python alone: GDAL itself would say nothing.
+    site.write(
+        "import shutil\nreal = shutil.disk_usage\n"
+        "shutil.disk_usage = lambda path: real(path)._replace(free=4096)\n",
+        "sitecustomize.py",
+    )
+    files = [site.request_download("t", format=kind) for kind in ("geojson", "gpkg", "shapefile")]
+    site.drain("file_download", PYTHONPATH=f"{site.folder}:{ROOT}:{MODULES}")
+    assert {site.error(file) for file in files} == {
+        "the task's disk is full: 4,096 bytes are left of it"
+    }

@@ -58,6 +58,7 @@ class OsServer:
     api_faults: list[tuple[int, str]] = field(default_factory=list)
     wrong_md5: bool = False
     announces: bool = True
+    listed: Any = None
     base: str = ""
     half: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
@@ -87,7 +88,7 @@ class OsServer:
                     handler.send_header("Location", f"{host}/store/{name}?sig=secret-signature")
                     handler.end_headers()
                 else:
-                    self._json(handler, self._downloads(name, query))
+                    self._json(handler, self.listed or self._downloads(name, query))
             case ["store", name]:
                 self._send(handler, self.products[name].content)
             case _:
@@ -471,16 +472,29 @@ def test_what_is_not_as_announced_is_not_loaded(site: Site, server: OsServer) ->
     server.wrong_md5 = True
     file = site.insert("os_opendata", data_set="OpenUPRN")
     unknown = site.insert("os_opendata", data_set="OpenEverything")
+    several = site.insert("os_opendata", data_set=["OpenUPRN"])
     site.drain("os_opendata")
     assert "MD5" in site.error(file)
     assert site.file(file)["attempts"] == 3
     assert "one of OpenNames" in site.error(unknown)
+    assert "one of OpenNames" in site.error(several)
     server.wrong_md5 = False
     server.faults += ["short"] * 3
     short = site.insert("os_opendata", data_set="OpenUPRN")
     site.drain("os_opendata")
     size = len(server.products["OpenUPRN"].content)
     assert f"has {size - 9:,} bytes, the API announced {size:,}" in site.error(short)
+    uprn = {"format": "CSV", "area": "GB", "url": server.base, "fileName": "x"}
+    for listed, words in (
+        ({"message": "no"}, "OpenUPRN has another form"),
+        ([{**uprn, "size": "many"}], "says that OpenUPRN has 'many' bytes"),
+        ([{**uprn, "fileName": None, "url": "file:///etc/passwd"}], "no http(s) address"),
+    ):
+        server.listed = listed
+        odd = site.insert("os_opendata", data_set="OpenUPRN")
+        site.drain("os_opendata")
+        assert words in site.error(odd)
+    server.listed = None
     del server.products["OpenUSRN"]
     server.products["OpenNames"] = Product("CSV", "x.zip", archive(readme_dot_txt="hello"))
     gone = site.insert("os_opendata", data_set="OpenUSRN")

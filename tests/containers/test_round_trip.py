@@ -41,6 +41,9 @@ ROWS = """
    '{"b": "c"}', '{}', '\\x01', null, '{NULL,""}', '-3 months'),
   (-9223372036854775807, -32768, E'line\\none\\ttab', 'ü', null, null, 1e-20, '-Infinity', 0,
    false, '1899-12-31', '1900-01-01', null, null, '23:59', 'null', 'null', null, null, null, null),
+  (5, 1, ' between ', E'a\\rb\\r\\n\\x01', 1, 1, 1, 1, 1, true, '9999-12-31',
+   '0001-01-01', '9999-12-31 23:59:59Z', '0001-01-01 00:00:00.001', '23:59:59.999', '" x "',
+   ' {} ', '\\x', null, '{" a "}', '1 mon -1 day'),
   (-4, null, null, null, null, 'NaN', null, null, null, null, null, null, null, null, null, null,
    null, null, null, null, null)
 """
@@ -50,7 +53,9 @@ ROWS = """
 EXCEPTIONS: dict[tuple[str, str], dict[str | None, str | None]] = {
     # A cell, and a field of dBase, has no empty text.
     ("xlsx", 'Näme, "x" y'): {"": None},
-    ("shapefile", 'Näme, "x" y'): {"": None},
+    # dBase fills up with spaces.
+    ("shapefile", 'Näme, "x" y'): {"": None, " between ": "between"},
+    ("shapefile", "words"): {" {} ": "{}"},
     # GDAL rounds the 17th digit where few are left then, and reads times to milliseconds.
     ("geojson", "f"): {"0.30000000000000004": "0.3"},
     ("geojson", "us"): {

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from locaria.local import processes
 from locaria.local.ecs import LocalEcs
+from locaria.local.ecs_launch import ProcessLauncher
 from locaria.local.ecs_model import EcsError, TaskDefinition, load_task_definitions
 
 SECRET = "postgresql://loader:canary@127.0.0.1/locaria"
@@ -301,3 +302,14 @@ def test_a_container_finds_the_modules_that_its_image_copies(tmp_path: Path) -> 
         check=False,
     )
     assert done.stdout == "1 2\n", done.stderr
+
+
+def test_a_loader_in_shell_finds_psql_where_only_the_embedded_server_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    launch = ProcessLauncher().launch("1", TaskDefinition("x", ("sh",), tmp_path), [], {})
+    psql = shutil.which("psql", path=launch.environment["PATH"])
+    assert psql is not None
+    said = subprocess.check_output(["psql", "--version"], env=launch.environment)
+    assert said.startswith(b"psql (PostgreSQL)")

@@ -28,6 +28,13 @@ def output(process: "subprocess.Popen[str]") -> str:
         ("echo bad >&2; exit 65", 65, "ERROR", "fatal", "exited with 65: bad"),
         ("exit 143", 143, "CANCELLED", "cancelled", None),
         ("echo a; echo oops >&2; exit 3", 3, "REGISTERED", "internal", "exited with 3: oops"),
+        (
+            "printf 'psql:x:1: ERROR:  no b\\nLINE 1: a b\\n          ^\\n' >&2; exit 3",
+            3,
+            "REGISTERED",
+            "internal",
+            "the command exited with 3: psql:x:1: ERROR:  no b",
+        ),
         ("kill -9 $$", 137, "REGISTERED", "internal", "SIGKILL (out of memory?)"),
         (
             "echo '::locaria error kind=data msg=bad CRS'; exit 1",

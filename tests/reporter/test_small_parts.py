@@ -10,6 +10,7 @@ import pytest
 from locaria_reporter._command.environment import database_variables, parameter_variables
 from locaria_reporter._command.gdal import GdalProgress
 from locaria_reporter._command.lines import parse_line
+from locaria_reporter._command.telling import telling
 from locaria_reporter._fetch import _file_name, _seconds
 from locaria_reporter._masking import Masker
 from locaria_reporter._outcome import failure_of
@@ -232,3 +233,35 @@ def test_a_measure_is_asked_while_no_count_tells_and_ends_with_its_stage() -> No
     assert [progress.percent() for _ in range(4)] == [5, 10, 10, 20]
     progress.begin_stage("load", None, None, None)
     assert progress.percent() == 20
+
+
+SYNTAX = """psql:<stdin>:3: ERROR:  syntax error at or near "fro"
+LINE 1: select 1 fro t
+                 ^"""
+KEY = """psql:load.sql:7: ERROR:  duplicate key value violates unique constraint "t_pkey"
+DETAIL:  Key (id)=(1) already exists.
+CONTEXT:  SQL statement "insert into t values (1)"
+PL/pgSQL function f() line 2 at SQL statement"""
+NOBODY = 'psql: error: connection to server at "db" failed: FATAL:  no pg_hba.conf entry'
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (SYNTAX, 'psql:<stdin>:3: ERROR:  syntax error at or near "fro"'),
+        (
+            KEY,
+            'psql:load.sql:7: ERROR:  duplicate key value violates unique constraint "t_pkey" '
+            "(Key (id)=(1) already exists.)",
+        ),
+        (NOBODY, NOBODY),
+        # An error that the script has got over is not why it failed.
+        (f"{SYNTAX}\ncp: cannot stat 'x'", "cp: cannot stat 'x'"),
+        (f"{SYNTAX}\n{KEY}", KEY.splitlines()[0] + " (Key (id)=(1) already exists.)"),
+        ("Traceback:\n    raise E\nValueError: no\n-----", "ValueError: no"),
+        ("---", "---"),
+        ("", ""),
+    ],
+)
+def test_of_what_a_command_says_the_line_that_tells_is_the_error(lines: str, words: str) -> None:
+    assert telling(lines.splitlines()) == words
