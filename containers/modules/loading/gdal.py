@@ -36,10 +36,17 @@ _SETTINGS = {
 }
 
 
+# Where these name an address, libcurl would go there without the proxy that goes nowhere.
+_DETOURS = ("no_proxy", "NO_PROXY")
+
+
 @functools.cache
 def pyogrio() -> Any:
     """pyogrio with the drivers of `_OFF` missing."""
     os.environ.update(_SETTINGS)
+    for name in _DETOURS:
+        # Of the process's own environment, which GDAL reads; Python's clients go by os.environ.
+        os.unsetenv(name)
     import pyogrio as package  # noqa: PLC0415 - the environment comes first
     import pyogrio.raw  # noqa: PLC0415
 
