@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal, Run, Staging, TooManyRejects
 
+from .appending import into_column
 from .arrow_load import ArrowLoad, Encoded, beforehand
 from .arrow_types import as_sent, column_for
 from .beside import Beside, beside
@@ -108,7 +109,10 @@ class ArrowPart:
         self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
         names = [*self._sent, *(self._target.columns if self._target else ())]
-        encoder = Encoder(names, columns, _types_of(run, staging))
+        there = _types_of(run, staging)
+        if self._target is not None and self.spatial is not None and self._options.adds:
+            self._target = into_column(self._target, there[self.spatial], self.label)
+        encoder = Encoder(names, columns, there)
         load = self._load = ArrowLoad(
             run,
             staging,
@@ -223,6 +227,8 @@ class ArrowPart:
         """The loosest type of geometry, where the declared one was wrong."""
         if self._load is None or self.spatial is None or self._postgis is None:
             return {}
+        if self._options.mode == "append":
+            return {}  # The column is what it is.
         loosest = loosest_kind(self._postgis)
         if self.spatial in self._load.trouble.by_column and self.columns[self.spatial] != loosest:
             return {self.spatial: loosest}

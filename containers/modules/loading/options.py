@@ -68,6 +68,11 @@ class Options:
     after: tuple[str, ...] = ()
     labels: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def adds(self) -> bool:
+        """Whether the rows go into the table that is there; where there is none, merge makes one."""
+        return self.mode in ("append", "merge")
+
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Options:
         """The options in a run's parameters; null and "auto" mean: not given.
