@@ -79,7 +79,9 @@ class Load:
 
     def add(self, block: Block) -> None:
         """Load a block; its bad rows are set aside."""
-        if block.unclosed:
+        if block.misplaced and (block.lines or not block.unclosed):
+            self._salvage(block)
+        elif block.unclosed:
             row = Row(block.data, block.line, 1, len(block.data))
             self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
         elif not self._add_whole(block):
@@ -102,7 +104,8 @@ class Load:
 
     def add_both(self, first: Block, second: Block, beside: Beside) -> None:
         """Load two blocks at the same time; what does not go well is done again one by one."""
-        if any(block.unclosed or _ends_copy(block) for block in (first, second)):
+        both = (first, second)
+        if any(block.unclosed or block.misplaced or _ends_copy(block) for block in both):
             self.add(first)
             self.add(second)
             return
@@ -167,7 +170,7 @@ class Load:
                 step = before or 1
 
     def _try(self, rows: Sequence[Row], offset: int) -> psycopg.Error | None:
-        data = self._newline.join([row.data for row in rows]) + self._newline
+        data = self._newline.join([row.meant or row.data for row in rows]) + self._newline
         last = rows[-1]
         try:
             self._write(data, self._csv, offset + last.end, last.line + last.lines)

@@ -14,6 +14,7 @@ from .detect import Dialect, detect, has_header
 from .infer import TEXT, infer_all
 from .names import LONGEST_NAME, column_names
 from .options import Options, wrong
+from .rows import row_at
 from .source import Source, not_text
 
 MOST_COLUMNS = 1600
@@ -165,15 +166,15 @@ def _begin_of_rows(
     head: bytes, dialect: Dialect, header: bool, source: Source, whole: bool
 ) -> tuple[int, int]:
     """Offset and line of the first row after blank lines and the header."""
-    newline, quote = dialect.newline_byte, dialect.quote_byte
+    newline = dialect.newline_byte
     offset, line = 0, 1
     for is_header in (False, True):
         if is_header and not header:
             break
         while offset < len(head):
             end = head.find(newline, offset) + 1 or len(head)
-            while is_header and quote and head.count(quote, offset, end) % 2 and end < len(head):
-                end = head.find(newline, end) + 1 or len(head)
+            if is_header:
+                end = min(row_at(head, offset, dialect)[0] + 1, len(head))
             blank = not head[offset:end].strip()
             if end == len(head) and not whole and not blank:
                 raise Fatal(
