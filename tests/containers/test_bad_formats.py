@@ -25,6 +25,7 @@ from tests.containers.conftest import Loader
 from tests.containers.test_formats import COUNTRIES, parquet, spatial, workbook, zipped
 from tests.containers.test_sheets import ods, xls
 
+FEATURE = '{"type": "Feature", "properties": {"a": "TEXT"}, "geometry": null}'
 OLD = "id,name\n1,old\n"
 VRT = (
     '<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDataSource>'
@@ -53,6 +54,16 @@ def text(name: str, content: str | bytes) -> Callable[[Path], Path]:
         path = folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
+
+    return make
+
+
+def far_moments(unit: str, moment: int) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        pq.write_table(
+            pa.table({"t": pa.array([5, moment], pa.timestamp(unit))}), folder / "far.parquet"
+        )
+        return folder / "far.parquet"
 
     return make
 
@@ -430,6 +441,26 @@ BAD: dict[str, Bad] = {
     "JSON in Latin-1": Bad(
         text("a.json", '[{"a": "Zürich"}]'.encode("latin-1")), "byte 0xFC at offset 9"
     ),
+    "JSON in Latin-1, by lines": Bad(
+        text("a.ndjson", '{"a": "Zürich"}'.encode("latin-1")), "is not utf-8: byte 0xFC"
+    ),
+    "NUL in a GeoJSON": Bad(
+        text("a.geojson", '{"type": "FeatureCollection", "features": [\n'
+             + FEATURE.replace("TEXT", r"\\\u0000y") + "]}"),
+        r"line 2, at offset 87: \\u0000 in a text",
+    ),
+    "NUL in a GeoJSONSeq": Bad(
+        text("a.geojsonl", FEATURE + "\n" + FEATURE.replace("TEXT", r"\u0000")),
+        r"a\.geojsonl, line 2, at offset .*: \\u0000",
+    ),
+    "a year that Postgres has not": Bad(
+        far_moments("us", 2**62), r'row 2: column "t", value .timestamp\[us\] 4611686018427387904',
+        {"reject_limit": 0},
+    ),
+    "a year beyond microseconds": Bad(
+        far_moments("ms", 2**54), "column 't': .*out of bounds timestamp: 18014398509481984"
+    ),
+    "a year before all": Bad(far_moments("us", -(2**63)), "none that Postgres has: .*Underflow"),
     "NUL in a Parquet": Bad(
         odd_parquet,
         r'row 2: column "s", value .*: invalid byte sequence',

@@ -186,6 +186,7 @@ def test_text_compressed_in_every_way_is_streamed(loader: Loader) -> None:
     with zipfile.ZipFile(loader.folder / "e.csv.zip", "w") as archive:
         archive.writestr("inner.csv", text)
     ids["e"] = loader.insert(loader.folder / "e.csv.zip")
+    ids["f"] = loader.insert(loader.write(gzip.compress(packed["a.csv.gz"]), "f.csv.gz.gz"))
     loader.drain()
     for name, file in ids.items():
         assert loader.succeeded(file), name
@@ -225,9 +226,23 @@ def test_layers_sheets_and_members_become_tables(loader: Loader) -> None:
     first = loader.insert(many)
     second = loader.insert(loader.folder / "book.xlsx")
     third = loader.insert(several, layers=["b"], table="only_b")
+    fourth = loader.insert(many, layers=["x.csv", "b"], table="some")
+    fifth = loader.insert(inner, layers=["y"], table="only_y")
+    refused = [
+        loader.insert(many, layers=["x", "z"]),
+        loader.insert(loader.folder / "x.csv", layers=["y"]),
+    ]
     loader.drain()
-    for file in (first, second, third):
+    for file in (first, second, third, fourth, fifth):
         assert loader.succeeded(file)
+    tables = [each["table"] for each in loader.result(fourth)["tables"]]
+    assert tables == ["some_x", "some_several"]
+    assert "has no layer or member 'z'; it has 'x.csv', 'y.csv'," in str(
+        loader.file(refused[0])["last_error"]
+    )
+    assert "x.csv is one table and has no layer 'y'" in str(
+        loader.file(refused[1])["last_error"]
+    )
     tables = [each["table"] for each in loader.result(first)["tables"]]
     assert tables == ["many_x", "many_y", "many_several_main_roads", "many_several_b"]
     assert loader.rows("many_y") == [(2,)]
@@ -286,6 +301,17 @@ def test_every_arrow_type_arrives(loader: Loader) -> None:
         assert one[7:10] == (moment.date(), datetime.time(1, 2, 3), datetime.timedelta(hours=30))
         assert one[10:14] == ("a", b"\0\xff", ["x", 'y"z'], {"a": [1, 2]})
         assert set(two) == {None}
+
+
+def test_a_parquet_may_have_a_name_twice(loader: Loader) -> None:
+    columns = [pa.array([1, 2]), pa.array(["x", None])]
+    path = loader.folder / "twice.parquet"
+    pq.write_table(pa.Table.from_arrays(columns, names=["a", "a"]), path)
+    file = loader.insert(path)
+    loader.drain()
+    assert loader.succeeded(file)
+    assert loader.types("twice") == {"a": "bigint", "a_2": "text"}
+    assert loader.rows("twice") == [(1, "x"), (2, None)]
 
 
 def test_the_countries_of_the_world_are_what_duckdb_and_gdal_say(loader: Loader) -> None:

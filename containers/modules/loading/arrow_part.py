@@ -10,7 +10,7 @@ import pyarrow as pa
 from locaria_reporter import Fatal, Run, Staging, TooManyRejects
 
 from .appending import into_column
-from .arrow_load import ArrowLoad, Encoded, beforehand
+from .arrow_load import ArrowLoad, Encoded, beforehand, row_text
 from .arrow_types import as_sent, column_for
 from .beside import Beside, beside
 from .encode import Encoder
@@ -57,7 +57,11 @@ class ArrowPart:
         self._notes: list[str] = []
         self._postgis = postgis
         geometry = layer.geometry
-        self._fields = [f for f in layer.schema if geometry is None or f.name != geometry.column]
+        # By their places: names of Parquet's columns may be there twice.
+        self._places = [
+            n for n, f in enumerate(layer.schema) if geometry is None or f.name != geometry.column
+        ]
+        self._fields = [layer.schema.field(n) for n in self._places]
         names = column_names([field.name for field in self._fields])
         if options.columns is not None:
             names = _renamed(names, options, label)
@@ -184,8 +188,7 @@ class ArrowPart:
         at = 0
         for index, why in self._bad_geometries(batch).items():
             yield done + at, batch.slice(at, index - at)
-            others = [name for name in batch.schema.names if name != self._geometry_name]
-            text = ", ".join(str(batch.column(name)[index].as_py())[:200] for name in others)
+            text = row_text([batch.column(place) for place in self._places], index)
             bad = BadRow(done + index, text, f"invalid geometry: {why}")
             yield bad.index, bad
             at = index + 1
@@ -201,9 +204,10 @@ class ArrowPart:
         return self._target.flaws(batch.column(self._geometry_name))
 
     def _arrays(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        schema = self._layer.schema
         arrays = [
-            as_sent(batch.column(field.name), field, column)
-            for field, column in zip(self._fields, self._sent.values(), strict=True)
+            as_sent(batch.column(place), schema.field(place), column)
+            for place, column in zip(self._places, self._sent.values(), strict=True)
         ]
         if self._target is not None and self._layer.geometry is not None:
             arrays += self._target.convert(batch.column(self._layer.geometry.column))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from locaria_reporter import Fatal
 from .formats import root_of
 
 _TAIL = 4 << 10
+_CHUNK = 1 << 20
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _XML = ("GML", "LIBKML", "GPX", "OSM")
 
 
@@ -35,7 +38,10 @@ def refuse_incomplete(path: Path, name: str, driver: str) -> list[str]:
     if driver == "MapInfo File" and path.suffix.lower() == ".tab":
         _check_tab(path, name)
     elif driver == "GeoJSONSeq":
+        _refuse_nul(path, name)
         _check_lines(path, name)
+    elif driver == "GeoJSON":
+        _refuse_nul(path, name)
     elif driver in _XML:
         _check_xml(path, name)
     return []
@@ -99,6 +105,25 @@ def _check_length(path: Path, name: str, suffix: str) -> None:
             f"{name}: {path.name} is cut off: it has {size:,} bytes, its header says {needed:,}",
             kind="data",
         )
+
+
+def _refuse_nul(path: Path, name: str) -> None:
+    """A text that holds it would be cut off there, without a word."""
+    line, rest = 1, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            data = rest + chunk
+            found = _NUL.search(data) if b"\\u0000" in data else None
+            if found is not None:
+                line += data.count(b"\n", 0, found.start())
+                offset = file.tell() - len(data) + found.end() - 6
+                raise Fatal(
+                    f"{name}, line {line:,}, at offset {offset:,}: \\u0000 in a text: Postgres has "
+                    "no text with it",
+                    kind="data",
+                )
+            line += data.count(b"\n", 0, len(data) - _TAIL)
+            rest = data[-_TAIL:]
 
 
 def _check_lines(path: Path, name: str) -> None:

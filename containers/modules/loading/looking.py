@@ -20,7 +20,7 @@ _LOOKS = {
     ARCHIVE: (1.0, 0.3),
     JSON: (1.0, 0.6),
     SHEETS: (8.0, 0.8),
-    "GeoJSON": (3.0, 0.5),
+    "GeoJSON": (4.0, 0.5),
     "GeoJSONSeq": (4.0, 0.45),
     "LIBKML": (3.0, 0.6),
     "GML": (1.0, 0.3),
