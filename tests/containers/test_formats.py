@@ -367,11 +367,12 @@ def test_kml_kmz_and_gpx(loader: Loader) -> None:
     kml = (
         '<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
         "<name>places</name><Placemark><name>Bern</name>"
+        "<TimeStamp><when>2024-01-02T10:00:00+01:00</when></TimeStamp>"
         "<Point><coordinates>7.44,46.95</coordinates></Point></Placemark></Document></kml>"
     )
     gpx = (
         '<?xml version="1.0"?><gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1">'
-        '<wpt lat="46.95" lon="7.44"><name>Bern</name></wpt></gpx>'
+        '<wpt lat="46.95" lon="7.44"><time>2024-01-02T09:00:00Z</time><name>Bern</name></wpt></gpx>'
     )
     loader.write(kml, "doc.kml")
     files = [
@@ -385,6 +386,8 @@ def test_kml_kmz_and_gpx(loader: Loader) -> None:
         row = loader.owner.execute(f"select * from {table}".encode()).fetchone()
         assert row is not None
         assert row.get("name", row.get("Name")) == "Bern"
+        moment = row.get("time", row.get("timestamp"))
+        assert moment == datetime.datetime(2024, 1, 2, 9, tzinfo=datetime.UTC)
         assert row["geometry_geojson"]["coordinates"][:2] == [7.44, 46.95]
 
 
@@ -526,6 +529,38 @@ def test_properties_of_geojson_of_several_kinds_are_text(loader: Loader) -> None
     one, two = loader.owner.execute("select a, b, c, d from several order by a desc").fetchall()
     assert list(one.values()) == ["1", '{ "x": 1 }', {"x": [1]}, [1, 2]]
     assert list(two.values()) == ["007", "plain", [1, "y"], None]
+
+
+def test_moments_keep_their_zones(loader: Loader) -> None:
+    moments = {
+        "zoned": ["2024-01-02T10:00:00+01:00", None, "2024-01-02T09:00:00.5Z"],
+        "utc": ["2024-01-02T09:00:00Z"] * 3,
+        "local": ["2024-01-02T10:00:00", None, "2024-01-02T09:00:00"],
+        "mixed": ["2024-01-02T10:00:00+01:00", None, "2024-01-02T09:00:00"],
+    }
+    features = [
+        {
+            "type": "Feature",
+            "properties": {name: values[n] for name, values in moments.items()},
+            "geometry": None,
+        }
+        for n in range(3)
+    ]
+    whole = {"type": "FeatureCollection", "features": features}
+    file = loader.load(json.dumps(whole), "moments.geojson")
+    assert loader.succeeded(file)
+    zoned, local = "timestamp with time zone", "timestamp without time zone"
+    assert loader.types("moments") == {
+        **{"zoned": zoned, "utc": zoned, "local": local, "mixed": "text"},
+        **{"geometry": "bytea", "geometry_geojson": "jsonb"},
+    }
+    nine = datetime.datetime(2024, 1, 2, 9, tzinfo=datetime.UTC)
+    rows = loader.owner.execute("select zoned, utc, local, mixed from moments").fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        (nine, nine, datetime.datetime(2024, 1, 2, 10), "2024-01-02T10:00:00+01:00"),
+        (None, nine, None, None),
+        (nine.replace(microsecond=500_000), nine, nine.replace(tzinfo=None), "2024-01-02T09:00:00"),
+    ]
 
 
 def test_pieces_of_a_shapefile_are_loaded_as_far_as_they_make_sense(loader: Loader) -> None:
