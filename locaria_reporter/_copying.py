@@ -8,6 +8,10 @@ from ._channel import Block
 from ._session import Connection
 
 
+# 01/02/2024 is January or February: refused, whatever the server is set to. Years come first.
+PLAIN_DATES = "set local datestyle to 'ISO, YMD'"
+
+
 def copy_statement(block: Block) -> sql.Composed:
     """COPY … FROM STDIN for the block's table, columns and format."""
     # The staging name comes quoted from the database, the options from Staging.write().

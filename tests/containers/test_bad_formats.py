@@ -526,7 +526,14 @@ def test_dates_of_three_kinds_stay_text(loader: Loader) -> None:
     as_csv = loader.load("d\n2024-01-02\n02.01.2024\n01/02/2024\n", "dates.csv", header=True)
     path = sheet(["d"], [datetime.date(2024, 1, 2)], ["02.01.2024"], [45293])(loader.folder)
     as_sheet = loader.insert(path, header=True)
+    as_dates = loader.insert(loader.folder / "dates.csv", table="forced", types={"d": "date"})
     loader.drain()
+    assert loader.succeeded(as_dates)
+    assert loader.rows("forced") == [(datetime.date(2024, 1, 2),)]
+    assert loader.rejects(as_dates) == [
+        (3, 'column "d": date/time field value out of range: "02.01.2024"'),
+        (4, 'column "d": date/time field value out of range: "01/02/2024"'),
+    ]
     assert loader.succeeded(as_csv)
     assert loader.rows("dates") == [("2024-01-02",), ("02.01.2024",), ("01/02/2024",)]
     assert loader.succeeded(as_sheet)

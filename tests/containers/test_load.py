@@ -198,12 +198,12 @@ def test_quotes_in_the_middle_of_a_field_stay_there(loader: Loader, block: str) 
 
 def test_bad_rows_in_blocks_that_are_copied_at_the_same_time(loader: Loader) -> None:
     chance = random.Random(7)
-    lines = [f'{n},"{n}"' for n in range(20_000)]
+    lines = [f'{n},"{n}",2024-01-02' for n in range(20_000)]
     bad = sorted(chance.sample(range(20_000), 150))
     for n in bad:
-        lines[n] = chance.choice([f"{n}", f"{n},1,2", f'x{n},"1"', f"{n},\0"])
-    path = loader.write("id,text\n" + "\n".join(lines) + "\n")
-    file = loader.insert(path, types={"id": "integer", "text": "text"})
+        lines[n] = chance.choice([f"{n}", f"{n},1", f'x{n},"1",', f"{n},\0,", f"{n},,01/02/2024"])
+    path = loader.write("id,text,day\n" + "\n".join(lines) + "\n")
+    file = loader.insert(path, types={"id": "integer", "text": "text", "day": "date"})
     loader.drain(LOCARIA_BLOCK_BYTES="8192")
     assert loader.succeeded(file)
     assert [line for line, _ in loader.rejects(file)] == [n + 2 for n in bad]

@@ -55,7 +55,8 @@ class Beside:
             sql.SQL(options),
         )
         self._connection = self._run.connection()
-        self._connection.execute("begin")
+        # As Staging.write() has it: 01/02/2024 is refused.
+        self._connection.execute("begin; set local datestyle to 'ISO, YMD'")
         with self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 copy.write(data)
