@@ -240,9 +240,7 @@ def test_layers_sheets_and_members_become_tables(loader: Loader) -> None:
     assert "has no layer or member 'z'; it has 'x.csv', 'y.csv'," in str(
         loader.file(refused[0])["last_error"]
     )
-    assert "x.csv is one table and has no layer 'y'" in str(
-        loader.file(refused[1])["last_error"]
-    )
+    assert "x.csv is one table and has no layer 'y'" in str(loader.file(refused[1])["last_error"])
     tables = [each["table"] for each in loader.result(first)["tables"]]
     assert tables == ["many_x", "many_y", "many_several_main_roads", "many_several_b"]
     assert loader.rows("many_y") == [(2,)]
