@@ -454,7 +454,8 @@ BAD: dict[str, Bad] = {
         r"a\.geojsonl, line 2, at offset .*: \\u0000",
     ),
     "a year that Postgres has not": Bad(
-        far_moments("us", -(2**60)), r'row 2: column "t", value .timestamp\[us\] -1152921504606846976',
+        far_moments("us", -(2**60)),
+        r'row 2: column "t", value .timestamp\[us\] -1152921504606846976',
         {"reject_limit": 0},
     ),
     "a year beyond microseconds": Bad(

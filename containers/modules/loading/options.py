@@ -70,7 +70,7 @@ class Options:
 
     @property
     def adds(self) -> bool:
-        """Whether the rows go into the table that is there; where there is none, merge makes one."""
+        """Whether the rows go into the table that is there (where none is, merge makes one)."""
         return self.mode in ("append", "merge")
 
     @classmethod
