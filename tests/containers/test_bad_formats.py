@@ -223,6 +223,12 @@ def shapefile_without(*endings: str) -> Callable[[Path], Path]:
     return make
 
 
+def geodatabase(folder: Path) -> Path:
+    path = spatial(folder / "cut.gdb", "OpenFileGDB")
+    cut(path / "a00000009.gdbtable")
+    return path
+
+
 def mapinfo(ending: str, share: float) -> Callable[[Path], Path]:
     """The countries of the world as a table, of which one file is cut off or missing."""
 
@@ -420,6 +426,9 @@ BAD: dict[str, Bad] = {
     ),
     "a MapInfo table without its shapes": Bad(
         mapinfo(".map", 0), r"its shapes, countries\.map, are missing"
+    ),
+    "a geodatabase whose table is cut off": Bad(
+        geodatabase, r"a00000009\.gdbtable is cut off: it has [\d,]+ bytes", {"allow_empty": True}
     ),
     "an .xls that is cut off": Bad(
         lambda f: cut(xls(f / "cut.xls"), 0.99), "is no spreadsheet, or is damaged"

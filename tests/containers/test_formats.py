@@ -452,6 +452,39 @@ def test_a_sqlite_database_is_read(loader: Loader) -> None:
     assert loader.rows("plain") == [(7, "one")]
 
 
+def test_a_sqlite_table_is_what_its_values_are(loader: Loader) -> None:
+    path = loader.folder / "values.db"
+    with sqlite3.connect(path) as database:
+        database.execute(
+            'create table "a ""t" (i integer, mixed int, r real, d date, b blob, n, "select" text)'
+        )
+        database.executemany(
+            'insert into "a ""t" values (?, ?, ?, ?, ?, ?, ?)',
+            [
+                (9_999_999_999, "text", 1.5, "2024-01-02", b"\0x", 1, "007"),
+                (None, 2**62, None, None, None, 2.5, None),
+            ],
+        )
+        database.execute("create table empty (x)")
+        database.execute('create view twice as select i * 2 as i from "a ""t" where i > 0')
+    file = loader.insert(path)
+    refused = loader.insert(path, layers=["nothing"])
+    damaged = loader.insert(loader.write(path.read_bytes()[:5000], "damaged.db"))
+    loader.drain()
+    assert loader.succeeded(file)
+    assert list(loader.types("values_a_t").items()) == [
+        *(("i", "bigint"), ("mixed", "text"), ("r", "double precision"), ("d", "date")),
+        *(("b", "bytea"), ("n", "double precision"), ("select", "text")),
+    ]
+    assert loader.rows("values_a_t") == [
+        (9_999_999_999, "text", 1.5, datetime.date(2024, 1, 2), b"\0x", 1.0, "007"),
+        (None, str(2**62), None, None, None, 2.5, None),
+    ]
+    assert loader.rows("values_twice") == [(19_999_999_998,)]
+    assert "has no table 'nothing'; it has 'a \"t'" in str(loader.file(refused)["last_error"])
+    assert "malformed" in str(loader.file(damaged)["last_error"])
+
+
 def test_names_beyond_ascii_in_the_header_take_nothing_from_the_rows(loader: Loader) -> None:
     """In UTF-8 the header has more bytes than in the file."""
     encodings = ("cp1252", "utf-16-le", "utf-8")

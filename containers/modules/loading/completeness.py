@@ -35,6 +35,8 @@ def refuse_incomplete(path: Path, name: str, driver: str) -> list[str]:
     """
     if driver == "ESRI Shapefile":
         return _check_shapefile(path, name)
+    if driver == "OpenFileGDB":
+        _check_geodatabase(path, name)
     if driver == "MapInfo File" and path.suffix.lower() == ".tab":
         _check_tab(path, name)
     elif driver == "GeoJSONSeq":
@@ -62,6 +64,15 @@ def _check_shapefile(path: Path, name: str) -> list[str]:
     if ".dbf" not in there:
         return [f"there is no {path.stem}.dbf beside it: shapes without attributes"]
     return []
+
+
+def _check_geodatabase(path: Path, name: str) -> None:
+    """Of a table that is cut off, rows would be missing, or all of them."""
+    for each in sorted(path.rglob("*.gdbtable")):
+        with each.open("rb") as file:
+            head = file.read(32)
+        needed = max(32, int.from_bytes(head[24:32], "little", signed=True))
+        _refuse_shorter(each, name, needed)
 
 
 def _check_tab(path: Path, name: str) -> None:
@@ -93,13 +104,17 @@ def rows_of_tab(path: Path) -> int | None:
 def _check_length(path: Path, name: str, suffix: str) -> None:
     with path.open("rb") as file:
         head = file.read(100)
-    size = path.stat().st_size
     needed = 100
     if suffix == ".dbf" and len(head) >= 32:
         rows, begin, width = struct.unpack("<IHH", head[4:12])
         needed = begin + rows * width
     elif suffix != ".dbf" and len(head) == 100:
         needed = 2 * int.from_bytes(head[24:28], "big")
+    _refuse_shorter(path, name, needed)
+
+
+def _refuse_shorter(path: Path, name: str, needed: int) -> None:
+    size = path.stat().st_size
     if size < needed:
         raise Fatal(
             f"{name}: {path.name} is cut off: it has {size:,} bytes, its header says {needed:,}",

@@ -246,9 +246,14 @@ def _layers(run: Run, kind: str, piece: Piece, options: Options) -> list[Layer]:
         from . import documents  # noqa: PLC0415
 
         return documents.layers(path, name, options.encoding)
+    wanted = list(options.layers) if options.layers else None
+    if kind == "SQLite":
+        from . import sqlite  # noqa: PLC0415
+
+        if (tables := sqlite.layers(path, name, wanted)) is not None:
+            return tables
     from . import ogr  # noqa: PLC0415
 
-    wanted = list(options.layers) if options.layers else None
     beside = _folder(run) if kind == "GML" else None
     return ogr.layers(path, name, kind, wanted, encoding=options.encoding, folder=beside)
 
