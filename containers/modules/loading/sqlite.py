@@ -1,7 +1,7 @@
 """SQLite databases without geometries.
 
 Any value may stand in any column, and an INTEGER has 64 bits; who goes by what columns are declared
-as takes 9,999,999,999 for 2,147,483,647, and a text for 0. So, as of JSON, all values are looked at.
+as takes 9,999,999,999 for 2,147,483,647, and a text for 0. So all values are looked at, as of JSON.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ class _Table:
         keys, row = self.keys, 0
         try:
             with closing(_open(self._path)) as database:
-                for row, values in enumerate(database.execute(self._select), start=1):
+                for values in database.execute(self._select):
                     yield dict(zip(keys, values, strict=True))
+                    row += 1
         except sqlite3.Error as error:
             raise Fatal(
                 f"{self._where}, behind row {row:,}, can't be read: {error}", kind="data"
