@@ -186,7 +186,7 @@ def test_quotes_in_the_middle_of_a_field_stay_there(loader: Loader, block: str) 
     chance = random.Random(5)
     pieces = ["plain", '5" pipe', '6"', '"quoted, ""x"""', '3" x 4"', '""', 'x""y']
     lines = [f"{n},{chance.choice(pieces)},{chance.choice(pieces)}" for n in range(2_000)]
-    content = '"number",size 1",size 2\n' + "\n".join(lines) + "\n"
+    content = '"number",size 1",size 2\n' + "\n".join([*lines, '2000,"x",6" pipe'])
     file = loader.insert(loader.write(content), header=True)
     loader.drain(LOCARIA_BLOCK_BYTES=block)
     assert loader.succeeded(file)

@@ -87,7 +87,7 @@ class Blocks(Iterator[Block]):
             unclosed = end == 0 and (self._ended or len(data) > self._size)
             if unclosed:
                 end = data.find(self._newline) + 1 or len(data)
-                self._too_long = not data.endswith(self._newline, 0, end)
+                self._too_long = not (self._ended or data.endswith(self._newline, 0, end))
             self._rest = data[end:]
             if end:
                 return self._made(data if end == len(data) else data[:end], unclosed)
@@ -110,7 +110,7 @@ class Blocks(Iterator[Block]):
     def _made(self, data: bytes, unclosed: bool) -> Block:
         lines = data.count(self._newline)
         plain = b"\\" not in data and not (self._quote and self._quote in data)
-        misplaced = has_misplaced(data, self._dialect)
+        misplaced = not self._too_long and has_misplaced(data, self._dialect)
         block = Block(
             data, self._offset, self._line, lines, self._position(), plain, unclosed, misplaced
         )

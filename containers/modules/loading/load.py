@@ -79,7 +79,7 @@ class Load:
 
     def add(self, block: Block) -> None:
         """Load a block; its bad rows are set aside."""
-        if block.misplaced and (block.lines or not block.unclosed):
+        if block.misplaced:
             self._salvage(block)
         elif block.unclosed:
             row = Row(block.data, block.line, 1, len(block.data))
