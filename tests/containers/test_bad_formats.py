@@ -481,6 +481,9 @@ BAD: dict[str, Bad] = {
     ),
     "a key of no column": Bad(text("a.csv", OLD), 'key: there is no column "nr"', {"key": "nr"}),
     "an index of no column": Bad(text("a.csv", OLD), 'no column "nr"', {"index": ["nr"]}),
+    "a limit that is no number": Bad(
+        text("a.csv", OLD), "attribute reject_limit: 'none' is given", {"reject_limit": "none"}
+    ),
     "merge without a key": Bad(text("a.csv", OLD), "attribute key", {"mode": "merge"}),
     "no such script": Bad(text("a.csv", OLD), 'no script "clean"', {"preSQL": ["clean"]}),
 }  # fmt: skip
