@@ -51,7 +51,10 @@ def layers(path: Path, name: str, wanted: list[str] | None) -> list[Layer] | Non
 def _open(path: Path) -> sqlite3.Connection:
     # Another thread may close it; and nothing is written beside the file.
     uri = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
+    database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    # Views may call functions, but none that does more than compute.
+    database.execute("pragma trusted_schema = off")
+    return database
 
 
 def _kind(declared: str) -> str:
