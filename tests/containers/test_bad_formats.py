@@ -481,6 +481,11 @@ BAD: dict[str, Bad] = {
     ),
     "a key of no column": Bad(text("a.csv", OLD), 'key: there is no column "nr"', {"key": "nr"}),
     "an index of no column": Bad(text("a.csv", OLD), 'no column "nr"', {"index": ["nr"]}),
+    "a type of no column": Bad(
+        text("a.csv", OLD),
+        r"attribute types: a\.csv has no column 'nr'; it has 'id', 'name'",
+        {"types": {"nr": "int"}},
+    ),
     "a limit that is no number": Bad(
         text("a.csv", OLD), "attribute reject_limit: 'none' is given", {"reject_limit": "none"}
     ),

@@ -73,8 +73,8 @@ class ArrowPart:
         for column, kind in options.types.items():
             if column not in kinds and column != _GEOMETRY:
                 raise Fatal(
-                    f"attribute types: there is no column {column!r}; "
-                    f"there are {', '.join(map(repr, names[:50]))}",
+                    f"attribute types: {label} has no column {column!r}; "
+                    f"it has {', '.join(map(repr, names[:50]))}",
                     kind="data",
                 )
             kinds[column] = kind

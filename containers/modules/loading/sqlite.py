@@ -19,10 +19,10 @@ from .infer import DATE
 from .layers import Layer
 
 _TABLES = (
-    "select name from sqlite_schema where type in ('table', 'view') and name not like 'sqlite~_%'"
+    "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite~_%'"
     " escape '~' and coalesce(sql, '') not like 'create virtual%' order by rowid"
 )
-_SPATIAL = "select 1 from sqlite_schema where name = 'geometry_columns'"
+_SPATIAL = "select 1 from sqlite_master where name = 'geometry_columns'"
 
 
 def layers(path: Path, name: str, wanted: list[str] | None) -> list[Layer] | None:
