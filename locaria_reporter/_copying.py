@@ -7,6 +7,9 @@ from psycopg import sql
 from ._channel import Block
 from ._session import Connection
 
+# 01/02/2024 is January or February: refused, whatever the server is set to. Years come first.
+PLAIN_DATES = "set local datestyle to 'ISO, YMD'"
+
 
 def copy_statement(block: Block) -> sql.Composed:
     """COPY … FROM STDIN for the block's table, columns and format."""

@@ -248,7 +248,10 @@ def _check_address(host: str, address: str, allow_private: bool) -> None:
 def _connect(parts: SplitResult, allow_private: bool) -> http.client.HTTPConnection:
     """A connection to an address that was checked: the name is resolved once only."""
     host = parts.hostname or ""
-    port = parts.port or _PORTS[parts.scheme]
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+    except ValueError as error:
+        raise http.client.InvalidURL(str(error)) from None
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     address = str(found[0][4][0])
     _check_address(host, address, allow_private)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from ._channel import Block, StagingTable
-from ._copying import copy_into, copy_statement
+from ._copying import PLAIN_DATES, copy_into, copy_statement
 from ._errors import OutsideLocaria
 from ._session import Session
 
@@ -68,7 +68,10 @@ class PlainDatabase:
 
     def copy_block(self, block: Block) -> int:
         """Copy rows; how many."""
-        return copy_into(self._session.connection(), copy_statement(block), block)
+        connection = self._session.connection()
+        with connection.transaction():
+            connection.execute(PLAIN_DATES)
+            return copy_into(connection, copy_statement(block), block)
 
     def publish(self, staging: str) -> int:
         """Swap or append, in one transaction; the number of rows."""

@@ -25,7 +25,7 @@ from ._channel import (
     TaskStart,
     Wait,
 )
-from ._copying import copy_into, copy_statement, count_rows
+from ._copying import PLAIN_DATES, copy_into, copy_statement, count_rows
 from ._errors import Retry, TooManyRejects
 from ._rows import aged, as_jsonb, claimed, in_seconds
 from ._session import Connection, Session, committed
@@ -149,6 +149,7 @@ class PostgresChannel:
 
         def work(connection: Connection) -> tuple[int, bool]:
             self._verify(connection, block.staging)
+            connection.execute(PLAIN_DATES)
             rows = copy_into(connection, statement, block)
             # Last in the transaction: the row lock of the run is held only until the commit.
             answer = connection.execute(

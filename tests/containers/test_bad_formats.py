@@ -25,6 +25,7 @@ from tests.containers.conftest import Loader
 from tests.containers.test_formats import COUNTRIES, parquet, spatial, workbook, zipped
 from tests.containers.test_sheets import ods, xls
 
+FEATURE = '{"type": "Feature", "properties": {"a": "TEXT"}, "geometry": null}'
 OLD = "id,name\n1,old\n"
 VRT = (
     '<OGRVRTDataSource><OGRVRTLayer name="x"><SrcDataSource>/etc/passwd</SrcDataSource>'
@@ -53,6 +54,16 @@ def text(name: str, content: str | bytes) -> Callable[[Path], Path]:
         path = folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
+
+    return make
+
+
+def far_moments(unit: str, moment: int) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        pq.write_table(
+            pa.table({"t": pa.array([5, moment], pa.timestamp(unit))}), folder / "far.parquet"
+        )
+        return folder / "far.parquet"
 
     return make
 
@@ -210,6 +221,12 @@ def shapefile_without(*endings: str) -> Callable[[Path], Path]:
         return zipped(folder / "part.zip", *sorted(kept))
 
     return make
+
+
+def geodatabase(folder: Path) -> Path:
+    path = spatial(folder / "cut.gdb", "OpenFileGDB")
+    cut(path / "a00000009.gdbtable")
+    return path
 
 
 def mapinfo(ending: str, share: float) -> Callable[[Path], Path]:
@@ -410,6 +427,9 @@ BAD: dict[str, Bad] = {
     "a MapInfo table without its shapes": Bad(
         mapinfo(".map", 0), r"its shapes, countries\.map, are missing"
     ),
+    "a geodatabase whose table is cut off": Bad(
+        geodatabase, r"a00000009\.gdbtable is cut off: it has [\d,]+ bytes", {"allow_empty": True}
+    ),
     "an .xls that is cut off": Bad(
         lambda f: cut(xls(f / "cut.xls"), 0.99), "is no spreadsheet, or is damaged"
     ),
@@ -430,6 +450,27 @@ BAD: dict[str, Bad] = {
     "JSON in Latin-1": Bad(
         text("a.json", '[{"a": "Zürich"}]'.encode("latin-1")), "byte 0xFC at offset 9"
     ),
+    "JSON in Latin-1, by lines": Bad(
+        text("a.ndjson", '{"a": "Zürich"}'.encode("latin-1")), "is not utf-8: byte 0xFC"
+    ),
+    "NUL in a GeoJSON": Bad(
+        text("a.geojson", '{"type": "FeatureCollection", "features": [\n'
+             + FEATURE.replace("TEXT", r"\\\u0000y") + "]}"),
+        r"line 2, at offset 87: \\u0000 in a text",
+    ),
+    "NUL in a GeoJSONSeq": Bad(
+        text("a.geojsonl", FEATURE + "\n" + FEATURE.replace("TEXT", r"\u0000")),
+        r"a\.geojsonl, line 2, at offset .*: \\u0000",
+    ),
+    "a year that Postgres has not": Bad(
+        far_moments("us", -(2**60)),
+        r'row 2: column "t", value .timestamp\[us\] -1152921504606846976',
+        {"reject_limit": 0},
+    ),
+    "a year beyond microseconds": Bad(
+        far_moments("ms", 2**54), "column 't': .*out of bounds timestamp: 18014398509481984"
+    ),
+    "a year before all": Bad(far_moments("us", -(2**63)), "none that Postgres has: .*Underflow"),
     "NUL in a Parquet": Bad(
         odd_parquet,
         r'row 2: column "s", value .*: invalid byte sequence',
@@ -440,6 +481,14 @@ BAD: dict[str, Bad] = {
     ),
     "a key of no column": Bad(text("a.csv", OLD), 'key: there is no column "nr"', {"key": "nr"}),
     "an index of no column": Bad(text("a.csv", OLD), 'no column "nr"', {"index": ["nr"]}),
+    "a type of no column": Bad(
+        text("a.csv", OLD),
+        r"attribute types: a\.csv has no column 'nr'; it has 'id', 'name'",
+        {"types": {"nr": "int"}},
+    ),
+    "a limit that is no number": Bad(
+        text("a.csv", OLD), "attribute reject_limit: 'none' is given", {"reject_limit": "none"}
+    ),
     "merge without a key": Bad(text("a.csv", OLD), "attribute key", {"mode": "merge"}),
     "no such script": Bad(text("a.csv", OLD), 'no script "clean"', {"preSQL": ["clean"]}),
 }  # fmt: skip
@@ -495,7 +544,14 @@ def test_dates_of_three_kinds_stay_text(loader: Loader) -> None:
     as_csv = loader.load("d\n2024-01-02\n02.01.2024\n01/02/2024\n", "dates.csv", header=True)
     path = sheet(["d"], [datetime.date(2024, 1, 2)], ["02.01.2024"], [45293])(loader.folder)
     as_sheet = loader.insert(path, header=True)
+    as_dates = loader.insert(loader.folder / "dates.csv", table="forced", types={"d": "date"})
     loader.drain()
+    assert loader.succeeded(as_dates)
+    assert loader.rows("forced") == [(datetime.date(2024, 1, 2),)]
+    assert loader.rejects(as_dates) == [
+        (3, 'column "d": date/time field value out of range: "02.01.2024"'),
+        (4, 'column "d": date/time field value out of range: "01/02/2024"'),
+    ]
     assert loader.succeeded(as_csv)
     assert loader.rows("dates") == [("2024-01-02",), ("02.01.2024",), ("01/02/2024",)]
     assert loader.succeeded(as_sheet)

@@ -142,6 +142,9 @@ def test_bad_paths_end_in_clear_errors(loader: Loader) -> None:
         "s3://bucket": "s3://bucket/key is needed",
         "http://127.0.0.1:1/x.csv": "refused to fetch from 127.0.0.1",
         "http://169.254.170.2/v2/credentials": "refused to fetch from 169.254.170.2",
+        "http://127.0.0.1:99999/x.csv": "Port out of range",
+        "http://[::1/x.csv": "Invalid IPv6 URL",
+        "/vsicurl/http://host/x.csv": "there is no file /vsicurl/",
         "things.csv": "there is no file things.csv",
     }
     files = {path: loader.insert(path, table="things") for path in expected}
@@ -154,6 +157,7 @@ def test_bad_paths_end_in_clear_errors(loader: Loader) -> None:
         row = loader.file(files[path])
         assert row["status"] == "ERROR", path
         assert re.search(error, row["last_error"]), row["last_error"]
+        assert row["attempts"] == 1, path
     assert "attribute path is missing" in loader.file(nothing["id"])["last_error"]
 
 

@@ -10,6 +10,7 @@ from tests.containers import conftest  # noqa: F401 - puts the loader's modules 
 
 from loading.blocks import Block, Blocks, ahead, pieces  # isort: skip
 from loading.detect import Dialect  # isort: skip
+from loading.quotes import has_misplaced  # isort: skip
 from loading.rows import read_rows  # isort: skip
 
 PIECES = ["a", "b c", ",", '"', "\n", "ä", "", "1", "\\", "''", ",,", "\t"]
@@ -94,17 +95,44 @@ def test_a_line_longer_than_two_blocks_is_handed_out_and_the_rest_goes_on() -> N
     assert all(block.unclosed for block in blocks[1:-1])
 
 
-def test_two_quotes_left_open_cost_their_two_lines_and_none_between() -> None:
-    data = b'1,a,x\n2,5" pipe,x\n3,c,x\n4,d,x\n5" pipe,e,x\n6,f,x\n'
+def test_quotes_in_the_middle_of_a_field_are_characters() -> None:
+    data = b'1,a,x\n2,5" pipe,x\n3,c,"x\ny"\n4,d, "x"\n5" pipe,e"",7"\r\n6,f,"x"\n'
+    assert has_misplaced(data, Dialect())
     rows = list(read_rows(data, Dialect(), 3, line=1))
-    assert [(row.line, row.flaw is None) for row in rows] == [
-        (1, True),
-        (2, False),
-        (3, True),
-        (4, True),
-        (5, False),
-        (6, True),
+    assert [(row.line, row.flaw, row.meant) for row in rows] == [
+        (1, None, None),
+        (2, None, b'2,"5"" pipe",x'),
+        (3, None, None),
+        (5, None, None),
+        (6, None, b'"5"" pipe","e""""","7"""'),
+        (7, None, None),
     ]
+
+
+def test_quotes_that_make_no_sense_cost_their_line_and_none_after_it() -> None:
+    data = b'1,"a 6" pipe",x\n2,"b,x\n3,"c",x\n4,"d\\" "",x\n5,"e""",x\n6,"f,x\n7,g,x\n'
+    assert has_misplaced(data, Dialect())
+    rows = list(read_rows(data, Dialect(), 3, line=1))
+    assert [(row.line, row.flaw) for row in rows] == [
+        (1, "a quote within quotes is not doubled"),
+        (2, "a quote is not closed on this line"),
+        (3, None),
+        (4, "a quote within quotes is not doubled"),
+        (5, None),
+        (6, "a quote is not closed"),
+        (7, None),
+    ]
+
+
+@pytest.mark.parametrize("times", [1, 30_000], ids=["few", "many"])
+def test_a_misplaced_quote_is_seen_wherever_it_is(times: int) -> None:
+    fine = b'1,"a, b",""\n2," 5"" pipe","x\ny"\n' * times
+    for data in (fine, b'"a",b\n' + fine, b' "a", "b"\n' + fine):
+        assert not has_misplaced(data, Dialect())
+        for bad in (b'3,5",7"\n', b'3,x"",\n', b'3,"a"" b"c" ",\n'):
+            assert has_misplaced(data + bad, Dialect())
+            assert has_misplaced(bad + data, Dialect())
+    assert not has_misplaced(b'3,5",7"\n' + fine, Dialect(quote=""))
 
 
 def test_flaws_are_said_with_their_line() -> None:

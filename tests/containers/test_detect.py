@@ -149,6 +149,8 @@ def test_a_table_is_named_after_its_file(path: str, table: str) -> None:
         ('{"a": 1}\t5\n{"a": 2}\t6\n', "csv"),
         ("[x],1\n[y],2\n", "csv"),
         ("{curly},1\n", "csv"),
+        ("<TICKER>,<DATE>\nA,20240101\n", "csv"),
+        ('<gpx version="1.1">\n<wpt/></gpx>', "GPX"),
     ],
 )
 def test_json_is_told_from_a_table_of_it(text: str, kind: str) -> None:

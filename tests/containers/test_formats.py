@@ -186,6 +186,7 @@ def test_text_compressed_in_every_way_is_streamed(loader: Loader) -> None:
     with zipfile.ZipFile(loader.folder / "e.csv.zip", "w") as archive:
         archive.writestr("inner.csv", text)
     ids["e"] = loader.insert(loader.folder / "e.csv.zip")
+    ids["f"] = loader.insert(loader.write(gzip.compress(packed["a.csv.gz"]), "f.csv.gz.gz"))
     loader.drain()
     for name, file in ids.items():
         assert loader.succeeded(file), name
@@ -225,9 +226,21 @@ def test_layers_sheets_and_members_become_tables(loader: Loader) -> None:
     first = loader.insert(many)
     second = loader.insert(loader.folder / "book.xlsx")
     third = loader.insert(several, layers=["b"], table="only_b")
+    fourth = loader.insert(many, layers=["x.csv", "b"], table="some")
+    fifth = loader.insert(inner, layers=["y"], table="only_y")
+    refused = [
+        loader.insert(many, layers=["x", "z"]),
+        loader.insert(loader.folder / "x.csv", layers=["y"]),
+    ]
     loader.drain()
-    for file in (first, second, third):
+    for file in (first, second, third, fourth, fifth):
         assert loader.succeeded(file)
+    tables = [each["table"] for each in loader.result(fourth)["tables"]]
+    assert tables == ["some_x", "some_several"]
+    assert "has no layer or member 'z'; it has 'x.csv', 'y.csv'," in str(
+        loader.file(refused[0])["last_error"]
+    )
+    assert "x.csv is one table and has no layer 'y'" in str(loader.file(refused[1])["last_error"])
     tables = [each["table"] for each in loader.result(first)["tables"]]
     assert tables == ["many_x", "many_y", "many_several_main_roads", "many_several_b"]
     assert loader.rows("many_y") == [(2,)]
@@ -288,6 +301,17 @@ def test_every_arrow_type_arrives(loader: Loader) -> None:
         assert set(two) == {None}
 
 
+def test_a_parquet_may_have_a_name_twice(loader: Loader) -> None:
+    columns = [pa.array([1, 2]), pa.array(["x", None])]
+    path = loader.folder / "twice.parquet"
+    pq.write_table(pa.Table.from_arrays(columns, names=["a", "a"]), path)
+    file = loader.insert(path)
+    loader.drain()
+    assert loader.succeeded(file)
+    assert loader.types("twice") == {"a": "bigint", "a_2": "text"}
+    assert loader.rows("twice") == [(1, "x"), (2, None)]
+
+
 def test_the_countries_of_the_world_are_what_duckdb_and_gdal_say(loader: Loader) -> None:
     """Natural Earth, as a shapefile and, through duckdb, as Parquet."""
     archive = zipped(loader.folder / "countries.zip", *sorted(COUNTRIES.parent.iterdir()))
@@ -341,11 +365,12 @@ def test_kml_kmz_and_gpx(loader: Loader) -> None:
     kml = (
         '<?xml version="1.0"?><kml xmlns="http://www.opengis.net/kml/2.2"><Document>'
         "<name>places</name><Placemark><name>Bern</name>"
+        "<TimeStamp><when>2024-01-02T10:00:00+01:00</when></TimeStamp>"
         "<Point><coordinates>7.44,46.95</coordinates></Point></Placemark></Document></kml>"
     )
     gpx = (
         '<?xml version="1.0"?><gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1">'
-        '<wpt lat="46.95" lon="7.44"><name>Bern</name></wpt></gpx>'
+        '<wpt lat="46.95" lon="7.44"><time>2024-01-02T09:00:00Z</time><name>Bern</name></wpt></gpx>'
     )
     loader.write(kml, "doc.kml")
     files = [
@@ -359,6 +384,8 @@ def test_kml_kmz_and_gpx(loader: Loader) -> None:
         row = loader.owner.execute(f"select * from {table}".encode()).fetchone()
         assert row is not None
         assert row.get("name", row.get("Name")) == "Bern"
+        moment = row.get("time", row.get("timestamp"))
+        assert moment == datetime.datetime(2024, 1, 2, 9, tzinfo=datetime.UTC)
         assert row["geometry_geojson"]["coordinates"][:2] == [7.44, 46.95]
 
 
@@ -423,6 +450,39 @@ def test_a_sqlite_database_is_read(loader: Loader) -> None:
     loader.drain()
     assert loader.succeeded(file)
     assert loader.rows("plain") == [(7, "one")]
+
+
+def test_a_sqlite_table_is_what_its_values_are(loader: Loader) -> None:
+    path = loader.folder / "values.db"
+    with sqlite3.connect(path) as database:
+        database.execute(
+            'create table "a ""t" (i integer, mixed int, r real, d date, b blob, n, "select" text)'
+        )
+        database.executemany(
+            'insert into "a ""t" values (?, ?, ?, ?, ?, ?, ?)',
+            [
+                (9_999_999_999, "text", 1.5, "2024-01-02", b"\0x", 1, "007"),
+                (None, 2**62, None, None, None, 2.5, None),
+            ],
+        )
+        database.execute("create table empty (x)")
+        database.execute('create view twice as select i * 2 as i from "a ""t" where i > 0')
+    file = loader.insert(path)
+    refused = loader.insert(path, layers=["nothing"])
+    damaged = loader.insert(loader.write(path.read_bytes()[:5000], "damaged.db"))
+    loader.drain()
+    assert loader.succeeded(file)
+    assert list(loader.types("values_a_t").items()) == [
+        *(("i", "bigint"), ("mixed", "text"), ("r", "double precision"), ("d", "date")),
+        *(("b", "bytea"), ("n", "double precision"), ("select", "text")),
+    ]
+    assert loader.rows("values_a_t") == [
+        (9_999_999_999, "text", 1.5, datetime.date(2024, 1, 2), b"\0x", 1.0, "007"),
+        (None, str(2**62), None, None, None, 2.5, None),
+    ]
+    assert loader.rows("values_twice") == [(19_999_999_998,)]
+    assert "has no table 'nothing'; it has 'a \"t'" in str(loader.file(refused)["last_error"])
+    assert "malformed" in str(loader.file(damaged)["last_error"])
 
 
 def test_names_beyond_ascii_in_the_header_take_nothing_from_the_rows(loader: Loader) -> None:
@@ -500,6 +560,38 @@ def test_properties_of_geojson_of_several_kinds_are_text(loader: Loader) -> None
     one, two = loader.owner.execute("select a, b, c, d from several order by a desc").fetchall()
     assert list(one.values()) == ["1", '{ "x": 1 }', {"x": [1]}, [1, 2]]
     assert list(two.values()) == ["007", "plain", [1, "y"], None]
+
+
+def test_moments_keep_their_zones(loader: Loader) -> None:
+    moments = {
+        "zoned": ["2024-01-02T10:00:00+01:00", None, "2024-01-02T09:00:00.5Z"],
+        "utc": ["2024-01-02T09:00:00Z"] * 3,
+        "local": ["2024-01-02T10:00:00", None, "2024-01-02T09:00:00"],
+        "mixed": ["2024-01-02T10:00:00+01:00", None, "2024-01-02T09:00:00"],
+    }
+    features = [
+        {
+            "type": "Feature",
+            "properties": {name: values[n] for name, values in moments.items()},
+            "geometry": None,
+        }
+        for n in range(3)
+    ]
+    whole = {"type": "FeatureCollection", "features": features}
+    file = loader.load(json.dumps(whole), "moments.geojson")
+    assert loader.succeeded(file)
+    zoned, local = "timestamp with time zone", "timestamp without time zone"
+    assert loader.types("moments") == {
+        **{"zoned": zoned, "utc": zoned, "local": local, "mixed": "text"},
+        **{"geometry": "bytea", "geometry_geojson": "jsonb"},
+    }
+    nine = datetime.datetime(2024, 1, 2, 9, tzinfo=datetime.UTC)
+    rows = loader.owner.execute("select zoned, utc, local, mixed from moments").fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        (nine, nine, datetime.datetime(2024, 1, 2, 10), "2024-01-02T10:00:00+01:00"),
+        (None, nine, None, None),
+        (nine.replace(microsecond=500_000), nine, nine.replace(tzinfo=None), "2024-01-02T09:00:00"),
+    ]
 
 
 def test_pieces_of_a_shapefile_are_loaded_as_far_as_they_make_sense(loader: Loader) -> None:

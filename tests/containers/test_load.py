@@ -181,14 +181,29 @@ def test_rows_are_those_of_the_csv_module_in_blocks_of_any_size(loader: Loader, 
         assert sorted(loader.rows(f"random{seed}")) == sorted(expected), seed
 
 
+@pytest.mark.parametrize("block", ["300", "4000", "5000000"])
+def test_quotes_in_the_middle_of_a_field_stay_there(loader: Loader, block: str) -> None:
+    chance = random.Random(5)
+    pieces = ["plain", '5" pipe', '6"', '"quoted, ""x"""', '3" x 4"', '""', 'x""y']
+    lines = [f"{n},{chance.choice(pieces)},{chance.choice(pieces)}" for n in range(2_000)]
+    content = '"number",size 1",size 2\n' + "\n".join([*lines, '2000,"x",6" pipe'])
+    file = loader.insert(loader.write(content), header=True)
+    loader.drain(LOCARIA_BLOCK_BYTES=block)
+    assert loader.succeeded(file)
+    header, *expected = list(csv.reader(io.StringIO(content)))
+    assert loader.rejects(file) == []
+    assert list(loader.types()) == header
+    assert sorted(loader.rows()) == [(int(n), one, two) for n, one, two in expected]
+
+
 def test_bad_rows_in_blocks_that_are_copied_at_the_same_time(loader: Loader) -> None:
     chance = random.Random(7)
-    lines = [f'{n},"{n}"' for n in range(20_000)]
+    lines = [f'{n},"{n}",2024-01-02' for n in range(20_000)]
     bad = sorted(chance.sample(range(20_000), 150))
     for n in bad:
-        lines[n] = chance.choice([f"{n}", f"{n},1,2", f'x{n},"1"', f"{n},\0"])
-    path = loader.write("id,text\n" + "\n".join(lines) + "\n")
-    file = loader.insert(path, types={"id": "integer", "text": "text"})
+        lines[n] = chance.choice([f"{n}", f"{n},1", f'x{n},"1",', f"{n},\0,", f"{n},,01/02/2024"])
+    path = loader.write("id,text,day\n" + "\n".join(lines) + "\n")
+    file = loader.insert(path, types={"id": "integer", "text": "text", "day": "date"})
     loader.drain(LOCARIA_BLOCK_BYTES="8192")
     assert loader.succeeded(file)
     assert [line for line, _ in loader.rejects(file)] == [n + 2 for n in bad]

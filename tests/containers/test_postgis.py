@@ -206,9 +206,44 @@ def test_a_table_with_geometries_is_replaced_appended_to_and_merged_into(loader:
     fourth = loader.insert(path, key="id", load_run=True)
     loader.drain()
     assert loader.succeeded(fourth)
-    assert "duplicate key" in loader.file(third)["last_error"]
+    assert loader.file(third)["last_error"].endswith('_idx": Key (id)=(0) already exists.')
+    assert loader.file(third)["attempts"] == 1
     assert facts(loader, "places")["indexes"] == indexes
     assert len(indexes) == 2
+
+
+def test_rows_go_into_a_table_in_the_crs_of_its_geometries(loader: Loader) -> None:
+    point, line = shapely.Point(1, 2), shapely.LineString([(0, 0), (1, 1)])
+    degrees = features(loader.folder / "degrees.gpkg", [point], "Point", "EPSG:4326")
+    grid = features(loader.folder / "grid.gpkg", [shapely.Point(4e5, 3e5)], "Point")
+    unknown = features(loader.folder / "unknown.gpkg", [point], "Point", None)
+    lines = features(loader.folder / "lines.gpkg", [line], "LineString", "EPSG:4326")
+    heights = [shapely.Point(1, 2), shapely.Point(1, 2, 3)]
+    mixed = features(loader.folder / "mixed.gpkg", heights, "Unknown", "EPSG:4326")
+    loader.owner.execute("create table own (id bigint, geometry geometry(LineString, 4326))")
+    loader.insert(degrees, table="places")
+    loader.insert(mixed, table="loose")
+    loader.drain()
+    refused = {
+        loader.insert(grid, table="places", mode="append"): 'srs = "EPSG:4326" reprojects it',
+        loader.insert(grid, table="places", mode="merge", key="id"): "grid.gpkg is in EPSG:27700",
+        loader.insert(unknown, table="places", mode="append"): "give attribute source_srs",
+        loader.insert(lines, table="places", mode="append"): "does not match column type (Point)",
+    }
+    taken = [
+        loader.insert(grid, table="places", mode="append", srs="EPSG:4326"),
+        loader.insert(grid, table="loose", mode="append"),
+        loader.insert(lines, table="own", mode="append"),
+    ]
+    loader.drain()
+    for file, why in refused.items():
+        assert why in loader.file(file)["last_error"]
+    assert all(loader.succeeded(file) for file in taken)
+    assert all(loader.file(file)["attempts"] == 1 for file in [*refused, *taken])
+    assert facts(loader, "places")["rows"] == 2
+    assert facts(loader, "places")["extent"].startswith("POLYGON((-2.00")
+    assert facts(loader, "loose")["srids"] == [4326, 27700]
+    assert facts(loader, "own")["kinds"] == ["LINESTRING"]
 
 
 @pytest.mark.skipif(

@@ -53,7 +53,7 @@ def test_it_never_goes_back_and_ends_at_100(loader: Loader) -> None:
     [
         ("a.csv", b"id,name\n1,a\n", 1, 0.02),
         ("a.ndjson", b'{"id": 1}\n{"id": 2}\n', 1, 0.6),
-        ("a.geojson", b'{"type": "FeatureCollection", "features": []}', 3, 0.5),
+        ("a.geojson", b'{"type": "FeatureCollection", "features": []}', 4, 0.5),
         ("a.kml", b'<?xml version="1.0"?><kml></kml>', 3, 0.6),
     ],
 )

@@ -168,5 +168,5 @@ def test_no_file_makes_the_loader_read_another_or_ask_a_server(
     loaded = {Path(p).name for p, row in outcomes.items() if row["status"] == "FARGATE_PROCESSED"}
     assert loaded == {
         *("link.kml", "file.kml", "icon.kml", "schema.gml", "local.gml", "xlink.gml"),
-        *("trigger.sqlite", "link.xlsx"),
+        *("trigger.sqlite", "virtual.sqlite", "link.xlsx"),
     }

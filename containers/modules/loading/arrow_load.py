@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from locaria_reporter import Run, Staging
 
+from .arrow_types import is_bytes
 from .copies import Wire
 from .encode import Encoder
 from .layers import BadRow
@@ -169,7 +170,7 @@ class ArrowLoad:
             self.trouble.by_column[column] += 1
             value = _shown(arrays, self._names, column, index)
             reason = f'column "{column}"{value}: {reason}'
-        self.reject(BadRow(self.done + index, _row_text(arrays, index), reason))
+        self.reject(BadRow(self.done + index, row_text(arrays, index), reason))
 
     def reject(self, bad: BadRow) -> None:
         """Set a row aside."""
@@ -187,15 +188,24 @@ def _row_of(error: psycopg.Error) -> int | None:
 def _shown(arrays: Sequence[pa.Array], names: Sequence[str], column: str, index: int) -> str:
     if column not in names:
         return ""
-    value = arrays[names.index(column)][index].as_py()
-    if isinstance(value, bytes):
+    value = arrays[names.index(column)][index]
+    if is_bytes(value.type):
         return ""
-    return f", value {str(value)[:_SHOWN]!r}"
+    return f", value {_value_text(value)!r}"
 
 
-def _row_text(arrays: Sequence[pa.Array], index: int) -> str:
-    values = (array[index].as_py() for array in arrays)
-    return ", ".join("(bytes)" if isinstance(v, bytes) else str(v)[:_SHOWN] for v in values)
+def row_text(arrays: Sequence[pa.Array], index: int) -> str:
+    """A row for who looks at what was set aside."""
+    return ", ".join(_value_text(array[index]) for array in arrays)
+
+
+def _value_text(value: pa.Scalar) -> str:
+    if is_bytes(value.type) and value.is_valid:
+        return "(bytes)"
+    try:
+        return str(value.as_py())[:_SHOWN]
+    except (OverflowError, ValueError):
+        return f"{value.type} {getattr(value, 'value', '')}"  # Of a year that Python has not.
 
 
 def beforehand(items: Iterator[T], waiting: int = 2) -> Iterator[T]:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal, Run, Staging, TooManyRejects
 
-from .arrow_load import ArrowLoad, Encoded, beforehand
+from .appending import into_column
+from .arrow_load import ArrowLoad, Encoded, beforehand, row_text
 from .arrow_types import as_sent, column_for
 from .copies import Copies
 from .encode import Encoder
@@ -56,7 +57,11 @@ class ArrowPart:
         self._notes: list[str] = []
         self._postgis = postgis
         geometry = layer.geometry
-        self._fields = [f for f in layer.schema if geometry is None or f.name != geometry.column]
+        # By their places: names of Parquet's columns may be there twice.
+        self._places = [
+            n for n, f in enumerate(layer.schema) if geometry is None or f.name != geometry.column
+        ]
+        self._fields = [layer.schema.field(n) for n in self._places]
         names = column_names([field.name for field in self._fields])
         if options.columns is not None:
             names = _renamed(names, options, label)
@@ -68,8 +73,8 @@ class ArrowPart:
         for column, kind in options.types.items():
             if column not in kinds and column != _GEOMETRY:
                 raise Fatal(
-                    f"attribute types: there is no column {column!r}; "
-                    f"there are {', '.join(map(repr, names[:50]))}",
+                    f"attribute types: {label} has no column {column!r}; "
+                    f"it has {', '.join(map(repr, names[:50]))}",
                     kind="data",
                 )
             kinds[column] = kind
@@ -108,7 +113,10 @@ class ArrowPart:
         self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
         columns = [*self._sent.values(), *(self._target.columns.values() if self._target else ())]
         names = [*self._sent, *(self._target.columns if self._target else ())]
-        encoder = Encoder(names, columns, _types_of(run, staging))
+        there = _types_of(run, staging)
+        if self._target is not None and self.spatial is not None and self._options.adds:
+            self._target = into_column(self._target, there[self.spatial], self.label)
+        encoder = Encoder(names, columns, there)
         load = self._load = ArrowLoad(
             run,
             staging,
@@ -179,8 +187,7 @@ class ArrowPart:
         at = 0
         for index, why in self._bad_geometries(batch).items():
             yield done + at, batch.slice(at, index - at)
-            others = [name for name in batch.schema.names if name != self._geometry_name]
-            text = ", ".join(str(batch.column(name)[index].as_py())[:200] for name in others)
+            text = row_text([batch.column(place) for place in self._places], index)
             bad = BadRow(done + index, text, f"invalid geometry: {why}")
             yield bad.index, bad
             at = index + 1
@@ -196,9 +203,10 @@ class ArrowPart:
         return self._target.flaws(batch.column(self._geometry_name))
 
     def _arrays(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        schema = self._layer.schema
         arrays = [
-            as_sent(batch.column(field.name), field, column)
-            for field, column in zip(self._fields, self._sent.values(), strict=True)
+            as_sent(batch.column(place), schema.field(place), column)
+            for place, column in zip(self._places, self._sent.values(), strict=True)
         ]
         if self._target is not None and self._layer.geometry is not None:
             arrays += self._target.convert(batch.column(self._layer.geometry.column))
@@ -222,6 +230,8 @@ class ArrowPart:
         """The loosest type of geometry, where the declared one was wrong."""
         if self._load is None or self.spatial is None or self._postgis is None:
             return {}
+        if self._options.mode == "append":
+            return {}  # The column is what it is.
         loosest = loosest_kind(self._postgis)
         if self.spatial in self._load.trouble.by_column and self.columns[self.spatial] != loosest:
             return {self.spatial: loosest}

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from locaria_reporter import Fatal
 
 JSONB = "jsonb"
+_COARSE = ("s", "ms")
 _SIMPLE: tuple[tuple[Any, str], ...] = (
     (pa.types.is_boolean, "boolean"),
     (lambda t: t in (pa.int8(), pa.uint8(), pa.int16()), "smallint"),
@@ -128,12 +129,17 @@ def as_sent(array: pa.Array, field: pa.Field, column: Column) -> pa.Array:
     if array.type == column.sent:
         return array
     if pa.types.is_nested(array.type) and is_text(column.sent):
-        return pa.array([_as_json(value) for value in array.to_pylist()], column.sent)
+        try:
+            return pa.array([_as_json(value) for value in array.to_pylist()], column.sent)
+        except (OverflowError, ValueError) as error:
+            raise Fatal(f"column {field.name!r}: {error}", kind="data") from None
     if pa.types.is_fixed_size_binary(array.type) or pa.types.is_binary_view(array.type):
         array = array.cast(pa.binary())
     try:
-        # Nanoseconds are cut to microseconds: Postgres has no more.
-        return pc.cast(array, column.sent, safe=not pa.types.is_temporal(column.sent))
+        # Nanoseconds are cut to microseconds: Postgres has no more. Of seconds and milliseconds
+        # some are too far off to be counted in microseconds.
+        cut = pa.types.is_temporal(column.sent) and getattr(array.type, "unit", "") not in _COARSE
+        return pc.cast(array, column.sent, safe=not cut)
     except pa.ArrowInvalid as error:
         raise Fatal(f"column {field.name!r}: {error}", kind="data") from None
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .detect import Dialect
+from .quotes import has_misplaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Block:
         line: of the first row, 1 is the file's first.
         lines: how many there are.
         plain: there is no quote and no backslash.
+        misplaced: there is a quote in the middle of a field.
         position: how many bytes of the file itself have been read, for progress.
         unclosed: a single line, whose quote is not closed within a whole block.
     """
@@ -35,6 +37,7 @@ class Block:
     position: int
     plain: bool
     unclosed: bool = False
+    misplaced: bool = False
 
 
 class Blocks(Iterator[Block]):
@@ -64,6 +67,7 @@ class Blocks(Iterator[Block]):
     ) -> None:
         self._read = read
         self._position = position
+        self._dialect = dialect
         self._newline, self._quote = dialect.newline_byte, dialect.quote_byte
         self._offset, self._line, self._size = offset, line, size
         self._rest = b""
@@ -83,7 +87,7 @@ class Blocks(Iterator[Block]):
             unclosed = end == 0 and (self._ended or len(data) > self._size)
             if unclosed:
                 end = data.find(self._newline) + 1 or len(data)
-                self._too_long = not data.endswith(self._newline, 0, end)
+                self._too_long = not (self._ended or data.endswith(self._newline, 0, end))
             self._rest = data[end:]
             if end:
                 return self._made(data if end == len(data) else data[:end], unclosed)
@@ -106,7 +110,10 @@ class Blocks(Iterator[Block]):
     def _made(self, data: bytes, unclosed: bool) -> Block:
         lines = data.count(self._newline)
         plain = b"\\" not in data and not (self._quote and self._quote in data)
-        block = Block(data, self._offset, self._line, lines, self._position(), plain, unclosed)
+        misplaced = not self._too_long and has_misplaced(data, self._dialect)
+        block = Block(
+            data, self._offset, self._line, lines, self._position(), plain, unclosed, misplaced
+        )
         self._offset += len(data)
         self._line += lines
         return block

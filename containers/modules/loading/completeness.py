@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import re
 import struct
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from locaria_reporter import Fatal
 from .formats import root_of
 
 _TAIL = 4 << 10
+_CHUNK = 1 << 20
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _XML = ("GML", "LIBKML", "GPX", "OSM")
 
 
@@ -32,10 +35,15 @@ def refuse_incomplete(path: Path, name: str, driver: str) -> list[str]:
     """
     if driver == "ESRI Shapefile":
         return _check_shapefile(path, name)
+    if driver == "OpenFileGDB":
+        _check_geodatabase(path, name)
     if driver == "MapInfo File" and path.suffix.lower() == ".tab":
         _check_tab(path, name)
     elif driver == "GeoJSONSeq":
+        _refuse_nul(path, name)
         _check_lines(path, name)
+    elif driver == "GeoJSON":
+        _refuse_nul(path, name)
     elif driver in _XML:
         _check_xml(path, name)
     return []
@@ -56,6 +64,15 @@ def _check_shapefile(path: Path, name: str) -> list[str]:
     if ".dbf" not in there:
         return [f"there is no {path.stem}.dbf beside it: shapes without attributes"]
     return []
+
+
+def _check_geodatabase(path: Path, name: str) -> None:
+    """Of a table that is cut off, rows would be missing, or all of them."""
+    for each in sorted(path.rglob("*.gdbtable")):
+        with each.open("rb") as file:
+            head = file.read(32)
+        needed = max(32, int.from_bytes(head[24:32], "little", signed=True))
+        _refuse_shorter(each, name, needed)
 
 
 def _check_tab(path: Path, name: str) -> None:
@@ -87,18 +104,41 @@ def rows_of_tab(path: Path) -> int | None:
 def _check_length(path: Path, name: str, suffix: str) -> None:
     with path.open("rb") as file:
         head = file.read(100)
-    size = path.stat().st_size
     needed = 100
     if suffix == ".dbf" and len(head) >= 32:
         rows, begin, width = struct.unpack("<IHH", head[4:12])
         needed = begin + rows * width
     elif suffix != ".dbf" and len(head) == 100:
         needed = 2 * int.from_bytes(head[24:28], "big")
+    _refuse_shorter(path, name, needed)
+
+
+def _refuse_shorter(path: Path, name: str, needed: int) -> None:
+    size = path.stat().st_size
     if size < needed:
         raise Fatal(
             f"{name}: {path.name} is cut off: it has {size:,} bytes, its header says {needed:,}",
             kind="data",
         )
+
+
+def _refuse_nul(path: Path, name: str) -> None:
+    """A text that holds it would be cut off there, without a word."""
+    line, rest = 1, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            data = rest + chunk
+            found = _NUL.search(data) if b"\\u0000" in data else None
+            if found is not None:
+                line += data.count(b"\n", 0, found.start())
+                offset = file.tell() - len(data) + found.end() - 6
+                raise Fatal(
+                    f"{name}, line {line:,}, at offset {offset:,}: \\u0000 in a text: Postgres has "
+                    "no text with it",
+                    kind="data",
+                )
+            line += data.count(b"\n", 0, len(data) - _TAIL)
+            rest = data[-_TAIL:]
 
 
 def _check_lines(path: Path, name: str) -> None:

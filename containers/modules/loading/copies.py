@@ -165,7 +165,8 @@ class _Lane:
         )
         if self._connection is None or self._connection.closed:
             self._connection = self._run.connect()
-        self._connection.execute("begin")
+        # As Staging.write() has it: 01/02/2024 is refused.
+        self._connection.execute("begin; set local datestyle to 'ISO, YMD'")
         with self._connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 copy.write(wire.data)

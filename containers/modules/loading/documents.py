@@ -8,12 +8,12 @@ dates or moments become these; what is nested becomes jsonb; a mixture becomes t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -32,9 +32,10 @@ _MOMENTS = {DATE, TIMESTAMP, TIMESTAMPTZ}
 class _Column:
     """What was seen of a column."""
 
+    moment: str | None = None
+    declared: str = ""
     kinds: set[str] = field(default_factory=set)
     largest: int = 0
-    moment: str | None = None
 
 
 def layers(path: Path, name: str, encoding: str | None) -> list[Layer]:
@@ -43,34 +44,62 @@ def layers(path: Path, name: str, encoding: str | None) -> list[Layer]:
     Raises:
         Fatal: it is no array of objects.
     """
-    document = _Document(path, name, encoding or "utf-8-sig")
-    columns: dict[str, _Column] = {}
-    count = good = 0
+    layer = layer_of(_Document(path, name, encoding or "utf-8-sig"), "")
+    if layer.rows and not layer.schema.names:
+        raise Fatal(f"{name}: its array holds no objects, so there are no columns", kind="data")
+    if not layer.schema.names:
+        raise Fatal(f"{name} holds no object", kind="data")
+    return [layer]
+
+
+class Document(Protocol):
+    """Hands out objects, the same ones each time."""
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """Columns that there are in any case, and what they are where all is NULL: int, float, …
+
+        Texts of a column that is none of `date` stay texts.
+        """
+        ...
+
+    def items(self) -> Iterator[Any]:
+        """Objects, other values, and lines that are broken."""
+        ...
+
+
+def layer_of(document: Document, label: str) -> Layer:
+    """The table of a document's objects, with types that hold for all of their values.
+
+    Args:
+        document: which is read twice.
+        label: the name of the layer.
+    """
+    known = document.keys.items()
+    columns = {k: _Column(None if kind == DATE else TEXT, kind) for k, kind in known}
+    count = 0
     for item in document.items():
         count += 1
         if isinstance(item, dict):
-            good += 1
             for key, value in item.items():
                 _see(columns.setdefault(key, _Column()), value)
-    if count and not good:
-        raise Fatal(f"{name}: its array holds no objects, so there are no columns", kind="data")
-    if not columns:
-        raise Fatal(f"{name} holds no object", kind="data")
     made = {key: _arrow(column) for key, column in columns.items()}
     schema = pa.schema([pa.field(key, *_field(kind)) for key, kind in made.items()])
 
     def read(skip: int) -> Iterator[pa.RecordBatch | BadRow]:
         return _read(document, skip, made, schema)
 
-    return [Layer("", schema, read, count)]
+    return Layer(label, schema, read, count)
 
 
-def _field(kind: _Made) -> tuple[pa.DataType, bool, dict[str, str]]:
+def _field(kind: Made) -> tuple[pa.DataType, bool, dict[str, str]]:
     return kind.arrow, True, {"GDAL:OGR:subtype": "JSON"} if kind.is_json else {}
 
 
 @dataclass(frozen=True)
-class _Made:
+class Made:
+    """What a column becomes: its Arrow type, and how a value gets there."""
+
     arrow: pa.DataType
     convert: Callable[[Any], Any]
     is_json: bool = False
@@ -89,28 +118,30 @@ def _see(column: _Column, value: Any) -> None:
             column.moment = TEXT
 
 
-def _arrow(column: _Column) -> _Made:  # noqa: PLR0911 - a table of cases
-    kinds = column.kinds
+def _arrow(column: _Column) -> Made:  # noqa: PLR0911 - a table of cases
+    kinds = column.kinds or {column.declared}
     if kinds & {"dict", "list"}:
-        return _Made(pa.large_string(), _as_json, is_json=True)
+        return Made(pa.large_string(), _as_json, is_json=True)
+    if kinds == {"bytes"}:
+        return Made(pa.large_binary(), bytes)
     if kinds == {"bool"}:
-        return _Made(pa.bool_(), bool)
+        return Made(pa.bool_(), bool)
     if kinds == {"int"} and column.largest < _LARGE:
-        return _Made(pa.int32() if column.largest < _SMALL else pa.int64(), int)
+        return Made(pa.int32() if column.largest < _SMALL else pa.int64(), int)
     if kinds == {"int"} and column.largest < 10**38:
-        return _Made(pa.decimal128(38, 0), Decimal)
+        return Made(pa.decimal128(38, 0), Decimal)
     if kinds and kinds <= {"int", "float"} and column.largest < 2**53:
-        return _Made(pa.float64(), float)
+        return Made(pa.float64(), float)
     if kinds == {"str"} and column.moment in _MOMENTS:
         return _moment(column.moment)
-    return _Made(pa.large_string(), _as_text)
+    return Made(pa.large_string(), _as_text)
 
 
-def _moment(kind: str) -> _Made:
+def _moment(kind: str) -> Made:
     if kind == DATE:
-        return _Made(pa.date32(), lambda v: date.fromisoformat(v.strip()))
+        return Made(pa.date32(), lambda v: date.fromisoformat(v.strip()))
     zone = "UTC" if kind == TIMESTAMPTZ else None
-    return _Made(pa.timestamp("us", zone), lambda v: datetime.fromisoformat(v.strip()))
+    return Made(pa.timestamp("us", zone), lambda v: datetime.fromisoformat(v.strip()))
 
 
 def _as_json(value: Any) -> str:
@@ -120,11 +151,13 @@ def _as_json(value: Any) -> str:
 def _as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
     return json.dumps(value, ensure_ascii=False)
 
 
 def _read(
-    document: _Document, skip: int, made: dict[str, _Made], schema: pa.Schema
+    document: Document, skip: int, made: dict[str, Made], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch | BadRow]:
     waiting: list[dict[str, Any]] = []
     index = skip
@@ -147,7 +180,7 @@ def _read(
 
 
 def _rows(
-    rows: Sequence[dict[str, Any]], made: dict[str, _Made], schema: pa.Schema, first: int
+    rows: Sequence[dict[str, Any]], made: dict[str, Made], schema: pa.Schema, first: int
 ) -> Iterator[pa.RecordBatch | BadRow]:
     """A batch of the rows; without those that hold half a character."""
     if not rows:
@@ -165,7 +198,7 @@ def _rows(
 
 
 def _batch(
-    rows: Sequence[dict[str, Any]], made: dict[str, _Made], schema: pa.Schema
+    rows: Sequence[dict[str, Any]], made: dict[str, Made], schema: pa.Schema
 ) -> pa.RecordBatch:
     arrays = []
     for key, kind in made.items():
@@ -181,6 +214,11 @@ class _Document:
 
     def __init__(self, path: Path, name: str, encoding: str) -> None:
         self._path, self._name, self._encoding = path, name, encoding
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """None is known before."""
+        return {}
 
     def items(self) -> Iterator[Any]:
         """Objects, other values, and lines that are broken."""

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from locaria_reporter import Fatal
+
 from .arrow_types import JSONB, Column, is_bytes
 
 CSV = "format csv, encoding 'UTF8'"
@@ -74,7 +76,10 @@ class Encoder:
                 encoders[field.name] = infer(field)
         encoder = pgpq.ArrowToPostgresBinaryEncoder.new_with_encoders(self._schema, encoders)
         batch = pa.RecordBatch.from_arrays(list(arrays), schema=self._schema)
-        parts = (encoder.write_header(), encoder.write_batch(batch), encoder.finish())
+        try:
+            parts = (encoder.write_header(), encoder.write_batch(batch), encoder.finish())
+        except ValueError as error:
+            raise Fatal(f"a value is none that Postgres has: {error}", kind="data") from None
         return b"".join(bytes(part) for part in parts)
 
     def _encode_csv(self, arrays: Sequence[pa.Array]) -> bytes:

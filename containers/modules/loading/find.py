@@ -31,7 +31,10 @@ def find(run: Run, path: str, given: Any = None) -> tuple[Path, str]:
     Raises:
         Fatal: there is no such file, or it must not be read.
     """
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError as error:
+        raise Fatal(f"path {path!r}: {error}", kind="data") from None
     if parts.scheme in ("http", "https"):
         name = Path(unquote(parts.path)).name or parts.hostname or "the download"
         return run.fetch(path, headers=headers_for(resolve(run, given))), name
@@ -40,7 +43,7 @@ def find(run: Run, path: str, given: Any = None) -> tuple[Path, str]:
         return _fetch_object(run, path, parts.netloc, unquote(parts.path).lstrip("/"), credentials)
     if parts.scheme == "file":
         path = unquote(parts.path)
-    elif "://" in path:
+    elif parts.scheme and "://" in path:
         raise Fatal(
             f"path {path!r}: {parts.scheme} is not supported; a local path, s3, http or https is",
             kind="data",

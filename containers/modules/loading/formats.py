@@ -28,6 +28,8 @@ _CRS_MEMBER = re.compile(
     rb'"crs"\s*:\s*\{[^{}]*"properties"\s*:\s*\{[^{}]*"(?:name|href)"\s*:\s*"([^"]+)"'
 )
 _MEMBER = re.compile(rb'(?:\[\s*)?\{\s*"(?:[^"\\]|\\.)*"\s*:')
+# Names of columns in angle brackets, as brokers write them: <TICKER>,<DATE>
+_BRACKETS = re.compile(rb"<[^<>\r\n]*>[,;|\t]")
 _TEXT_NAMES = (".csv", ".tsv", ".tab", ".txt", ".psv")
 _REFUSED = (
     (b"%PDF", "a PDF document"),
@@ -88,13 +90,13 @@ def _is_dbf(head: bytes) -> bool:
 
 def _format_of_text(head: bytes, name: str) -> str:
     text = _utf8(head).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith(b"<"):
+    is_named_text = name.lower().endswith(_TEXT_NAMES)
+    if text.startswith(b"<") and not (is_named_text and _BRACKETS.match(text)):
         return _format_of_xml(text, name)
     if _MIF.match(text):
         return _mif(name)
     if text.startswith(b"\x1e{"):
         return "GeoJSONSeq" if _FEATURE.search(text) else JSON
-    is_named_text = name.lower().endswith(_TEXT_NAMES)
     if text.startswith((b"{", b"[")) and (not is_named_text or _is_json(text)):
         return _format_of_json(text)
     return CSV

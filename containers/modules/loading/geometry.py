@@ -40,7 +40,7 @@ class Target:
         kinds: name → SQL type of the column.
         spatial: the PostGIS column, None without PostGIS.
         srid: 0 when not known.
-        convert: makes the columns out of WKB.
+        convert: makes the columns out of WKB; with PostGIS, `multi` and `srid` may be given anew.
         flaws: which of them can't be converted or are to be refused: index → reason; None where
             everything can.
     """
@@ -49,7 +49,7 @@ class Target:
     kinds: dict[str, str]
     spatial: str | None
     srid: int
-    convert: Callable[[pa.Array], list[pa.Array]]
+    convert: Callable[..., list[pa.Array]]
     flaws: Callable[[pa.Array], dict[int, str]] | None
 
 

@@ -134,6 +134,10 @@ def load_parts(
         )
     except Refused as error:
         raise Fatal(str(error), kind="data") from None
+    except (psycopg.IntegrityError, psycopg.errors.InsufficientPrivilege) as error:
+        # The table's own constraints and grants: the next attempt would meet them, too.
+        detail = f": {error.diag.message_detail}" if error.diag.message_detail else ""
+        raise Fatal(f"{error.diag.message_primary}{detail}", kind="data") from None
 
 
 def _count(run: Run, start: int, total: int, done: int) -> None:

@@ -116,8 +116,9 @@ class Window:
             text = self._decoder.decode(data, self._ended)
         except UnicodeDecodeError as error:
             offset = self._file.tell() - len(data) + error.start
+            byte = error.object[error.start]
             raise Fatal(
-                f"{self._name} is not {self._encoding}: byte 0x{error.object[error.start]:02X} "
+                f"{self._name} is not {self._encoding.removesuffix('-sig')}: byte 0x{byte:02X} "
                 f"at offset {offset:,}, near line {self.line:,}; "
                 "say by attribute encoding what it is",
                 kind="data",

@@ -85,7 +85,9 @@ class Load:
 
     def add(self, block: Block) -> None:
         """Load a block; its bad rows are set aside."""
-        if block.unclosed:
+        if block.misplaced:
+            self._salvage(block)
+        elif block.unclosed:
             row = Row(block.data, block.line, 1, len(block.data))
             self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
         elif not self._add_whole(block):
@@ -117,7 +119,7 @@ class Load:
 
     def wire(self, block: Block) -> Wire | None:
         """As COPY takes it; None where that would not store every row of it."""
-        if block.unclosed or _ends_copy(block):
+        if block.unclosed or block.misplaced or _ends_copy(block):
             return None
         return Wire(block.data, self._options_for(block.plain))
 
@@ -175,7 +177,7 @@ class Load:
                 step = before or 1
 
     def _try(self, rows: Sequence[Row], offset: int) -> psycopg.Error | None:
-        data = self._newline.join([row.data for row in rows]) + self._newline
+        data = self._newline.join([row.meant or row.data for row in rows]) + self._newline
         last = rows[-1]
         try:
             self._write(data, self._csv, offset + last.end, last.line + last.lines)

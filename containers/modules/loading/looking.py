@@ -19,8 +19,9 @@ _HEAD = 64 << 10
 _LOOKS = {
     ARCHIVE: (1.0, 0.3),
     JSON: (1.0, 0.6),
+    "SQLite": (1.0, 0.4),
     SHEETS: (8.0, 0.8),
-    "GeoJSON": (3.0, 0.5),
+    "GeoJSON": (4.0, 0.5),
     "GeoJSONSeq": (4.0, 0.45),
     "LIBKML": (3.0, 0.6),
     "GML": (1.0, 0.3),

@@ -15,15 +15,17 @@ import pyarrow as pa
 
 from locaria_reporter import Fatal
 
-from . import gml
+from . import gml, moments
 from .arrow_types import is_json, is_text, plain
 from .completeness import refuse_incomplete, rows_of_tab
 from .copies import block_bytes
 from .formats import crs_member
 from .gdal import pyogrio
+from .infer import TIMESTAMP
 from .kinds import UNKNOWN, Kinds, column_kind
 from .layers import Geometry, Layer
 from .scan import Scan
+from .texts import refuse_bytes
 
 # What GDAL calls a key that it has made itself; another key is a column like all others.
 _OWN_KEYS = ("", "fid", "ogc_fid", "rowid")
@@ -115,6 +117,7 @@ class _SpatialLayer:
         self._options = options
         self._where = f"{name}, layer {layer!r}"
         self._rows, self._keyed = 0, False
+        self._moments: dict[str, bool] = {}
 
     def layer(self, texts: bool, notes: Sequence[str]) -> Layer:
         """What it is.
@@ -149,6 +152,7 @@ class _SpatialLayer:
         if self._driver == "MapInfo File":
             self._refuse_fewer(rows_of_tab(self._path))
         geometry = self._geometry(meta, first)
+        schema = self._zoned(schema)
         scan = self._scan(schema, geometry, texts)
         if geometry is not None and scan.geometry is not None:
             geometry = replace(geometry, kind=scan.kinds.kind())
@@ -156,7 +160,7 @@ class _SpatialLayer:
         return Layer(
             self._layer,
             _without_json(schema, scan.plain),
-            functools.partial(self._read, batch),
+            functools.partial(self._read, batch, schema),
             self._rows,
             geometry,
             row_word="feature",
@@ -221,14 +225,28 @@ class _SpatialLayer:
                 scan.over(reader)
         return scan
 
-    def _read(self, batch: int, skip: int) -> Iterator[pa.RecordBatch]:
+    def _zoned(self, schema: pa.Schema) -> pa.Schema:
+        """The schema with moments as the file has them."""
+        columns = moments.without_zone(schema)
+        if self._driver not in moments.ZONED or not columns or not self._rows:
+            return schema
+        scan = Scan(None, columns)
+        with self._open(columns=columns, read_geometry=False, **moments.AS_TEXT) as (_, reader):
+            scan.over(reader)
+        if set(scan.types.values()) <= {TIMESTAMP}:
+            return schema
+        self._moments = moments.AS_TEXT
+        return moments.with_zones(schema, scan.types)
+
+    def _read(self, batch: int, schema: pa.Schema, skip: int) -> Iterator[pa.RecordBatch]:
         errors = pyogrio().errors
         done = skip
         try:
-            with self._open(skip_features=skip, batch_size=batch) as (_, reader):
-                for each in reader:
+            with self._open(skip_features=skip, batch_size=batch, **self._moments) as (_, reader):
+                for item in reader:
+                    each = moments.as_moments(item, schema) if self._moments else item
                     if self._driver in _ANY_ENCODING:
-                        self._refuse_bytes(each, done)
+                        refuse_bytes(each, self._where, done)
                     yield each
                     done += each.num_rows
             if done != self._rows:
@@ -243,31 +261,6 @@ class _SpatialLayer:
             pa.ArrowException,
         ) as error:
             raise unreadable(f"{self._where}, behind feature {done:,}", error) from None
-
-    def _refuse_bytes(self, batch: pa.RecordBatch, done: int) -> None:
-        """Texts that are no UTF-8: their encoding is not known."""
-        for column, field in zip(batch.columns, batch.schema, strict=True):
-            if not is_text(field.type):
-                continue
-            try:
-                column.validate(full=True)
-            except pa.ArrowInvalid:
-                values = column.cast(pa.large_binary()).to_pylist()
-                row, value = next((n, v) for n, v in enumerate(values) if v and not _is_utf8(v))
-                raise Fatal(
-                    f"{self._where}, feature {done + row + 1:,}, column {field.name!r}: "
-                    f"{value[:50]!r} is no UTF-8, and the file does not say what it is; "
-                    'say it by attribute encoding, for instance "cp1252"',
-                    kind="data",
-                ) from None
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _without_json(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from locaria_reporter import Fatal, Run
@@ -22,6 +22,7 @@ _HEAD = 64 << 10
 # Archives within archives: a shapefile's zip inside of a zip of many.
 _DEEPEST = 2
 _GEODATABASE = "OpenFileGDB"
+_ONE_TABLE = (CSV, JSON, PARQUET)
 # What belongs to another file of the same name, or only describes one.
 _COMPANIONS = {
     ".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".fix", ".qmd", ".qpj", ".lyr", ".sld",
@@ -62,12 +63,17 @@ def open_parts(context: Context, path: Path, name: str) -> list[Part]:
         raise Fatal(f"{name} holds no file that is loaded", kind="data")
     parts: list[Part] = []
     nothing: NoRows | None = None
+    several = len(pieces) > 1
+    missing = set(context.options.layers or ()) if several else set()
     for piece in pieces:
         try:
-            parts += _parts_of(context, piece, several=len(pieces) > 1)
+            parts += _parts_of(context, piece, missing, several=several)
         except NoRows as error:
             nothing = error
             context.run.log.info("%s holds no row and is left out", piece.name)
+    if missing:
+        there = ", ".join(repr(piece.member) for piece in pieces[:50])
+        raise Fatal(f"{name} has no layer or member {min(missing)!r}; it has {there}", kind="data")
     if not parts and nothing is not None:
         raise nothing
     return parts
@@ -81,7 +87,8 @@ def _unpacked(run: Run, piece: Piece, room: Room, depth: int) -> list[Piece]:
     inner = piece.member or piece.name
     if compression is not None:
         stem = str(PurePosixPath(inner).with_suffix(""))
-        text = format_of(beginning(piece.path, piece.name, compression, _HEAD), stem) == CSV
+        first = beginning(piece.path, piece.name, compression, _HEAD)
+        text = compression_of(first) is None and format_of(first, stem) == CSV
         if text and not depth:
             return [piece]
         _refuse_depth(piece, depth - 1)
@@ -148,17 +155,34 @@ def _folder(run: Run) -> Path:
     return folder
 
 
-def _parts_of(context: Context, piece: Piece, *, several: bool) -> list[Part]:
+def _parts_of(context: Context, piece: Piece, missing: set[str], *, several: bool) -> list[Part]:
+    """What is to be loaded of a piece; what attribute layers names and was found is not `missing`.
+
+    Among several, members are chosen by their names, too, with all that is in them.
+    """
     options, path, name = context.options, piece.path, piece.name
-    own_name = without_ending(PurePosixPath(piece.member).name) if several else ""
+    base = PurePosixPath(piece.member).name
+    own_name = without_ending(base) if several else ""
     if path.is_dir():
         kind = _GEODATABASE
     else:
         kind = format_of(look_at(path, name)[2], piece.member or name)
+    wanted = set(options.layers or ())
+    chosen: set[str] = set()
+    if several or kind in _ONE_TABLE:
+        chosen = wanted & {piece.member, base, without_ending(base)}
+    missing -= chosen
+    if wanted and not chosen and kind in _ONE_TABLE:
+        if not several:
+            raise Fatal(f"{name} is one table and has no layer {min(wanted)!r}", kind="data")
+        return []
     if kind == CSV:
         source = recognise(path, name, options.encoding)
         return [CsvPart(source, options, own_name, context.learned.get(own_name, {}))]
-    found = _layers(context.run, kind, piece, options)
+    found = _layers(context.run, kind, piece, replace(options, layers=None) if several else options)
+    if several and wanted and not chosen:
+        found = [layer for layer in found if layer.name in wanted]
+        missing -= {layer.name for layer in found}
     return parts_of_layers(context, found, path, name, own_name)
 
 
@@ -222,9 +246,14 @@ def _layers(run: Run, kind: str, piece: Piece, options: Options) -> list[Layer]:
         from . import documents  # noqa: PLC0415
 
         return documents.layers(path, name, options.encoding)
+    wanted = list(options.layers) if options.layers else None
+    if kind == "SQLite":
+        from . import sqlite  # noqa: PLC0415
+
+        if (tables := sqlite.layers(path, name, wanted)) is not None:
+            return tables
     from . import ogr  # noqa: PLC0415
 
-    wanted = list(options.layers) if options.layers else None
     beside = _folder(run) if kind == "GML" else None
     return ogr.layers(path, name, kind, wanted, encoding=options.encoding, folder=beside)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +69,11 @@ class Options:
     after: tuple[str, ...] = ()
     labels: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def adds(self) -> bool:
+        """Whether the rows go into the table that is there (where none is, merge makes one)."""
+        return self.mode in ("append", "merge")
+
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Options:
         """The options in a run's parameters; null and "auto" mean: not given.
@@ -77,6 +83,7 @@ class Options:
         """
         given = {k: v for k, v in parameters.items() if v is not None and v not in ("auto", [])}
         columns, types = _columns(given)
+        _check_limit(given)
         options = cls(
             path=_path(given),
             table=_text(given, "table"),
@@ -160,6 +167,13 @@ def _number(given: Mapping[str, Any], name: str) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return value
     raise wrong(name, value, "a number from 1 on")
+
+
+def _check_limit(given: Mapping[str, Any]) -> None:
+    """The database counts; of what it does not understand, it would take the container's own."""
+    value = given.get("reject_limit")
+    if value is not None and not re.fullmatch("[0-9]{1,9}", str(value)):
+        raise wrong("reject_limit", value, "a number of rows")
 
 
 def _labels(given: Mapping[str, Any]) -> dict[str, Any]:

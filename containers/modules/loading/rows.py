@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .detect import Dialect
+from .quotes import as_text, field_of
 
 _SUSPECT = re.compile(rb"[\0\\]")
 
@@ -20,6 +21,7 @@ class Row(NamedTuple):
         lines: how many lines it takes.
         end: offset in its block of what comes after it.
         flaw: why it can't be loaded, None when only the database can tell.
+        meant: the row as COPY is to see it, where that is not `data`.
     """
 
     data: bytes
@@ -27,14 +29,15 @@ class Row(NamedTuple):
     lines: int
     end: int
     flaw: str | None = None
+    meant: bytes | None = None
 
 
 def read_rows(data: bytes, dialect: Dialect, columns: int, line: int) -> Iterator[Row]:
     """The rows of a block, those with obvious flaws marked; blank lines are left out.
 
     Where a quote is not closed on its line, what follows is swallowed up to the next quote. That is
-    noticed by the wrong number of fields: if the line after it is a complete row, only the first
-    line is taken for bad.
+    noticed by what is behind that, or by the wrong number of fields: if the line after it is a
+    complete row, only the first line is taken for bad.
 
     Args:
         data: whole rows.
@@ -45,38 +48,55 @@ def read_rows(data: bytes, dialect: Dialect, columns: int, line: int) -> Iterato
     newline = dialect.newline_byte
     start = 0
     while start < len(data):
-        end, lines = _row_end(data, start, dialect)
-        flaw = _flaw_of(data[start:end], dialect, columns)
-        if end == len(data) and dialect.quote and data.count(dialect.quote_byte, start) % 2:
-            flaw = "a quote is not closed"
-        if flaw is not None and lines > 1:
-            first = data.find(newline, start)
-            next_end = data.find(newline, first + 1)
-            after = data[first + 1 : next_end if next_end >= 0 else len(data)]
-            if columns > 1 and count_fields(after, dialect) == columns:
-                end, lines, flaw = first, 1, "a quote is not closed on this line"
-        row = data[start:end]
+        end, meant, flaw = row_at(data, start, dialect)
+        lines = data.count(newline, start, end) + 1
+        if flaw is None:
+            flaw = _flaw_of(meant, dialect, columns)
+            if flaw is not None and lines > 1:
+                first = _line_end(data, start, newline)
+                after = data[first + 1 : _line_end(data, first + 1, newline)]
+                if columns > 1 and count_fields(after, dialect) == columns:
+                    end, lines, flaw = first, 1, "a quote is not closed on this line"
+        row = data[start:end].removesuffix(b"\r")
         start = min(end + 1, len(data))
-        if row.strip(b"\r") or columns == 1:
-            yield Row(row.removesuffix(b"\r"), line, lines, start, flaw)
+        if row or columns == 1:
+            meant = meant.removesuffix(b"\r")
+            yield Row(row, line, lines, start, flaw, meant if meant != row else None)
         line += lines
 
 
-def _row_end(data: bytes, start: int, dialect: Dialect) -> tuple[int, int]:
-    """Where the row's line end is, and how many lines it takes."""
-    newline, quote = dialect.newline_byte, dialect.quote_byte
-    lines, quotes, since = 0, 0, start
-    while True:
-        end = data.find(newline, since)
-        lines += 1
-        if end < 0:
-            return len(data), lines
-        if not quote:
-            return end, lines
-        quotes += data.count(quote, since, end)
-        if quotes % 2 == 0:
-            return end, lines
-        since = end + 1
+def row_at(data: bytes, start: int, dialect: Dialect) -> tuple[int, bytes, str | None]:
+    """The row that begins at `start`: where its line end is, and the row as COPY is to see it.
+
+    Quotes in the middle of a field are characters: COPY is to see the field quoted. Where quotes
+    make no sense, the row ends with its first line, and what is wrong with them is returned, too.
+    """
+    newline, delimiter, quote = dialect.newline_byte, dialect.delimiter_byte, dialect.quote_byte
+    line_end = end = _line_end(data, start, newline)
+    if not quote or quote not in data[start:end]:
+        return end, data[start:end], None
+    shape, fields, end = field_of(dialect), [], start - 1
+    while end < start or data[end : end + 1] == delimiter:
+        at = end + 1
+        found = shape.match(data, at)
+        assert found is not None, "a field may be empty"
+        end = found.end()
+        if found[1] is not None:
+            fields.append(found[0])
+            if data[end : end + 1] == quote:
+                spans = end > line_end
+                flaw = "is not closed on this line" if spans else "within quotes is not doubled"
+                return line_end, data[start:line_end], f"a quote {flaw}"
+        elif data.startswith((quote, b" " + quote), at):
+            return line_end, data[start:line_end], "a quote is not closed"
+        else:
+            fields.append(as_text(found[0], quote))
+    return end, delimiter.join(fields), None
+
+
+def _line_end(data: bytes, start: int, newline: bytes) -> int:
+    end = data.find(newline, start)
+    return end if end >= 0 else len(data)
 
 
 def _flaw_of(row: bytes, dialect: Dialect, columns: int) -> str | None:

@@ -14,6 +14,7 @@ from .detect import Dialect, detect, has_header
 from .infer import TEXT, infer_all
 from .names import LONGEST_NAME, column_names
 from .options import Options, wrong
+from .rows import row_at
 from .source import Source, not_text
 
 MOST_COLUMNS = 1600
@@ -79,7 +80,7 @@ def survey(source: Source, options: Options, learned: Mapping[str, str]) -> Surv
     if header is None:
         header = has_header(rows, options.null)
     offset, line = _begin_of_rows(head, dialect, header, source, whole)
-    names = _names(rows[0], header, options)
+    names = _names(rows[0], header, options, source.name)
     sample = rows[1:] if header else rows
     if not whole:
         sample += _spots(source, dialect, len(names))
@@ -118,13 +119,13 @@ def _whole_rows(text: str, cut: bool) -> str:
     return text[:end] if cut and end else text
 
 
-def _names(first: Sequence[str], header: bool, options: Options) -> list[str]:
+def _names(first: Sequence[str], header: bool, options: Options, name: str) -> list[str]:
     found = column_names(first) if header else [f"column_{n + 1}" for n in range(len(first))]
     if options.columns is not None:
         if len(options.columns) != len(found):
             raise Fatal(
                 f"attribute columns: {len(options.columns)} names are given, "
-                f"the file has {len(found)} columns",
+                f"{name} has {len(found)} columns",
                 kind="data",
             )
         found = list(options.columns)
@@ -139,10 +140,10 @@ def _names(first: Sequence[str], header: bool, options: Options) -> list[str]:
             "split the file, or load it with the columns as rows",
             kind="data",
         )
-    if unknown := [name for name in options.types if name not in found]:
+    if unknown := [each for each in options.types if each not in found]:
         raise Fatal(
-            f"attribute types: there is no column {unknown[0]!r}; "
-            f"there are {', '.join(map(repr, found[:50]))}",
+            f"attribute types: {name} has no column {unknown[0]!r}; "
+            f"it has {', '.join(map(repr, found[:50]))}",
             kind="data",
         )
     return found
@@ -165,15 +166,15 @@ def _begin_of_rows(
     head: bytes, dialect: Dialect, header: bool, source: Source, whole: bool
 ) -> tuple[int, int]:
     """Offset and line of the first row after blank lines and the header."""
-    newline, quote = dialect.newline_byte, dialect.quote_byte
+    newline = dialect.newline_byte
     offset, line = 0, 1
     for is_header in (False, True):
         if is_header and not header:
             break
         while offset < len(head):
             end = head.find(newline, offset) + 1 or len(head)
-            while is_header and quote and head.count(quote, offset, end) % 2 and end < len(head):
-                end = head.find(newline, end) + 1 or len(head)
+            if is_header:
+                end = min(row_at(head, offset, dialect)[0] + 1, len(head))
             blank = not head[offset:end].strip()
             if end == len(head) and not whole and not blank:
                 raise Fatal(
