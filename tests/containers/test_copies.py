@@ -33,8 +33,10 @@ def write_layer(path: Path) -> None:
 
 
 def write_text(path: Path) -> None:
-    rows = (f"{n},{value},{'x' * 100}\n" for n, value in enumerate(VALUES))
-    path.write_text("n,small,long\n" + "".join(rows))
+    # Of a quote in the middle of a field COPY would make the beginning of a quoted part.
+    kinds = ("a", '6" pipe', '"a ""b"", c"', *"bcdefgh")
+    rows = (f"{n},{value},{kinds[n % 10]},{'x' * 100}\n" for n, value in enumerate(VALUES))
+    path.write_text("n,small,kind,long\n" + "".join(rows))
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,11 @@ def test_every_good_row_is_there_once_and_every_bad_one_is_told(
     assert row == {"rows": len(good), "different": len(good), "total": sum(good)}
     assert [line for line, _ in loader.rejects(file)] == [n + before for n in sorted(BAD)]
     assert loader.result(file)["rejected"] == len(BAD)
+    if name == "points.csv":
+        quoted = loader.owner.execute(
+            "select kind, count(*) as rows from points where kind ~ '\"' group by kind order by 1"
+        ).fetchall()
+        assert [(row["kind"], row["rows"]) for row in quoted] == [
+            ('6" pipe', sum(n % 10 == 1 for n in good)),
+            ('a "b", c', sum(n % 10 == 2 for n in good)),
+        ]
