@@ -30,6 +30,8 @@ def bounding_box(
         " from (select {0}.st_extent({1}) as b from {2}) as e"
     ).format(sql.Identifier(postgis or ""), sql.Identifier(column), sql.SQL(staging.name))
     with run.connect() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+        # Parallel workers would take the cores from the index that is built at the same time.
+        cursor.execute("set max_parallel_workers_per_gather = 0")
         found = cursor.execute(statement).fetchone()
     # JSON has no number for infinity, which a geometry may have.
     return list(found) if found and all(n is not None and isfinite(n) for n in found) else None
