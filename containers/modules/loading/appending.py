@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from locaria_reporter import Fatal
 
-from .crs import WGS84
-from .geometry import Target
+from .geometry import WGS84, Target
 
 _COLUMN = re.compile(r"(?:.*\.)?(geometry|geography)(?:\((\w+)(?:,(\d+))?\))?$")
 

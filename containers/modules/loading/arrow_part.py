@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +19,6 @@ from .layers import BadRow, Layer
 from .names import column_names
 from .options import Options
 from .parts import Context, Filled, NoRows
-from .postgis import knows_srid
 
 _GEOMETRY = "geometry"
 
@@ -33,6 +32,7 @@ class ArrowPart:
         options: what is asked for.
         size, fingerprint: of the file (a layer's share of it).
         postgis: the schema of PostGIS, None where there is none.
+        known: whether PostGIS has a reference system of this number.
         learned: types that an earlier attempt found to be needed, by column.
     """
 
@@ -46,6 +46,7 @@ class ArrowPart:
         size: int,
         fingerprint: str,
         postgis: str | None,
+        known: Callable[[int], bool],
         learned: Mapping[str, str],
     ) -> None:
         self.label, self.name = label, name
@@ -55,7 +56,7 @@ class ArrowPart:
         self._bounds = Bounds()
         self._load: ArrowLoad | None = None
         self._notes: list[str] = []
-        self._postgis = postgis
+        self._postgis, self._known = postgis, known
         geometry = layer.geometry
         # By their places: names of Parquet's columns may be there twice.
         self._places = [
@@ -96,6 +97,7 @@ class ArrowPart:
             self.label,
             name=name,
             postgis=self._postgis,
+            known=self._known,
             source_srs=options.source_srs,
             srs=options.srs,
             kind=options.types.get(name) or learned.get(name),
@@ -107,7 +109,7 @@ class ArrowPart:
         """Load all rows into the staging table."""
         run, layer = context.run, self._layer
         run.log.info("%s: %s", self.label, _described(layer, len(self.columns)))
-        self._notes = [*layer.notes, *self._srid_notes(run)]
+        self._notes = [*layer.notes, *self._srid_notes()]
         for note in self._notes:
             run.log.warning("%s: %s", self.label, note)
         self._bounds.box = list(staging.checkpoint.get("facts", {}).get("bbox", ()))
@@ -135,9 +137,9 @@ class ArrowPart:
             copies.close()
         return Filled(load.rejected, load.trouble.last, self._facts())
 
-    def _srid_notes(self, run: Run) -> list[str]:
+    def _srid_notes(self) -> list[str]:
         srid = self._target.srid if self._target and self.spatial else 0
-        if not srid or knows_srid(run.connection(), self._postgis or "", srid):
+        if not srid or self._known(srid):
             return []
         return [f"PostGIS does not know SRID {srid} (spatial_ref_sys), and can't reproject from it"]
 

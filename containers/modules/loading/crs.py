@@ -2,13 +2,62 @@
 
 from __future__ import annotations
 
-from pyproj import CRS
+from dataclasses import dataclass
+
+from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
 from locaria_reporter import Fatal
 
-WGS84 = 4326
+from .geometry import WGS84
+
 _SURE = 70
+
+
+@dataclass(frozen=True)
+class Place:
+    """In which reference system geometries arrive.
+
+    Attributes:
+        crs: None when nobody knows.
+        srid: 0 when nobody knows.
+        move: how they are reprojected to it, None where they are in it already.
+    """
+
+    crs: CRS | None
+    srid: int
+    move: Transformer | None
+
+
+def place_of(said: str | None, srs: str | None, what: str) -> Place:
+    """From the CRS of a file to the one that is wanted.
+
+    Args:
+        said: the file's, None when it does not say it.
+        srs: the one that is wanted, None for the file's own.
+        what: file and layer, for messages.
+
+    Raises:
+        Fatal: one of them is not known, though it is needed.
+    """
+    crs = None if said is None else read_crs(said, f"{what}, CRS")
+    if srs is None:
+        return Place(crs, 0 if crs is None else srid_of(crs, what), None)
+    wanted = read_crs(srs, "attribute srs")
+    if crs is None:
+        raise Fatal(
+            f"{what} does not say its CRS, so it can't be reprojected: give attribute source_srs",
+            kind="data",
+        )
+    move = Transformer.from_crs(crs, wanted, always_xy=True) if crs != wanted else None
+    return Place(wanted, srid_of(wanted, "attribute srs"), move)
+
+
+def to_wgs84(place: Place) -> Transformer | None:
+    """How geometries get to longitude and latitude; None where they are, or nobody knows."""
+    if place.crs is None or place.srid == WGS84:
+        return None
+    return Transformer.from_crs(place.crs, CRS.from_epsg(WGS84), always_xy=True)
 
 
 def read_crs(text: str | int, what: str) -> CRS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from .layers import Layer
 from .names import without_ending
 from .options import Options
 from .parts import Context, NoRows, Part
+from .postgis import knows_srid
 from .source import look_at, recognise
 
 _HEAD = 64 << 10
@@ -212,6 +214,7 @@ def parts_of_layers(
             size=_share(size, layer, layers),
             fingerprint=fingerprint,
             postgis=context.postgis,
+            known=functools.partial(knows_srid, context.run, context.postgis),
             learned=context.learned.get(called, {}),
         )
         made.append(part)

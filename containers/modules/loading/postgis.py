@@ -37,10 +37,10 @@ def bounding_box(
     return list(found) if found and all(n is not None and isfinite(n) for n in found) else None
 
 
-def knows_srid(connection: psycopg.Connection[Any], postgis: str, srid: int) -> bool:
-    """Whether PostGIS can reproject from a CRS: its own table of them is older than some."""
+def knows_srid(run: Run, postgis: str | None, srid: int) -> bool:
+    """Whether PostGIS has a reference system of this number: its own table is older than some."""
     statement = sql.SQL("select exists (select from {} where srid = %s) as known").format(
-        sql.Identifier(postgis, "spatial_ref_sys")
+        sql.Identifier(postgis or "", "spatial_ref_sys")
     )
-    row = connection.execute(statement, [srid]).fetchone()
+    row = run.connection().execute(statement, [srid]).fetchone()
     return row is not None and bool(dict(row)["known"])
