@@ -21,7 +21,7 @@ import pytest
 import shapely
 
 from locaria.local.postgres import PostgresServer
-from tests.conftest import cloned, make_template
+from tests.conftest import cloned, make_template, server_folder
 from tests.containers.conftest import Loader
 from tests.containers.test_formats import COUNTRIES, FIXTURES, zipped
 
@@ -38,15 +38,16 @@ BOW_TIE = shapely.Polygon([(0, 0), (10, 10), (10, 0), (0, 10)])
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, str]]:
+def server() -> Iterator[tuple[PostgresServer, str]]:
     """A server of its own, with PostGIS in the template."""
-    made = PostgresServer(tmp_path_factory.mktemp("postgis"), bin_dir=BIN, durable=False)
-    with made:
-        template = make_template(made)
-        with psycopg.connect(made.dsn_for(template), autocommit=True) as superuser:
-            superuser.execute("create extension postgis")
-        yield made, template
-    made.destroy()
+    with server_folder() as folder:
+        made = PostgresServer(folder, bin_dir=BIN, durable=False)
+        with made:
+            template = make_template(made)
+            with psycopg.connect(made.dsn_for(template), autocommit=True) as superuser:
+                superuser.execute("create extension postgis")
+            yield made, template
+        made.destroy()
 
 
 @pytest.fixture
