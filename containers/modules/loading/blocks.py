@@ -125,12 +125,10 @@ class Blocks(Iterator[Block]):
 
 def _as_copied(data: bytes, dialect: Dialect, plain: bool) -> tuple[Sent | None, bool]:
     """Whole rows as COPY takes them, None as they are; whether they have to be taken apart."""
-    if not dialect.direct:
-        return as_sent(data, dialect)
-    if dialect.quote:
-        return None, has_misplaced(data, dialect)
-    # COPY is told of a quote where there is none.
-    return None, not plain and dialect.copied.quote_byte in data
+    if not dialect.quote and not plain and dialect.copied.quote_byte in data:
+        # COPY is told of a quote where there is none.
+        return None, True
+    return (None, has_misplaced(data, dialect)) if dialect.direct else as_sent(data, dialect)
 
 
 def pieces(block: Block, dialect: Dialect, size: int) -> Iterator[Block]:

@@ -1,4 +1,4 @@
-"""How the rows of a text file are written: what stands between fields, around them, at their end."""
+"""How the rows of a text file are written: what is between fields, around them, at their end."""
 
 from __future__ import annotations
 

@@ -154,8 +154,11 @@ class Load:
         if found is None:
             # Without quotes and backslashes, CSV and COPY's own text format are the same; that is
             # parsed faster.
-            made = _text_options if plain else _csv_options
-            found = self._options[delimiter, plain] = made(self._survey, self._null, delimiter)
+            if plain:
+                found = _text_options(self._null, delimiter)
+            else:
+                found = _csv_options(self._survey, self._null, delimiter)
+            self._options[delimiter, plain] = found
         return found
 
     def _salvage(self, block: Block) -> None:
@@ -258,7 +261,7 @@ def _csv_options(survey: Survey, null: str, delimiter: str) -> str:
     return ", ".join(options)
 
 
-def _text_options(survey: Survey, null: str, delimiter: str) -> str:
+def _text_options(null: str, delimiter: str) -> str:
     return f"format text, delimiter {_literal(delimiter)}, null {_literal(null)}, encoding 'UTF8'"
 
 

@@ -45,7 +45,7 @@ def has_misplaced(data: bytes, dialect: Dialect) -> bool:
 
 
 def _escapes_outside(masked: bytes, dialect: Dialect) -> bool:
-    """Whether there is an escaped quote outside of quotes: COPY would take it for one that opens."""
+    """Whether there is an escaped quote outside of quotes: to COPY it opens."""
     mark = dialect.escaped_mark
     return mark in masked and any(mark in part for part in masked.split(dialect.quote_byte)[::2])
 
@@ -100,14 +100,20 @@ def as_text(field: bytes, copied: Dialect) -> bytes:
     return quote + inner + quote + field[len(text) :]
 
 
-def as_escaped(field: bytes, dialect: Dialect) -> bytes:
-    """A quoted field, each of its quotes escaped: where there is an escape, COPY takes no other."""
+def as_quoted(field: bytes, dialect: Dialect) -> bytes:
+    """A quoted field as COPY takes it.
+
+    Where there is an escape, COPY knows no doubled quotes; and what stands for the delimiter may be
+    behind the quote that closes.
+    """
     quote, escape = dialect.quote_byte, dialect.escape_byte
-    if not escape or quote * 2 not in field:
-        return field
     start, end = field.index(quote) + 1, field.rindex(quote)
-    pair = re.compile(rb"%b.|%b" % (re.escape(escape), re.escape(quote * 2)), re.DOTALL)
-    inner = pair.sub(
-        lambda found: escape + quote if found[0] == quote * 2 else found[0], field[start:end]
-    )
-    return field[:start] + inner + field[end:]
+    inner, tail = field[start:end], field[end + 1 :]
+    if escape and quote * 2 in inner:
+        pair = re.compile(rb"%b.|%b" % (re.escape(escape), re.escape(quote * 2)), re.DOTALL)
+        inner = pair.sub(lambda found: escape + found[0][1:], inner)
+    if dialect.copied.delimiter_bytes in tail:
+        text = tail.removesuffix(b"\r")
+        inner += text.replace(escape, escape * 2) if escape else text
+        tail = tail[len(text) :]
+    return field[:start] + inner + quote + tail

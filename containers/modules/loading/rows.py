@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .dialect import Dialect
-from .quotes import as_escaped, as_text, field_of
+from .quotes import as_quoted, as_text, field_of
 
 _SUSPECT = re.compile(rb"[\0\\]")
 
@@ -83,7 +83,7 @@ def row_at(data: bytes, start: int, dialect: Dialect) -> tuple[int, bytes, str |
         assert found is not None, "a field may be empty"
         end = found.end()
         if found[1] is not None:
-            fields.append(as_escaped(found[0], dialect))
+            fields.append(as_quoted(found[0], dialect))
             if data[end : end + 1] == quote:
                 doubled = "escaped" if dialect.escape else "doubled"
                 flaw = f"within quotes is not {doubled}"
