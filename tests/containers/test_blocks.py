@@ -9,6 +9,7 @@ import pytest
 
 from tests.containers import conftest  # noqa: F401 - puts the loader's modules on the path
 
+from loading import delimiters  # isort: skip
 from loading.blocks import Block, Blocks, ahead, pieces  # isort: skip
 from loading.delimiters import rewritten  # isort: skip
 from loading.dialect import Dialect  # isort: skip
@@ -125,7 +126,10 @@ def test_rows_are_those_of_the_csv_module(newline: str) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=str)
-def test_rows_of_any_dialect_are_cut_sent_and_read_as_they_are(dialect: Dialect) -> None:
+def test_rows_of_any_dialect_are_cut_sent_and_read_as_they_are(
+    dialect: Dialect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimiters, "_STRETCH", 30)
     for seed in range(60):
         data, rows = random_text(seed, dialect)
         longest = max(map(len, data.splitlines(keepends=True))) * 8
@@ -206,6 +210,10 @@ def test_an_escape_is_one_within_quotes_only() -> None:
         assert cut(row.data + b"\n", 1 << 20, dialect)[0].misplaced
     for number in (0, 5):
         assert not cut(rows[number].data + b"\n", 1 << 20, dialect)[0].misplaced
+    many = (rows[0].data + b"\n") * 20_000
+    assert not has_misplaced(many, dialect)
+    for number in (1, 2):
+        assert has_misplaced(many + rows[number].data + b"\n", dialect)
 
 
 def test_a_delimiter_ends_a_field_where_it_comes_first() -> None:

@@ -189,6 +189,12 @@ def insert_random_texts(loader: Loader) -> dict[int, tuple[str, list[list[str]]]
             null="\N{SNOWMAN}",
         )
         files[file] = (f"text{seed}", rows)
+    # COPY is told of a quote also where there is none.
+    for name, delimiter in (("hive", "\1"), ("pipes", "|"), ("bars", "||")):
+        rows = [["a\\b", '"c'], ["\\N", "d"]] + ([["e", "\1\\"]] if delimiter != "\1" else [])
+        path = loader.write("\n".join(map(delimiter.join, rows)), f"{name}.csv")
+        marks = {"delimiter": delimiter, "quote": "none"}
+        files[loader.insert(path, header=False, columns=["a", "b"], **marks)] = (name, rows)
     return files
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from .dialect import Dialect
 from .quotes import has_misplaced
 
+_STRETCH = 64 << 10
+
 
 class Sent(NamedTuple):
     """Rows as COPY takes them.
@@ -45,6 +47,13 @@ def rewritten(data: bytes, dialect: Dialect) -> Sent | None:
     delimiter, quote = dialect.delimiter_bytes, dialect.quote_byte
     if not quote or quote not in data:
         return Sent(data.replace(delimiter, byte), byte.decode())
-    parts = dialect.between_quotes(data)
-    parts[::2] = [part.replace(delimiter, byte) for part in parts[::2]]
-    return Sent(quote.join(parts), byte.decode())
+    # By and by: many quotes make many objects.
+    masked, made = dialect.masked(data), []
+    start, within = 0, 0
+    while start < len(data):
+        end = masked.find(quote, start + _STRETCH) + 1 or len(data)
+        parts = dialect.between_quotes(data[start:end])
+        parts[within::2] = [part.replace(delimiter, byte) for part in parts[within::2]]
+        made.append(quote.join(parts))
+        start, within = end, (within + len(parts) - 1) % 2
+    return Sent(b"".join(made), byte.decode())
