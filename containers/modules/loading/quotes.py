@@ -106,6 +106,8 @@ def as_quoted(field: bytes, dialect: Dialect) -> bytes:
     Where there is an escape, COPY knows no doubled quotes; and what stands for the delimiter may be
     behind the quote that closes.
     """
+    if dialect.direct and not dialect.escape:
+        return field
     quote, escape = dialect.quote_byte, dialect.escape_byte
     start, end = field.index(quote) + 1, field.rindex(quote)
     inner, tail = field[start:end], field[end + 1 :]
