@@ -1,7 +1,8 @@
 """Cuts a stream of CSV into blocks of whole rows, looking at bytes by the million.
 
 A line end belongs to a value where the number of quotes before it is odd: COPY counts in the same
-way; one behind an escape does not count. Rows begin outside of quotes, so each block does, and nothing is carried over between blocks.
+way; a quote behind an escape does not count. Rows begin outside of quotes, so each block does, and
+nothing is carried over between blocks.
 """
 
 from __future__ import annotations
