@@ -90,7 +90,37 @@ BAD: dict[str, Bad] = {
     ),
     "create over a table": Bad(GOOD, '"public.kept" exists', {"mode": "create", "table": "kept"}),
     "a table that is not ours": Bad(GOOD, "was not loaded by Locaria", {"table": "theirs"}),
-    "a delimiter of two characters": Bad(GOOD, "attribute delimiter: '::'", {"delimiter": "::"}),
+    "a delimiter that is too long": Bad(
+        GOOD, "attribute delimiter: '123456789' is given, 1 to 8 char", {"delimiter": "123456789"}
+    ),
+    "a line end for a delimiter": Bad(GOOD, "without a line end", {"delimiter": "|\n"}),
+    "a delimiter with the quote": Bad(
+        GOOD, 'a text without the quote, " .*quote "none"', {"delimiter": '","'}
+    ),
+    "a delimiter with the declared quote": Bad(
+        GOOD, "a text without the quote, '", {"delimiter": "|'|", "quote": "'"}
+    ),
+    "a delimiter with the escape": Bad(
+        GOOD, "attribute escape: .* not in the delimiter", {"delimiter": "|^", "escape": "^"}
+    ),
+    "NULL with the delimiter": Bad(
+        "id||name\n1||a\n", "a text without the delim", {"delimiter": "||", "null": "a||b"}
+    ),
+    "NULL with what may stand for a delimiter": Bad(
+        "id||name\n1||a\n", "without control characters", {"delimiter": "||", "null": "\x1f"}
+    ),
+    "NULL with the quote": Bad(GOOD, "a text without the quote", {"quote": "'", "null": "'"}),
+    "an escape of two characters": Bad(GOOD, "attribute escape: '<<' is given", {"escape": "<<"}),
+    "an escape that escapes nothing": Bad(
+        GOOD, "attribute quote: 'none' is given", {"escape": "backslash", "quote": "none"}
+    ),
+    "escapes that nobody has told of": Bad(
+        'id,name\n1,"a \\"b\\" c"\n',
+        r"line 2: a quote within quotes is not doubled; if .* say so: attribute escape",
+    ),
+    "an escaped quote that seems to be open": Bad(
+        'id,name\n1,"a \\""\n', "a quote is not closed; if .* say so: attribute escape"
+    ),
     "a header that is neither": Bad(GOOD, "attribute header: 'maybe'", {"header": "maybe"}),
     "too few names": Bad(GOOD, "columns: 1 names are given", {"columns": ["id"]}),
     "the type of no column": Bad(GOOD, "no column 'nr'", {"types": {"nr": "text"}}),

@@ -32,11 +32,31 @@ def write_layer(path: Path) -> None:
     )
 
 
-def write_text(path: Path) -> None:
+def kind(n: int) -> str:
     # Of a quote in the middle of a field COPY would make the beginning of a quoted part.
-    kinds = ("a", '6" pipe', '"a ""b"", c"', *"bcdefgh")
-    rows = (f"{n},{value},{kinds[n % 10]},{'x' * 100}\n" for n, value in enumerate(VALUES))
-    path.write_text("n,small,kind,long\n" + "".join(rows))
+    return {1: '6" pipe' if n < ROWS // 2 else "6", 2: 'a "b", c'}.get(n % 10, "a")
+
+
+def text_row(n: int) -> str:
+    written = kind(n).replace('a "b", c', '"a ""b"", c"')
+    return f"{n},{VALUES[n]},{written},{'x' * 100}"
+
+
+def escaped_row(n: int) -> str:
+    written = kind(n).replace('a "b", c', r'"a \"b\", c"')
+    return f'{n}||{VALUES[n]}||{written}||"{"x" * 100}||\\\\"'
+
+
+def write_text(path: Path) -> None:
+    path.write_text("n,small,kind,long\n" + "".join(f"{text_row(n)}\n" for n in range(ROWS)))
+
+
+def write_escaped(path: Path) -> None:
+    rows = "".join(f"{escaped_row(n)}\n" for n in range(ROWS))
+    path.write_text("n||small||kind||long\n" + rows)
+
+
+ESCAPED = {"delimiter": "||", "escape": "\\"}
 
 
 @pytest.mark.parametrize(
@@ -45,14 +65,18 @@ def write_text(path: Path) -> None:
         ("points.gpkg", write_layer, BLOCK, 1),
         ("points.gpkg", write_layer, str(1 << 30), 1),
         ("points.csv", write_text, BLOCK, 2),
+        ("points.txt", write_escaped, BLOCK, 2),
     ],
-    ids=["layer", "layer, one at a time", "text"],
+    ids=["layer", "layer, one at a time", "text", "text with other marks"],
 )
 def test_every_good_row_is_there_once_and_every_bad_one_is_told(
     loader: Loader, name: str, write: Callable[[Path], None], block: str, before: int
 ) -> None:
     write(loader.folder / name)
-    file = loader.insert(loader.folder / name, table="points", types={"small": "smallint"})
+    attributes = ESCAPED if write is write_escaped else {}
+    file = loader.insert(
+        loader.folder / name, table="points", types={"small": "smallint"}, **attributes
+    )
     loader.drain(LOCARIA_BLOCK_BYTES=block)
     assert loader.succeeded(file)
     row = loader.owner.execute(
@@ -62,11 +86,13 @@ def test_every_good_row_is_there_once_and_every_bad_one_is_told(
     assert row == {"rows": len(good), "different": len(good), "total": sum(good)}
     assert [line for line, _ in loader.rejects(file)] == [n + before for n in sorted(BAD)]
     assert loader.result(file)["rejected"] == len(BAD)
-    if name == "points.csv":
+    if name != "points.gpkg":
+        shown = loader.app.execute("select row_text from locaria.rejects order by line").fetchall()
+        row_of = escaped_row if write is write_escaped else text_row
+        assert [row["row_text"] for row in shown] == [row_of(n) for n in sorted(BAD)]
         quoted = loader.owner.execute(
             "select kind, count(*) as rows from points where kind ~ '\"' group by kind order by 1"
         ).fetchall()
         assert [(row["kind"], row["rows"]) for row in quoted] == [
-            ('6" pipe', sum(n % 10 == 1 for n in good)),
-            ('a "b", c', sum(n % 10 == 2 for n in good)),
+            (written, sum(kind(n) == written for n in good)) for written in ('6" pipe', 'a "b", c')
         ]

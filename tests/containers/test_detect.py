@@ -6,7 +6,8 @@ import pytest
 
 from tests.containers import conftest  # noqa: F401 - puts the loader's modules on the path
 
-from loading.detect import NO_DELIMITER, detect, has_header  # isort: skip
+from loading.detect import detect, has_header  # isort: skip
+from loading.dialect import NO_DELIMITER  # isort: skip
 from loading.formats import format_of  # isort: skip
 from loading.infer import infer, widen  # isort: skip
 from loading.names import ENDINGS, column_names, table_name  # isort: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import Loader
-from tests.containers.test_blocks import random_csv
+from tests.containers.test_blocks import DIALECTS, random_csv, random_text
 
 ROWS = [(1, "Zürich"), (2, "O'Hare")]
 TEXT = "id,name\n1,Zürich\n2,O'Hare\n"
@@ -40,6 +40,21 @@ SAME = {
     "all quoted": (b'"id","name"\n"1","Z\xc3\xbcrich"\n"2","O\'Hare"\n', {}),
     "single quotes as declared": ("id,name\n1,'Zürich'\n2,'O''Hare'\n".encode(), {"quote": "'"}),
     "a delimiter as declared": (TEXT.replace(",", "~").encode(), {"delimiter": "~"}),
+    "a delimiter of two bytes": (TEXT.replace(",", "§").encode(), {"delimiter": "§"}),
+    "the same in latin-1": (
+        TEXT.replace(",", "§").encode("latin-1"),
+        {"delimiter": "§", "encoding": "latin-1"},
+    ),
+    "a delimiter of characters in utf-16": (
+        '"id"~|~name\n1~|~"Zürich"\n2~|~O\'Hare\n'.encode("utf-16"),
+        {"delimiter": "~|~"},
+    ),
+    "a letter for a delimiter": (TEXT.replace(",", "X").encode(), {"delimiter": "X"}),
+    "quotes that are escaped": (
+        "id,name\n1,'Zürich'\n2,'O\\'Hare'\n".encode(),
+        {"quote": "'", "escape": "backslash"},
+    ),
+    "what Hive writes": (TEXT.replace(",", "\1").encode(), {"delimiter": "\1", "quote": "none"}),
     "options as texts": (TEXT.encode(), {"header": "true", "delimiter": "comma", "mode": "create"}),
     "names as given": ("1,Zürich\n2,O'Hare\n".encode(), {"columns": ["id", "name"]}),
 }
@@ -157,6 +172,32 @@ def test_a_header_without_rows_makes_an_empty_table_where_that_is_wanted(loader:
     assert loader.types() == {"id": "text", "name": "text"}
 
 
+def insert_random_texts(loader: Loader) -> dict[int, tuple[str, list[list[str]]]]:
+    """A file of each dialect: table and rows of each."""
+    files = {}
+    for seed, dialect in enumerate(DIALECTS):
+        data, rows = random_text(seed, dialect)
+        names = [f"c{n}" for n in range(len(rows[0]))]
+        file = loader.insert(
+            loader.write(data, f"text{seed}.csv"),
+            header=False,
+            columns=names,
+            delimiter=dialect.delimiter,
+            quote=dialect.quote,
+            escape=dialect.escape or "none",
+            types=dict.fromkeys(names, "text"),
+            null="\N{SNOWMAN}",
+        )
+        files[file] = (f"text{seed}", rows)
+    # COPY is told of a quote also where there is none.
+    for name, delimiter in (("hive", "\1"), ("pipes", "|"), ("bars", "||")):
+        rows = [["a\\b", '"c'], ["\\N", "d"]] + ([["e", "\1\\"]] if delimiter != "\1" else [])
+        path = loader.write("\n".join(map(delimiter.join, rows)), f"{name}.csv")
+        marks = {"delimiter": delimiter, "quote": "none"}
+        files[loader.insert(path, header=False, columns=["a", "b"], **marks)] = (name, rows)
+    return files
+
+
 @pytest.mark.parametrize("block", ["300", "4000"])
 def test_rows_are_those_of_the_csv_module_in_blocks_of_any_size(loader: Loader, block: str) -> None:
     files = {}
@@ -173,7 +214,11 @@ def test_rows_are_those_of_the_csv_module_in_blocks_of_any_size(loader: Loader, 
             allow_empty=True,
             null="\N{SNOWMAN}",
         )
+    expected_of = insert_random_texts(loader)
     loader.drain(LOCARIA_BLOCK_BYTES=block)
+    for file, (table, rows) in expected_of.items():
+        assert loader.succeeded(file), table
+        assert sorted(loader.rows(table)) == sorted(map(tuple, rows)), table
     for seed, file in files.items():
         assert loader.succeeded(file), seed
         data, _ = random_csv(seed, "\r\n" if seed % 2 else "\n")

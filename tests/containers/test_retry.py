@@ -57,11 +57,11 @@ def test_a_file_that_changed_is_loaded_from_its_beginning(loader: Loader) -> Non
     assert sorted(row[0] for row in loader.rows()) == list(range(1000))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_no_reject_is_lost_in_a_crash(loader: Loader, encoding: str) -> None:
+@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8", ","), ("utf-16", "|§")])
+def test_no_reject_is_lost_in_a_crash(loader: Loader, encoding: str, delimiter: str) -> None:
     text = numbers().replace("\n10,", "\nten,").replace(",value 299990\n", "\n")
-    path = loader.write(text.encode(encoding))
-    file = loader.insert(path, types={"id": "integer"})
+    path = loader.write(text.replace(",", delimiter).encode(encoding))
+    file = loader.insert(path, types={"id": "integer"}, delimiter=delimiter)
     kill_at_half_way(loader, file)
     loader.drain()
     assert loader.succeeded(file)

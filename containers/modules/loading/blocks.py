@@ -1,7 +1,8 @@
 """Cuts a stream of CSV into blocks of whole rows, looking at bytes by the million.
 
 A line end belongs to a value where the number of quotes before it is odd: COPY counts in the same
-way. Rows begin outside of quotes, so each block does, and nothing is carried over between blocks.
+way; a quote behind an escape does not count. Rows begin outside of quotes, so each block does, and
+nothing is carried over between blocks.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .detect import Dialect
+from .delimiters import Sent, as_sent, rewritten
+from .dialect import Dialect
 from .quotes import has_misplaced
 
 
@@ -25,9 +27,10 @@ class Block:
         line: of the first row, 1 is the file's first.
         lines: how many there are.
         plain: there is no quote and no backslash.
-        misplaced: there is a quote in the middle of a field.
+        misplaced: it has to be taken apart: there is a quote in the middle of a field.
         position: how many bytes of the file itself have been read, for progress.
         unclosed: a single line, whose quote is not closed within a whole block.
+        sent: the rows as COPY takes them, where that is not `data`.
     """
 
     data: bytes
@@ -38,6 +41,7 @@ class Block:
     plain: bool
     unclosed: bool = False
     misplaced: bool = False
+    sent: Sent | None = None
 
 
 class Blocks(Iterator[Block]):
@@ -83,7 +87,7 @@ class Blocks(Iterator[Block]):
             if self._too_long:
                 self._skip_line(data)
                 continue
-            end = _last_row_end(data, self._newline, self._quote, self._ended)
+            end = _last_row_end(data, self._dialect, self._ended)
             unclosed = end == 0 and (self._ended or len(data) > self._size)
             if unclosed:
                 end = data.find(self._newline) + 1 or len(data)
@@ -110,33 +114,47 @@ class Blocks(Iterator[Block]):
     def _made(self, data: bytes, unclosed: bool) -> Block:
         lines = data.count(self._newline)
         plain = b"\\" not in data and not (self._quote and self._quote in data)
-        misplaced = not self._too_long and has_misplaced(data, self._dialect)
-        block = Block(
-            data, self._offset, self._line, lines, self._position(), plain, unclosed, misplaced
-        )
+        sent, misplaced = None, False
+        if not self._too_long:
+            sent, misplaced = _as_copied(data, self._dialect, plain)
+        at = (self._offset, self._line, lines, self._position())
+        block = Block(data, *at, plain, unclosed, misplaced, sent)
         self._offset += len(data)
         self._line += lines
         return block
 
 
+def _as_copied(data: bytes, dialect: Dialect, plain: bool) -> tuple[Sent | None, bool]:
+    """Whole rows as COPY takes them, None as they are; whether they have to be taken apart."""
+    if not dialect.quote and not plain and dialect.copied.quote_byte in data:
+        # COPY is told of a quote where there is none.
+        return None, True
+    return (None, has_misplaced(data, dialect)) if dialect.direct else as_sent(data, dialect)
+
+
 def pieces(block: Block, dialect: Dialect, size: int) -> Iterator[Block]:
     """A block in smaller ones of about `size` bytes; of more, where a row is longer."""
-    newline, quote = dialect.newline_byte, dialect.quote_byte
+    newline = dialect.newline_byte
     start, line, length = 0, block.line, size
     while start < len(block.data):
         data = block.data[start : start + length]
-        end = _last_row_end(data, newline, quote, ended=start + length >= len(block.data))
+        end = _last_row_end(data, dialect, ended=start + length >= len(block.data))
         if end == 0 and len(data) == length:
             length *= 2
             continue
         piece = data[:end] if end else data
         lines = piece.count(newline)
-        yield Block(piece, block.offset + start, line, lines, block.position, block.plain)
+        at = (block.offset + start, line, lines, block.position)
+        sent = None if dialect.direct else rewritten(piece, dialect)
+        yield Block(piece, *at, block.plain, sent=sent)
         start, line, length = start + len(piece), line + lines, size
 
 
-def _last_row_end(data: bytes, newline: bytes, quote: bytes, ended: bool) -> int:
+def _last_row_end(data: bytes, dialect: Dialect, ended: bool) -> int:
     """Where the last whole row of `data` ends; 0 when there is none."""
+    newline, quote = dialect.newline_byte, dialect.quote_byte
+    if dialect.escape:
+        data = dialect.masked(data)
     end = len(data) if ended else data.rfind(newline) + 1
     if not quote or not end or data.count(quote, 0, end) % 2 == 0:
         return end

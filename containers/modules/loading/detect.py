@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from itertools import islice
 
+from .dialect import NO_DELIMITER, QUOTE, Dialect
 from .infer import TEXT, classify, infer_all
 
 DELIMITERS = ",;\t|"
-QUOTE = '"'
-# Stands in no text: one column, whatever is in it.
-NO_DELIMITER = "\x1f"
 _LOOKED_AT = 300
-csv.field_size_limit(1 << 30)
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How the rows of a file are written; quote is '' when nothing is quoted."""
-
-    delimiter: str = ","
-    quote: str = QUOTE
-    newline: str = "\n"
-
-    @cached_property
-    def newline_byte(self) -> bytes:
-        """What ends a row (CR LF ends in LF)."""
-        return self.newline.encode()
-
-    @cached_property
-    def quote_byte(self) -> bytes:
-        """The quote, or nothing."""
-        return self.quote.encode()
-
-    @cached_property
-    def delimiter_byte(self) -> bytes:
-        """The delimiter."""
-        return self.delimiter.encode()
-
-    def parse(self, text: str) -> Iterator[list[str]]:
-        """The rows of `text`, blank lines left out."""
-        reader = csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=self.delimiter,
-            quotechar=self.quote or None,
-            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
-        )
-        return (row for row in reader if row)
-
-
-def detect(text: str, delimiter: str | None = None, quote: str | None = None) -> Dialect:
+def detect(
+    text: str, delimiter: str | None = None, quote: str | None = None, escape: str = ""
+) -> Dialect:
     """The dialect in which the rows of `text` have the most regular shape.
 
     Each delimiter is tried; the one wins whose rows most often have the same number of fields, and
@@ -63,15 +24,17 @@ def detect(text: str, delimiter: str | None = None, quote: str | None = None) ->
 
     Args:
         text: the file's beginning, cut at the end of a row where possible.
-        delimiter, quote: taken as given.
+        delimiter, quote, escape: taken as given. An escape is never guessed: "C:\\" is a text, too.
     """
+    if escape and quote is None:
+        quote = QUOTE
     newline = "\r" if "\r" in text and "\n" not in text else "\n"
-    best = Dialect(delimiter or NO_DELIMITER, QUOTE if quote is None else quote, newline)
+    best = Dialect(delimiter or NO_DELIMITER, QUOTE if quote is None else quote, newline, escape)
     best_score = 0.0
     for candidate in [delimiter] if delimiter else DELIMITERS:
         quotes = [quote] if quote is not None else _quotes(text, candidate)
         for mark in quotes:
-            dialect = Dialect(candidate, mark, newline)
+            dialect = Dialect(candidate, mark, newline, escape)
             score = _regularity(list(islice(dialect.parse(text), _LOOKED_AT)))
             if score > best_score:
                 best, best_score = dialect, score
@@ -80,7 +43,7 @@ def detect(text: str, delimiter: str | None = None, quote: str | None = None) ->
 
 def _quotes(text: str, delimiter: str) -> list[str]:
     """`"` quotes only where a field begins with it: 5" is a length."""
-    begins = re.search(rf'(?:^|[\r\n{re.escape(delimiter)}]) ?"', text)
+    begins = re.search(rf'(?:^|[\r\n]|{re.escape(delimiter)}) ?"', text)
     return [QUOTE] if begins or '"' not in text else [""]
 
 

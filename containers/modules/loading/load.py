@@ -15,8 +15,9 @@ from locaria_reporter import Run, Staging
 
 from .blocks import Block, pieces
 from .copies import Wire
+from .dialect import Dialect
 from .infer import TEXT
-from .rows import Row, read_rows
+from .rows import Row, hint_at_escape, read_rows
 from .source import Source, not_text
 from .survey import Survey
 
@@ -68,8 +69,8 @@ class Load:
         self._survey = survey
         self._staging = staging
         self._names = list(survey.columns)
-        self._csv = _csv_options(survey, null)
-        self._text = _text_options(survey, null)
+        self._null = null
+        self._options: dict[tuple[str, bool], str] = {}
         reached = staging.checkpoint
         self._before = int(reached.get("rejected", 0))
         self.offset = int(reached.get("offset", survey.offset))
@@ -89,7 +90,7 @@ class Load:
             self._salvage(block)
         elif block.unclosed:
             row = Row(block.data, block.line, 1, len(block.data))
-            self._reject(row, _why_unclosed(block.data, self._survey.dialect.quote_byte))
+            self._reject(row, _why_unclosed(block.data, self._survey.dialect))
         elif not self._add_whole(block):
             for piece in pieces(block, self._survey.dialect, _PIECE):
                 if not self._add_whole(piece):
@@ -104,7 +105,8 @@ class Load:
         if _ends_copy(block):
             return False
         try:
-            self._write(block.data, self._options_for(block.plain), *_end_of(block))
+            wire = self._wire(block)
+            self._write(wire.data, wire.options, *_end_of(block))
         except psycopg.Error as error:
             if not _concerns_a_row(error):
                 raise
@@ -121,7 +123,11 @@ class Load:
         """As COPY takes it; None where that would not store every row of it."""
         if block.unclosed or block.misplaced or _ends_copy(block):
             return None
-        return Wire(block.data, self._options_for(block.plain))
+        return self._wire(block)
+
+    def _wire(self, block: Block) -> Wire:
+        data, delimiter = block.sent or (block.data, self._survey.dialect.delimiter)
+        return Wire(data, self._options_for(delimiter, block.plain))
 
     def checkpoint(self, block: Block) -> dict[str, Any]:
         """Where a later attempt goes on behind it."""
@@ -143,10 +149,17 @@ class Load:
     def _checkpoint(self, offset: int, line: int) -> dict[str, Any]:
         return {"offset": offset, "line": line, "rejected": self.rejected}
 
-    def _options_for(self, plain: bool) -> str:
-        # Without quotes and backslashes, CSV and COPY's own text format are the same; that is
-        # parsed faster.
-        return self._text if plain else self._csv
+    def _options_for(self, delimiter: str, plain: bool) -> str:
+        found = self._options.get((delimiter, plain))
+        if found is None:
+            # Without quotes and backslashes, CSV and COPY's own text format are the same; that is
+            # parsed faster.
+            if plain:
+                found = _text_options(self._null, delimiter)
+            else:
+                found = _csv_options(self._survey, self._null, delimiter)
+            self._options[delimiter, plain] = found
+        return found
 
     def _salvage(self, block: Block) -> None:
         """Load a block row by row, or nearly so."""
@@ -179,8 +192,9 @@ class Load:
     def _try(self, rows: Sequence[Row], offset: int) -> psycopg.Error | None:
         data = self._newline.join([row.meant or row.data for row in rows]) + self._newline
         last = rows[-1]
+        options = self._options_for(self._survey.dialect.copied.delimiter, plain=False)
         try:
-            self._write(data, self._csv, offset + last.end, last.line + last.lines)
+            self._write(data, options, offset + last.end, last.line + last.lines)
         except psycopg.Error as error:
             if not _concerns_a_row(error):
                 raise
@@ -229,15 +243,13 @@ class Load:
             ) from None
 
 
-def _csv_options(survey: Survey, null: str) -> str:
-    dialect = survey.dialect
-    # A file that quotes nothing gets a quote that is in no text.
-    quote = dialect.quote or "\x01"
+def _csv_options(survey: Survey, null: str, delimiter: str) -> str:
+    copied = survey.dialect.copied
     options = [
         "format csv",
-        f"delimiter {_literal(dialect.delimiter)}",
-        f"quote {_literal(quote)}",
-        f"escape {_literal(quote)}",
+        f"delimiter {_literal(delimiter)}",
+        f"quote {_literal(copied.quote)}",
+        f"escape {_literal(copied.escape or copied.quote)}",
         f"null {_literal(null)}",
         "encoding 'UTF8'",
     ]
@@ -249,9 +261,8 @@ def _csv_options(survey: Survey, null: str) -> str:
     return ", ".join(options)
 
 
-def _text_options(survey: Survey, null: str) -> str:
-    delimiter = _literal(survey.dialect.delimiter)
-    return f"format text, delimiter {delimiter}, null {_literal(null)}, encoding 'UTF8'"
+def _text_options(null: str, delimiter: str) -> str:
+    return f"format text, delimiter {_literal(delimiter)}, null {_literal(null)}, encoding 'UTF8'"
 
 
 def _literal(text: str) -> str:
@@ -270,9 +281,9 @@ def _ends_copy(block: Block) -> bool:
     return re.search(rb"(?:^|[\r\n])\\\.(?:[\r\n]|$)", block.data) is not None
 
 
-def _why_unclosed(line: bytes, quote: bytes) -> str:
-    if quote and quote in line:
-        return "a quote is not closed"
+def _why_unclosed(line: bytes, dialect: Dialect) -> str:
+    if dialect.quote and dialect.quote_byte in line:
+        return "a quote is not closed" + hint_at_escape(line, dialect)
     return f"the row does not end within {len(line):,} bytes"
 
 

@@ -20,6 +20,7 @@ _NAMED_DELIMITERS = {
     "pipe": "|",
     "space": " ",
 }
+_LONGEST_DELIMITER = 8
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -28,7 +29,9 @@ class Options:
     """The attributes of a file, checked. None: to be found out.
 
     Attributes:
+        delimiter: what stands between fields: one character, or several.
         quote: one character; '' when the file quotes nothing.
+        escape: what stands before a quote within quotes; '' where it is doubled.
         null: how the file writes NULL (unquoted, or quoted in columns that are no text).
         columns: names in the file's order, instead of those of its header.
         types: by column name, instead of the types inferred.
@@ -50,6 +53,7 @@ class Options:
     mode: str = "replace"
     delimiter: str | None = None
     quote: str | None = None
+    escape: str = ""
     header: bool | None = None
     encoding: str | None = None
     null: str = ""
@@ -90,6 +94,7 @@ class Options:
             mode=str(given.get("mode", "replace")),
             delimiter=_delimiter(given),
             quote=_quote(given),
+            escape=_escape(given),
             header=_flag(given, "header"),
             encoding=_encoding(given),
             null=_null(given),
@@ -115,8 +120,7 @@ class Options:
             raise wrong("key", None, "with mode merge a column, or several,")
         if options.invalid_geometries not in INVALID:
             raise wrong("invalid_geometries", options.invalid_geometries, "keep, fix or refuse")
-        if options.quote and options.quote == options.delimiter:
-            raise wrong("quote", options.quote, "another character than the delimiter")
+        _check_marks(options)
         return options
 
 
@@ -197,10 +201,14 @@ def _delimiter(given: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     delimiter = _NAMED_DELIMITERS.get(str(value).lower(), value)
-    # COPY's own text format, which is used where nothing is quoted, takes no letters.
-    if not _is_one_byte(delimiter) or delimiter in '\r\n"\\.' or delimiter.isalnum():
-        raise wrong("delimiter", value, 'one ASCII character, no letter or digit, or "tab",')
-    return str(delimiter)
+    if (
+        not isinstance(delimiter, str)
+        or not 1 <= len(delimiter) <= _LONGEST_DELIMITER
+        or any(c in delimiter for c in "\r\n\0")
+    ):
+        wanted = f'1 to {_LONGEST_DELIMITER} characters without a line end, or "tab",'
+        raise wrong("delimiter", value, wanted)
+    return delimiter
 
 
 def _quote(given: Mapping[str, Any]) -> str | None:
@@ -212,6 +220,35 @@ def _quote(given: Mapping[str, Any]) -> str | None:
     if not _is_one_byte(value) or value in "\r\n\\":
         raise wrong("quote", value, 'one ASCII character, or "none",')
     return str(value)
+
+
+def _escape(given: Mapping[str, Any]) -> str:
+    value = given.get("escape")
+    if value in (None, "", "none", False):
+        return ""
+    escape = "\\" if value == "backslash" else value
+    if not _is_one_byte(escape) or escape.isalnum() or escape.isspace():
+        wanted = r'one ASCII character, no letter, digit or space, or "backslash", or "none",'
+        raise wrong("escape", value, wanted)
+    # That is how it is without an escape.
+    return "" if escape == given.get("quote", '"') else str(escape)
+
+
+def _check_marks(options: Options) -> None:
+    """What stands between fields, around them, before quotes and for NULL must be told apart."""
+    quote = '"' if options.quote is None else options.quote
+    delimiter = options.delimiter or ""
+    if quote and quote in delimiter:
+        wanted = f"a text without the quote, {quote}"
+        if options.quote is None:
+            wanted += ' (where " is a character like others: with attribute quote "none"),'
+        raise wrong("delimiter", delimiter, wanted)
+    if options.escape and not quote:
+        raise wrong("quote", "none", "with attribute escape a character")
+    if options.escape and options.escape in delimiter:
+        raise wrong("escape", options.escape, "a character that is not in the delimiter")
+    if quote and quote in options.null:
+        raise wrong("null", options.null, "a text without the quote")
 
 
 def _null(given: Mapping[str, Any]) -> str:

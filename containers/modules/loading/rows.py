@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .detect import Dialect
-from .quotes import as_text, field_of
+from .dialect import Dialect
+from .quotes import as_quoted, as_text, field_of
 
 _SUSPECT = re.compile(rb"[\0\\]")
 
@@ -51,13 +51,15 @@ def read_rows(data: bytes, dialect: Dialect, columns: int, line: int) -> Iterato
         end, meant, flaw = row_at(data, start, dialect)
         lines = data.count(newline, start, end) + 1
         if flaw is None:
-            flaw = _flaw_of(meant, dialect, columns)
+            flaw = _flaw_of(meant, dialect.copied, columns)
             if flaw is not None and lines > 1:
                 first = _line_end(data, start, newline)
                 after = data[first + 1 : _line_end(data, first + 1, newline)]
                 if columns > 1 and count_fields(after, dialect) == columns:
                     end, lines, flaw = first, 1, "a quote is not closed on this line"
         row = data[start:end].removesuffix(b"\r")
+        if flaw is not None and not flaw.startswith("NUL"):
+            flaw += hint_at_escape(row, dialect)
         start = min(end + 1, len(data))
         if row or columns == 1:
             meant = meant.removesuffix(b"\r")
@@ -71,27 +73,46 @@ def row_at(data: bytes, start: int, dialect: Dialect) -> tuple[int, bytes, str |
     Quotes in the middle of a field are characters: COPY is to see the field quoted. Where quotes
     make no sense, the row ends with its first line, and what is wrong with them is returned, too.
     """
-    newline, delimiter, quote = dialect.newline_byte, dialect.delimiter_byte, dialect.quote_byte
-    line_end = end = _line_end(data, start, newline)
+    delimiter, quote, copied = dialect.delimiter_bytes, dialect.quote_byte, dialect.copied
+    line_end = end = _line_end(data, start, dialect.newline_byte)
     if not quote or quote not in data[start:end]:
-        return end, data[start:end], None
-    shape, fields, end = field_of(dialect), [], start - 1
-    while end < start or data[end : end + 1] == delimiter:
-        at = end + 1
+        return end, _as_copied(data[start:end], dialect), None
+    shape, fields, at = field_of(dialect), [], start
+    while True:
         found = shape.match(data, at)
         assert found is not None, "a field may be empty"
         end = found.end()
         if found[1] is not None:
-            fields.append(found[0])
+            fields.append(as_quoted(found[0], dialect))
             if data[end : end + 1] == quote:
-                spans = end > line_end
-                flaw = "is not closed on this line" if spans else "within quotes is not doubled"
+                doubled = "escaped" if dialect.escape else "doubled"
+                flaw = f"within quotes is not {doubled}"
+                if end > line_end:
+                    flaw = "is not closed on this line"
                 return line_end, data[start:line_end], f"a quote {flaw}"
         elif data.startswith((quote, b" " + quote), at):
             return line_end, data[start:line_end], "a quote is not closed"
         else:
-            fields.append(as_text(found[0], quote))
-    return end, delimiter.join(fields), None
+            fields.append(as_text(found[0], copied))
+        if not data.startswith(delimiter, end):
+            return end, copied.delimiter_bytes.join(fields), None
+        at = end + len(delimiter)
+
+
+def _as_copied(row: bytes, dialect: Dialect) -> bytes:
+    """A row without quotes."""
+    copied = dialect.copied
+    if dialect.direct and (dialect.quote or copied.quote_byte not in row):
+        return row
+    fields = row.split(dialect.delimiter_bytes)
+    return copied.delimiter_bytes.join([as_text(field, copied) for field in fields])
+
+
+def hint_at_escape(row: bytes, dialect: Dialect) -> str:
+    r"""Of a row that makes no sense: that \" may be meant for a quote."""
+    if dialect.escape or not dialect.quote or b"\\" + dialect.quote_byte not in row:
+        return ""
+    return f"; if \\{dialect.quote} is a quote in it, say so: attribute escape"
 
 
 def _line_end(data: bytes, start: int, newline: bytes) -> int:
@@ -115,9 +136,9 @@ def _flaw_of(row: bytes, dialect: Dialect, columns: int) -> str | None:
 def count_fields(row: bytes, dialect: Dialect) -> int:
     """How many fields COPY sees in a row."""
     if not dialect.quote or dialect.quote_byte not in row:
-        return row.count(dialect.delimiter_byte) + 1
-    outside = row.split(dialect.quote_byte)[::2]
-    return sum(part.count(dialect.delimiter_byte) for part in outside) + 1
+        return row.count(dialect.delimiter_bytes) + 1
+    outside = dialect.between_quotes(row)[::2]
+    return sum(part.count(dialect.delimiter_bytes) for part in outside) + 1
 
 
 def _field_of(row: bytes, dialect: Dialect) -> int:

@@ -10,7 +10,8 @@ from itertools import islice
 
 from locaria_reporter import Fatal
 
-from .detect import Dialect, detect, has_header
+from .detect import detect, has_header
+from .dialect import Dialect
 from .infer import TEXT, infer_all
 from .names import LONGEST_NAME, column_names
 from .options import Options, wrong
@@ -69,6 +70,7 @@ def survey(source: Source, options: Options, learned: Mapping[str, str]) -> Surv
         _whole_rows(text[:_DIALECT_FROM], len(text) > _DIALECT_FROM or not whole),
         options.delimiter or (declared[1] if declared is not None else None),
         options.quote,
+        options.escape,
     )
     looked_at = text if whole else _whole_rows(text[:_HEAD_OF_LARGE], cut=True)
     rows = list(dialect.parse(looked_at))
@@ -76,6 +78,8 @@ def survey(source: Source, options: Options, learned: Mapping[str, str]) -> Surv
         raise Fatal(f"{source.name} is empty: there are only blank lines", kind="data")
     if dialect.delimiter in options.null:
         raise wrong("null", options.null, "a text without the delimiter")
+    if not dialect.direct and any(byte.decode() in options.null for byte in dialect.spare):
+        raise wrong("null", options.null, "a text without control characters")
     header = options.header
     if header is None:
         header = has_header(rows, options.null)
