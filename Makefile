@@ -22,11 +22,14 @@ setup: $(VENV)/.installed ## build .venv with everything that the project needs
 run: setup ## load the world's airports: insert a row, watch it load, see the table
 	@$(BIN)/locaria demo
 
+# In the order of the folders: the quick tests of sql/ and web/ come last, and fill what is left of the cores.
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
+
 test: setup lint ## set everything up and run the tests (embedded PostgreSQL 18)
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest $(AT_ONCE)
 
 test-pg15: setup ## run the tests again on PostgreSQL 15 (installed by the system's packages)
-	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest -n 3 --dist loadfile
+	LOCARIA_TEST_PG_BIN="$$(ls -d /usr/lib/postgresql/15/bin)" $(BIN)/pytest $(AT_ONCE)
 
 test-ingest-long: setup ## 1,000 mixed bundles with kill -9, one of 100,000 files, one of 10 GB (22 GB of disk)
 	$(BIN)/python -m tests.ingest.long_proof
