@@ -152,6 +152,13 @@ class _Lane:
         self._pool = ThreadPoolExecutor(1, "copy")
         self._copied: Future[int] | None = None
         self._connection: psycopg.Connection[Any] | None = None
+        # While the first block is read. Where it fails, the first copy tries again, and says why.
+        self._pool.submit(self._connect)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._run.connect()
+        return self._connection
 
     def start(self, wire: Wire) -> None:
         """Begin to copy."""
@@ -163,11 +170,10 @@ class _Lane:
             sql.SQL(", ").join(map(sql.Identifier, wire.columns or self._staging.columns)),
             sql.SQL(wire.options),
         )
-        if self._connection is None or self._connection.closed:
-            self._connection = self._run.connect()
+        connection = self._connect()
         # As Staging.write() has it: 01/02/2024 is refused.
-        self._connection.execute("begin; set local datestyle to 'ISO, YMD'")
-        with self._connection.cursor() as cursor:
+        connection.execute("begin; set local datestyle to 'ISO, YMD'")
+        with connection.cursor() as cursor:
             with cursor.copy(statement) as copy:
                 copy.write(wire.data)
             return cursor.rowcount
