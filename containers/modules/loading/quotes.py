@@ -72,14 +72,15 @@ def field_of(dialect: Dialect) -> re.Pattern[bytes]:
         re.escape,
         (dialect.quote_byte, dialect.escape_byte, dialect.delimiter_bytes, dialect.newline_byte),
     )
+    # No possessive quantifiers: of groups, Python before 3.11.5 gets them wrong (gh-106052).
     if len(dialect.delimiter_bytes) == 1:
-        text, tail = (rb"[^%b%b%b]*+" % (delimiter, newline, end) for end in (b"", quote))
+        text, tail = (rb"[^%b%b%b]*" % (delimiter, newline, end) for end in (b"", quote))
     else:
-        text, tail = (rb"(?:(?!%b)[^%b%b])*+" % (delimiter, newline, end) for end in (b"", quote))
+        text, tail = (rb"(?:(?!%b)[^%b%b])*" % (delimiter, newline, end) for end in (b"", quote))
     # Where there is an escape, a doubled quote is understood as well.
     pairs = rb"|".join(([escape + rb"."] if escape else []) + [quote * 2])
-    others = rb"[^%b%b]*+" % (quote, escape)
-    quoted = rb" ?%b%b(?:(?:%b)%b)*+%b" % (quote, others, pairs, others, quote)
+    others = rb"[^%b%b]*" % (quote, escape)
+    quoted = rb" ?%b%b(?:(?:%b)%b)*%b(?!%b)" % (quote, others, pairs, others, quote, quote)
     return re.compile(rb"(%b%b)|%b" % (quoted, tail, text), re.DOTALL)
 
 
