@@ -1,6 +1,7 @@
 """A real Postgres for every test: one server a session, one migrated template, a clone per test."""
 
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -36,10 +37,13 @@ LOGINS = {
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the programs that are tested.
+    """Let Ctrl-C reach the programs that are tested, and have enough sockets.
 
     A suite that a script has put into its background ignores it, and what it starts inherits that.
+    Many systems give 1,024 open files to who does not ask for more.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -148,7 +148,9 @@ def test_a_zip_that_is_broken_is_told(tmp_path: Path) -> None:
 
 def test_the_same_folder_gives_the_same_bytes_at_another_time_and_place(tmp_path: Path) -> None:
     copy = tmp_path / "elsewhere" / ECS_RUN_TASK.folder
-    shutil.copytree(LAMBDA / ECS_RUN_TASK.folder, copy)
+    shutil.copytree(
+        LAMBDA / ECS_RUN_TASK.folder, copy, ignore=shutil.ignore_patterns("__pycache__")
+    )
     for path in copy.iterdir():
         path.chmod(0o600)
         path.touch()
