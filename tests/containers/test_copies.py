@@ -96,3 +96,13 @@ def test_every_good_row_is_there_once_and_every_bad_one_is_told(
         assert [(row["kind"], row["rows"]) for row in quoted] == [
             (written, sum(kind(n) == written for n in good)) for written in ('6" pipe', 'a "b", c')
         ]
+
+
+def test_no_copy_takes_a_date_whose_month_is_not_sure(loader: Loader) -> None:
+    unsure = {7, 1_500, 2_990}
+    days = ("01/02/2024" if n in unsure else "2024-01-02" for n in range(ROWS))
+    path = loader.write("n,day\n" + "".join(f"{n},{day}\n" for n, day in enumerate(days)))
+    file = loader.insert(path, types={"day": "date"})
+    loader.drain(LOCARIA_BLOCK_BYTES="4096")
+    assert loader.succeeded(file)
+    assert [line for line, _ in loader.rejects(file)] == [n + 2 for n in sorted(unsure)]
