@@ -18,8 +18,8 @@ from time import perf_counter
 
 from bench.database import BenchDatabase, Connection
 from bench.measure import Result
-from locaria.install import DOCKERS_JSON
-from locaria.local.binaries import find_binaries
+from locaria.local.postgres.binaries import find_binaries
+from locaria.resources import DOCKERS_JSON
 
 ROWS, QUICK_ROWS = 5_000_000, 50_000
 ROUNDS, QUICK_ROUNDS = 3, 1

@@ -12,8 +12,8 @@ import psycopg
 from psycopg import sql
 
 from locaria.install import install
-from locaria.local.postgres import PostgresServer
-from locaria.local.standin import install_standin
+from locaria.local.aws.standin import install_standin
+from locaria.local.postgres.server import PostgresServer
 
 OWNER, PASSWORD = "locaria", "only for this run"
 Connection = psycopg.Connection[tuple[Any, ...]]

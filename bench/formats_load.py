@@ -22,7 +22,7 @@ import psycopg
 from bench.csv_load import MEGABYTE, run_loader
 from bench.database import BenchDatabase, Connection
 from bench.measure import Result
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 
 CONTAINER = "bench_formats"
 POSTGIS_BIN = Path(os.environ.get("LOCARIA_BENCH_PG_BIN", "/usr/lib/postgresql/15/bin"))

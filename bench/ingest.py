@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 
 from bench.database import BenchDatabase, Connection
 from bench.measure import Result, seconds
-from locaria.install import DOCKERS_JSON, read_dockers
+from locaria.install import read_dockers
+from locaria.resources import DOCKERS_JSON
 
 SIZE, QUICK_SIZE = 2_000_000_000, 50_000_000
 BUNDLES, QUICK_BUNDLES = 1_000, 20

@@ -25,7 +25,7 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """ours / peer; for `invert` (throughput goals) peer / ours."""
+        """Ours / peer; for `invert` (throughput goals) peer / ours."""
         if self.peer is None:
             return None
         return self.peer / self.ours if self.invert else self.ours / self.peer

@@ -11,9 +11,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from alembic import command
-
-ROOT = Path(__file__).parent.parent
-DOCKERS_JSON = ROOT / "containers" / "dockers.json"
+from locaria.resources import ALEMBIC_INI, DOCKERS_JSON
 
 
 def connect_engine(dsn: str) -> Engine:
@@ -25,7 +23,7 @@ def connect_engine(dsn: str) -> Engine:
 
 def alembic_config(dsn: str | None = None, output: TextIO | None = None) -> Config:
     """Return the configuration of alembic/, for one database."""
-    config = Config(str(ROOT / "alembic.ini"))
+    config = Config(str(ALEMBIC_INI))
     if output is not None:
         config.output_buffer = output
     config.attributes["dsn"] = dsn

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-SQL = Path(__file__).parent.parent / "sql"
+from locaria.resources import SQL
+
 ROLES = SQL / "grants" / "010_roles.sql"
 
 
@@ -15,7 +16,7 @@ def schema() -> Iterator[str]:
 def replaceable() -> Iterator[str]:
     """Roles, functions, triggers, views and grants: applied at the end of every upgrade."""
     privileges = sorted(path for path in (SQL / "grants").glob("*.sql") if path != ROLES)
-    functions = sorted((SQL / "functions").glob("*.sql"))
+    functions = sorted((SQL / "functions").rglob("*.sql"))
     triggers = sorted((SQL / "triggers").glob("*.sql"))
     views = sorted((SQL / "views").glob("*.sql"))
     return _read([ROLES, *functions, *triggers, *views, *privileges])

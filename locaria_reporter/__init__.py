@@ -19,11 +19,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._address import bind_port
-    from ._channel import Channel
-    from ._claim import claim, claims
-    from ._commands import Command
-    from ._errors import (
+    from locaria_reporter._address import bind_port
+    from locaria_reporter._channel import Channel
+    from locaria_reporter._claim import claim, claims
+    from locaria_reporter._commands import Command
+    from locaria_reporter._errors import (
         Cancelled,
         CheckFailed,
         Fatal,
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
         TooManyRejects,
         Unavailable,
     )
-    from ._http import Limits
-    from ._listen import listen
-    from ._masking import Link
-    from ._postgres import PostgresChannel
-    from ._recording import RecordingChannel
-    from ._run import Run
-    from ._staging import Staging
-    from ._terminal import TerminalChannel
+    from locaria_reporter._http import Limits
+    from locaria_reporter._listen import listen
+    from locaria_reporter._masking import Link
+    from locaria_reporter._postgres import PostgresChannel
+    from locaria_reporter._recording import RecordingChannel
+    from locaria_reporter._run import Run
+    from locaria_reporter._staging import Staging
+    from locaria_reporter._terminal import TerminalChannel
 
 __all__ = [
     "Cancelled",

@@ -7,10 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from ._channel import Channel, Json
-from ._errors import Cancelled, LeaseLost, Outcome, RunClosed, Terminated
-from ._masking import Masker
-from ._progress import Progress
+from locaria_reporter._channel import Channel, Json
+from locaria_reporter._errors import Cancelled, LeaseLost, Outcome, RunClosed, Terminated
+from locaria_reporter._masking import Masker
+from locaria_reporter._progress import Progress
 
 WRITE_EVERY = 2.0
 _LISTENING_EVERY = 0.5

@@ -10,13 +10,13 @@ import urllib.request
 from collections.abc import Iterator
 from importlib import metadata
 
-from ._channel import Channel, Json
-from ._errors import NothingToClaim, OutsideLocaria
-from ._masking import Masker
-from ._postgres import PostgresChannel
-from ._run import Run
-from ._task import Task
-from ._terminal import TerminalChannel
+from locaria_reporter._channel import Channel, Json
+from locaria_reporter._errors import NothingToClaim, OutsideLocaria
+from locaria_reporter._masking import Masker
+from locaria_reporter._postgres import PostgresChannel
+from locaria_reporter._run import Run
+from locaria_reporter._task import Task
+from locaria_reporter._terminal import TerminalChannel
 
 _LOG = logging.getLogger("locaria_reporter")
 _SHORTEST_WAIT = 0.05

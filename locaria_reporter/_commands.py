@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ._channel import Json
-from ._errors import Fatal
+from locaria_reporter._channel import Json
+from locaria_reporter._errors import Fatal
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from locaria_reporter._run import Run
 
 
 @dataclass(frozen=True, slots=True)

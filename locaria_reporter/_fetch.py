@@ -15,8 +15,8 @@ from typing import IO
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
-from ._account import Account
-from ._errors import Fatal, Retry
+from locaria_reporter._account import Account
+from locaria_reporter._errors import Fatal, Retry
 
 _CHUNK = 1 << 18
 _TIMEOUT = 30.0

@@ -13,9 +13,9 @@ import signal
 import threading
 import time
 
-from ._account import WRITE_EVERY, Account
-from ._channel import Channel
-from ._errors import EXIT_TERMINATED, LeaseLost, Outcome, ReporterError
+from locaria_reporter._account import WRITE_EVERY, Account
+from locaria_reporter._channel import Channel
+from locaria_reporter._errors import EXIT_TERMINATED, LeaseLost, Outcome, ReporterError
 
 _LOG = logging.getLogger("locaria_reporter")
 

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._channel import Json
-from ._commands import Command
-from ._http_request import HttpError, RequestHandler
+from locaria_reporter._channel import Json
+from locaria_reporter._commands import Command
+from locaria_reporter._http_request import HttpError, RequestHandler
 
 _LOG = logging.getLogger("locaria_reporter")
 _CONNECTIONS = 100

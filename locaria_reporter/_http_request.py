@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
-from ._channel import Json
-from ._commands import BadCommand, Command
+from locaria_reporter._channel import Json
+from locaria_reporter._commands import BadCommand, Command
 
 if TYPE_CHECKING:
-    from ._http import CommandServer
+    from locaria_reporter._http import CommandServer
 
 _SILENCE = 30.0
 _LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ._channel import Channel
-from ._claim import claims
-from ._commands import Handler
-from ._http import Limits
+from locaria_reporter._channel import Channel
+from locaria_reporter._claim import claims
+from locaria_reporter._commands import Handler
+from locaria_reporter._http import Limits
 
 
 def listen(

@@ -14,18 +14,26 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ._address import bind_port
-from ._channel import Json
-from ._commands import BadCommand, Command, Commands, Handler
-from ._errors import Cancelled, Fatal, LeaseLost, Outcome, Retry, Terminated, Unavailable
-from ._http import Call, CommandServer, Limits
-from ._http_request import HttpError
-from ._outcome import describe
-from ._traces import Traces
+from locaria_reporter._address import bind_port
+from locaria_reporter._channel import Json
+from locaria_reporter._commands import BadCommand, Command, Commands, Handler
+from locaria_reporter._errors import (
+    Cancelled,
+    Fatal,
+    LeaseLost,
+    Outcome,
+    Retry,
+    Terminated,
+    Unavailable,
+)
+from locaria_reporter._http import Call, CommandServer, Limits
+from locaria_reporter._http_request import HttpError
+from locaria_reporter._outcome import describe
+from locaria_reporter._traces import Traces
 
 if TYPE_CHECKING:
-    from ._run import Run
-    from ._task import Task
+    from locaria_reporter._run import Run
+    from locaria_reporter._task import Task
 
 _LOG = logging.getLogger("locaria_reporter")
 _SHORTEST_WAIT = 0.05

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from ._channel import Block, ClaimedRun, Json
-from ._errors import Retry
-from ._logging import LOADER_LOGGER
-from ._masking import MASK
-from ._reports import Reports
-from ._staging import Columns, Staging, column_list
+from locaria_reporter._channel import Block, ClaimedRun, Json
+from locaria_reporter._errors import Retry
+from locaria_reporter._logging import LOADER_LOGGER
+from locaria_reporter._masking import MASK
+from locaria_reporter._reports import Reports
+from locaria_reporter._staging import Columns, Staging, column_list
 
 if TYPE_CHECKING:
-    from ._task import Task
+    from locaria_reporter._task import Task
 
 
 class Loads(Reports):

@@ -9,8 +9,8 @@ import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 
-from ._account import Account
-from ._masking import Masker
+from locaria_reporter._account import Account
+from locaria_reporter._masking import Masker
 
 LOADER_LOGGER = "locaria.loader"
 _LONGEST = 8_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traceback
 
-from ._channel import Failure
-from ._errors import (
+from locaria_reporter._channel import Failure
+from locaria_reporter._errors import (
     EXIT_FATAL,
     EXIT_RETRY,
     EXIT_TERMINATED,
@@ -19,8 +19,8 @@ from ._errors import (
     Terminated,
     Unavailable,
 )
-from ._logging import clip
-from ._masking import Masker
+from locaria_reporter._logging import clip
+from locaria_reporter._masking import Masker
 
 _LONGEST_ERROR = 2_000
 _LONGEST_DETAIL = 20_000

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ._channel import Block, StagingTable
-from ._copying import PLAIN_DATES, copy_into, copy_statement
-from ._errors import OutsideLocaria
-from ._session import Session
+from locaria_reporter._channel import Block, StagingTable
+from locaria_reporter._copying import PLAIN_DATES, copy_into, copy_statement
+from locaria_reporter._errors import OutsideLocaria
+from locaria_reporter._session import Session
 
 _MODES = ("create", "replace", "append")
 # As where Locaria runs: a table without a schema is in public, whatever the search_path says.

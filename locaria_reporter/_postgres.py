@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from ._channel import (
+from locaria_reporter._channel import (
     Block,
     ClaimedRun,
     Ending,
@@ -25,10 +25,10 @@ from ._channel import (
     TaskStart,
     Wait,
 )
-from ._copying import PLAIN_DATES, copy_into, copy_statement, count_rows
-from ._errors import Retry, TooManyRejects
-from ._rows import aged, as_jsonb, claimed, in_seconds
-from ._session import Connection, Session, committed
+from locaria_reporter._copying import PLAIN_DATES, copy_into, copy_statement, count_rows
+from locaria_reporter._errors import Retry, TooManyRejects
+from locaria_reporter._rows import aged, as_jsonb, claimed, in_seconds
+from locaria_reporter._session import Connection, Session, committed
 
 _POLL_EVERY = 2.0
 

@@ -9,16 +9,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._account import Account
-from ._channel import Channel, Json, TaskStart
-from ._errors import EXIT_DONE
-from ._heartbeat import Heart
-from ._logging import Logs
-from ._masking import Masker
-from ._signals import Signals
+from locaria_reporter._account import Account
+from locaria_reporter._channel import Channel, Json, TaskStart
+from locaria_reporter._errors import EXIT_DONE
+from locaria_reporter._heartbeat import Heart
+from locaria_reporter._logging import Logs
+from locaria_reporter._masking import Masker
+from locaria_reporter._signals import Signals
 
 if TYPE_CHECKING:
-    from ._run import Run
+    from locaria_reporter._run import Run
 
 
 class Process:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from ._account import Account
+from locaria_reporter._account import Account
 
 T = TypeVar("T")
 

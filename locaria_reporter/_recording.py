@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from ._channel import (
+from locaria_reporter._channel import (
     Block,
     ClaimedRun,
     Ending,
@@ -31,7 +31,7 @@ from ._channel import (
     TaskStart,
     Wait,
 )
-from ._errors import LeaseLost, OutsideLocaria, TooManyRejects
+from locaria_reporter._errors import LeaseLost, OutsideLocaria, TooManyRejects
 
 
 class RecordingChannel:

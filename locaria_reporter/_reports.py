@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from ._account import Account
-from ._channel import ClaimedRun, Json
-from ._fetch import fetch
-from ._logging import clip
-from ._reading import open_counted, track
+from locaria_reporter._account import Account
+from locaria_reporter._channel import ClaimedRun, Json
+from locaria_reporter._fetch import fetch
+from locaria_reporter._logging import clip
+from locaria_reporter._reading import open_counted, track
 
 if TYPE_CHECKING:
-    from ._task import Task
+    from locaria_reporter._task import Task
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from ._channel import ClaimedRun, Json
+from locaria_reporter._channel import ClaimedRun, Json
 
 
 def claimed(row: Mapping[str, Any]) -> ClaimedRun:

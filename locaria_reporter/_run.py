@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
-from ._channel import ClaimedRun, Ending, Json
-from ._errors import CheckFailed, NotPublished
-from ._loads import Loads
-from ._logging import clip
-from ._staging import Staging
+from locaria_reporter._channel import ClaimedRun, Ending, Json
+from locaria_reporter._errors import CheckFailed, NotPublished
+from locaria_reporter._loads import Loads
+from locaria_reporter._logging import clip
+from locaria_reporter._staging import Staging
 
 if TYPE_CHECKING:
-    from ._commands import Handler
-    from ._http import Limits
-    from ._task import Task
+    from locaria_reporter._commands import Handler
+    from locaria_reporter._http import Limits
+    from locaria_reporter._task import Task
 
 
 class Run(Loads):
@@ -65,7 +65,7 @@ class Run(Loads):
         Raises:
             Cancelled: the usual end of a listener.
         """
-        from ._listener import Listener  # noqa: PLC0415 - loaders need no HTTP server
+        from locaria_reporter._listener import Listener  # noqa: PLC0415 - loaders need no HTTP server
 
         self._account.check()
         Listener(

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import conninfo
 from psycopg.rows import dict_row
 
-from ._errors import Unavailable, from_sqlstate
+from locaria_reporter._errors import Unavailable, from_sqlstate
 
 T = TypeVar("T")
 Connection = psycopg.Connection[dict[str, Any]]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from ._errors import Terminated
+from locaria_reporter._errors import Terminated
 
 _HANDLED = (signal.SIGTERM, signal.SIGINT)
 

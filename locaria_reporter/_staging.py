@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ._channel import Block, Json, StagingTable
+from locaria_reporter._channel import Block, Json, StagingTable
 
 if TYPE_CHECKING:
-    from ._loads import Loads
+    from locaria_reporter._loads import Loads
 
 Columns = Mapping[str, str] | Sequence[tuple[str, str]] | Sequence[Mapping[str, str]]
 

@@ -13,8 +13,8 @@ from functools import partial
 
 import psycopg
 
-from ._channel import ClaimedRun, Ending, TaskStart
-from ._errors import (
+from locaria_reporter._channel import ClaimedRun, Ending, TaskStart
+from locaria_reporter._errors import (
     EXIT_DONE,
     EXIT_TERMINATED,
     LeaseLost,
@@ -25,11 +25,17 @@ from ._errors import (
     Unavailable,
     from_sqlstate,
 )
-from ._forks import watch
-from ._heartbeat import Heart
-from ._outcome import concerns_the_file, describe, exit_is_no_success, failure_of, is_termination
-from ._process import Process
-from ._run import Run
+from locaria_reporter._forks import watch
+from locaria_reporter._heartbeat import Heart
+from locaria_reporter._outcome import (
+    concerns_the_file,
+    describe,
+    exit_is_no_success,
+    failure_of,
+    is_termination,
+)
+from locaria_reporter._process import Process
+from locaria_reporter._run import Run
 
 _LOG = logging.getLogger("locaria_reporter")
 _NOT_FINISHED = (

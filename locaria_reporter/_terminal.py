@@ -24,7 +24,7 @@ from typing import Any, TextIO
 
 import psycopg
 
-from ._channel import (
+from locaria_reporter._channel import (
     Block,
     ClaimedRun,
     Ending,
@@ -35,8 +35,8 @@ from ._channel import (
     TaskStart,
     Wait,
 )
-from ._errors import OutsideLocaria
-from ._plain import PlainDatabase
+from locaria_reporter._errors import OutsideLocaria
+from locaria_reporter._plain import PlainDatabase
 
 _WORD = re.compile(r"-{0,2}([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _LONG = 3600.0

@@ -18,8 +18,8 @@ from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 
 from locaria.install import install
-from locaria.local.postgres import PostgresServer
-from locaria.local.standin import install_standin
+from locaria.local.aws.standin import install_standin
+from locaria.local.postgres.server import PostgresServer
 
 Connection = psycopg.Connection[dict[str, Any]]
 

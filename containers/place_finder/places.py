@@ -53,7 +53,8 @@ class Places:
 
     def find(self, beginning: str, limit: int) -> list[Place]:
         """Places in whose name a word, and what follows it, begins like this; case and accents
-        don't matter. Those that begin so from their first word on come first."""
+        don't matter. Those that begin so from their first word on come first.
+        """
         wanted = fold(beginning)
         if not wanted:
             return []

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from event_database import DatabaseUnavailable, EventDatabase
 
-from locaria.web.identity import Identity
+from locaria.web.access.identity import Identity
 from locaria.web.messages import RefusedError
 
 _BECOME = """

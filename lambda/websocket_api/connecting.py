@@ -9,10 +9,10 @@ from typing import Any
 
 from api_database import ApiDatabase
 
-from locaria.web.identity import DATABASE_ROLES, Identity
-from locaria.web.jwt_tokens import JwtVerifier, read_jwt_settings
+from locaria.web.access.identity import DATABASE_ROLES, Identity
+from locaria.web.access.jwt_tokens import JwtVerifier, read_jwt_settings
+from locaria.web.access.origins import is_own_or_allowed
 from locaria.web.messages import RefusedError
-from locaria.web.origins import is_own_or_allowed
 
 Event = Mapping[str, Any]
 

@@ -21,7 +21,7 @@ from api_database import ApiDatabase
 from api_gateway import MAX_REPLY, ApiGateway, GoneError, PostError, TooLargeError
 from connecting import Doorkeeper, as_json
 
-from locaria.web.identity import Identity
+from locaria.web.access.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse
 
 log = logging.getLogger("locaria.websocket_api")

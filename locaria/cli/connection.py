@@ -19,7 +19,7 @@ from psycopg.sql import Composed
 from psycopg.types.datetime import TimestamptzLoader
 
 from locaria.cli.errors import CommandError, ExitCode, translate
-from locaria.cli.local import read_local_dsn
+from locaria.cli.runtime.local import read_local_dsn
 
 Row = dict[str, Any]
 Query = LiteralString | Composed

@@ -27,7 +27,7 @@ from locaria.deploy.images import (
     find_engine,
     label_words,
 )
-from locaria.local.places import ROOT
+from locaria.resources import ROOT
 
 AGENT = "agent"
 AGENT_IMAGE = "localhost/locaria-agent:latest"

@@ -11,7 +11,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from locaria.install import DOCKERS_JSON, read_dockers
+from locaria.install import read_dockers
+from locaria.resources import DOCKERS_JSON
 
 SCHEMA_FILE = "dockers.schema.json"
 MODULES = "modules"

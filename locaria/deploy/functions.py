@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from locaria.local.places import LAMBDA
+from locaria.resources import LAMBDA
 
 RUNTIME = "python3.13"
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from locaria.deploy.commands import Commands
 from locaria.deploy.containers import MODULES, Container
 from locaria.deploy.errors import DeployError
-from locaria.local.places import CONTAINERS, ROOT
+from locaria.resources import CONTAINERS, ROOT
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 REPORTER = "locaria_reporter"

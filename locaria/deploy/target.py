@@ -24,7 +24,8 @@ from locaria.deploy.template_api import IDENTITY
 from locaria.deploy.template_functions import EVENTS_SECRET, WEB_SECRET
 from locaria.deploy.template_tasks import secret_parameter
 from locaria.deploy.zips import Zip
-from locaria.install import DOCKERS_JSON, read_dockers
+from locaria.install import read_dockers
+from locaria.resources import DOCKERS_JSON
 
 Say = Callable[[str], None]
 PENDING = "(made by this deployment)"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from locaria.deploy.functions import RUNTIME, Function, list_functions
-from locaria.local.places import LAMBDA, ROOT
+from locaria.resources import LAMBDA, ROOT
 
 BUILD = ROOT / "build" / "lambda"
 UNPACKED_LIMIT = 250 * 2**20

@@ -26,20 +26,20 @@ import psycopg
 
 from locaria.deploy.database import SiteDatabase
 from locaria.install import read_dockers, register_containers
-from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_launch import OBJECT_STORE, OBJECTS_VOLUME, DockerLauncher, Launcher
-from locaria.local.ecs_model import load_task_definitions
-from locaria.local.ecs_watch import EcsWatch
-from locaria.local.lambda_environment import LambdaFunction
-from locaria.local.lambda_queue import DeliveryRules, LambdaQueue, Share
-from locaria.local.living import Inhabitant, Living
-from locaria.local.places import CONTAINERS, LAMBDA
+from locaria.launch.ecs import EcsWatch
+from locaria.launch.launchers import OBJECT_STORE, OBJECTS_VOLUME, DockerLauncher, Launcher
+from locaria.local.aws.ecs.control_plane import LocalEcs
+from locaria.local.aws.ecs.model import load_task_definitions
+from locaria.local.aws.lambda_service.environment import LambdaFunction
+from locaria.local.aws.lambda_service.queue import DeliveryRules, LambdaQueue, Share
+from locaria.local.aws.standin import install_queue
 from locaria.local.private_file import PrivateFile
+from locaria.local.registration import Inhabitant, Living
 from locaria.local.site import CLUSTER, GROUPS, LOADER, SiteError, configure_launch
-from locaria.local.standin import install_queue
 from locaria.local.state_lock import hold
 from locaria.local.ticker import Ticker
 from locaria.local.upgrade import bring_up_to_date
+from locaria.resources import CONTAINERS, LAMBDA
 
 log = logging.getLogger(__name__)
 _NO_SCHEMA = (
@@ -54,7 +54,7 @@ _PASSED_ON = (OBJECT_STORE, "LOCARIA_FILE_ROOTS", "LOCARIA_FETCH_PRIVATE")
 class AgentOptions:
     """How an agent works.
 
-    Attributes
+    Attributes:
         containers_dir    folder with `dockers.json`; the agent starts these containers.
         launcher          how; None: the entry points, as processes.
         aws               on an existing ECS cluster instead: environment variables of the AWS SDK

@@ -17,15 +17,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, TypeVar
 
-from locaria.local.binaries import PostgresNotFoundError
-from locaria.local.living import OccupiedError
-from locaria.local.postgres import PostgresError
+from locaria.local.aws.standin import StandinError
+from locaria.local.postgres.binaries import PostgresNotFoundError
+from locaria.local.postgres.server import PostgresError
+from locaria.local.postgres.system_user import SystemUserError
+from locaria.local.registration import OccupiedError
 from locaria.local.runtime import Runtime
 from locaria.local.site import SiteError
-from locaria.local.standin import StandinError
 from locaria.local.state_lock import AlreadyRunningError
 from locaria.local.status import LOG_FILE
-from locaria.local.system_user import SystemUserError
 from locaria.web.sockets import DEFAULT_PORT
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def log_to(path: Path) -> None:
 class Service(Protocol):
     """Something that runs from `with` to the end of the block.
 
-    Attributes
+    Attributes:
         on_lost  is called, with the reason, when it can't go on: it is to be stopped.
     """
 

@@ -13,19 +13,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from locaria.local import processes
-from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_model import load_task_definitions
-from locaria.local.lambda_environment import LambdaFunction
-from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
-from locaria.local.living import Inhabitant, Living
-from locaria.local.places import CONTAINERS, DEFAULT_STATE_DIR, LAMBDA
-from locaria.local.postgres import PostgresServer
+from locaria.local.aws.ecs.control_plane import LocalEcs
+from locaria.local.aws.ecs.model import load_task_definitions
+from locaria.local.aws.lambda_service.environment import LambdaFunction
+from locaria.local.aws.lambda_service.queue import DeliveryRules, LambdaQueue
+from locaria.local.postgres.server import PostgresServer
 from locaria.local.private_file import PrivateFile
+from locaria.local.registration import Inhabitant, Living
 from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
 from locaria.local.state_lock import hold
 from locaria.local.status import STATUS_FILE
 from locaria.local.ticker import Ticker
 from locaria.local.web_process import WebServer
+from locaria.resources import CONTAINERS, DEFAULT_STATE_DIR, LAMBDA
 from locaria.web.sockets import DEFAULT_PORT
 
 log = logging.getLogger(__name__)

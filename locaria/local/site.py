@@ -12,10 +12,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from locaria.install import install, register_containers
-from locaria.local.lambda_environment import LambdaFunction
-from locaria.local.postgres import PostgresServer
+from locaria.local.aws.lambda_service.environment import LambdaFunction
+from locaria.local.aws.standin import install_standin
+from locaria.local.postgres.server import PostgresServer
 from locaria.local.private_file import PrivateFile
-from locaria.local.standin import install_standin
 
 DATABASE = "locaria"
 OWNER = "locaria"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from locaria.local import processes
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from locaria.local.private_file import PrivateFile
 
 STATUS_FILE = "runtime.json"

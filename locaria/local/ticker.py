@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psycopg
 
 from locaria.local.database import Database, StoppedError, join
-from locaria.local.postgres import PostgresError, PostgresServer
+from locaria.local.postgres.server import PostgresError, PostgresServer
 
 log = logging.getLogger(__name__)
 _SAY_AGAIN_S = 60.0

@@ -17,14 +17,14 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
+from locaria.web.access.gate import TICKET_S, Gate
+from locaria.web.access.headers import SafeHeaders
+from locaria.web.access.identity import Identity
 from locaria.web.calls import Caller
 from locaria.web.database import ApiDatabase
-from locaria.web.gate import TICKET_S, Gate
-from locaria.web.headers import SafeHeaders
-from locaria.web.hub import Hub
-from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse, too_large
 from locaria.web.monitoring import Monitoring
+from locaria.web.push.hub import Hub
 from locaria.web.session import Session
 from locaria.web.settings import Settings
 

@@ -6,8 +6,8 @@ import logging
 import time
 from collections import Counter
 
+from locaria.web.access.identity import Identity
 from locaria.web.database import ApiDatabase, Reply
-from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class Caller:
     """Calls `locaria.api` for clients and logs what was refused; what was said is not logged.
 
-    Attributes
+    Attributes:
         answered  replies so far by code; 200 stands for every good one.
         seconds   spent on them in all.
     """

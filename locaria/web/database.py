@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from locaria.web.identity import Identity
+from locaria.web.access.identity import Identity
 from locaria.web.messages import RefusedError
 
 log = logging.getLogger(__name__)

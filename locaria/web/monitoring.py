@@ -7,12 +7,12 @@ import json
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from locaria.web.access.gate import Gate
 from locaria.web.calls import Caller
 from locaria.web.database import ApiDatabase
-from locaria.web.gate import Gate
-from locaria.web.hub import Hub
 from locaria.web.messages import RefusedError
 from locaria.web.metrics import Sample, render
+from locaria.web.push.hub import Hub
 
 _METRICS = "select metric, labels, value from locaria.get_metrics() order by metric, labels"
 _TICK = """

@@ -12,12 +12,12 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from locaria.web.access.identity import Identity
 from locaria.web.calls import Caller
-from locaria.web.hub import Hub
-from locaria.web.identity import Identity
 from locaria.web.messages import RefusedError, Request, parse
-from locaria.web.outbox import Outbox
-from locaria.web.watchers import Subscriber
+from locaria.web.push.hub import Hub
+from locaria.web.push.outbox import Outbox
+from locaria.web.push.watchers import Subscriber
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from locaria.web.jwt_tokens import JwtSettings, JwtSettingsError, read_jwt_settings
+from locaria.web.access.jwt_tokens import JwtSettings, JwtSettingsError, read_jwt_settings
 from locaria.web.messages import MAX_MESSAGE
 
 

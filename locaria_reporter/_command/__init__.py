@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .._errors import Outcome, ReporterError
+from locaria_reporter._errors import Outcome, ReporterError
 
 _EXAMPLE = """\
 a complete loader, load.sh:
@@ -113,14 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         if options.verb == "run":
-            from .supervise import run_command  # noqa: PLC0415 - imports the database driver
+            from locaria_reporter._command.supervise import run_command  # noqa: PLC0415 - imports the database driver
 
             return run_command(options)
         if options.verb == "listen":
-            from .listening import listen_command  # noqa: PLC0415 - as above
+            from locaria_reporter._command.listening import listen_command  # noqa: PLC0415 - as above
 
             return listen_command(options)
-        from .client import report  # noqa: PLC0415 - not needed for --help
+        from locaria_reporter._command.client import report  # noqa: PLC0415 - not needed for --help
 
         return report(options)
     except ReporterError as error:

@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .._account import Account
-from .._errors import EXIT_DONE, Outcome, ReporterError
-from .._fetch import fetch
-from .._masking import Masker
-from .gdal import GdalProgress
+from locaria_reporter._account import Account
+from locaria_reporter._command.gdal import GdalProgress
+from locaria_reporter._errors import EXIT_DONE, Outcome, ReporterError
+from locaria_reporter._fetch import fetch
+from locaria_reporter._masking import Masker
 
 _REPORT_EVERY = 0.5
 _TIMEOUT = 60.0

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import conninfo
 
-from .._run import Run
+from locaria_reporter._run import Run
 
 _NAME = re.compile(r"[^A-Za-z0-9_]")
 _LONGEST = 100_000

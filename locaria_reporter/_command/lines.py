@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._run import Run
+from locaria_reporter._run import Run
 
 PREFIX = "::locaria"
 _OPTION = re.compile(r"(\w+)=(\S+)(?:\s+|$)")

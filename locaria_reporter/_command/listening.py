@@ -15,14 +15,22 @@ import subprocess
 import time
 from typing import Any
 
-from .._claim import claims
-from .._commands import Command
-from .._errors import EXIT_DONE, EXIT_FATAL, EXIT_RETRY, CommandFailed, Fatal, Retry, Terminated
-from .._run import Run
-from .environment import child_environment, parameter_variables
-from .lines import Said, apply
-from .server import ReportServer
-from .telling import telling
+from locaria_reporter._claim import claims
+from locaria_reporter._command.environment import child_environment, parameter_variables
+from locaria_reporter._command.lines import Said, apply
+from locaria_reporter._command.server import ReportServer
+from locaria_reporter._command.telling import telling
+from locaria_reporter._commands import Command
+from locaria_reporter._errors import (
+    EXIT_DONE,
+    EXIT_FATAL,
+    EXIT_RETRY,
+    CommandFailed,
+    Fatal,
+    Retry,
+    Terminated,
+)
+from locaria_reporter._run import Run
 
 _LOOK_EVERY = 0.2
 _BEFORE_THE_END = 1.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .._errors import Outcome, ReporterError
+from locaria_reporter._errors import Outcome, ReporterError
 
 _LONGEST = 1 << 20
 

@@ -18,8 +18,12 @@ from collections import deque
 from pathlib import Path
 from typing import IO, Any
 
-from .._claim import claim, claims
-from .._errors import (
+from locaria_reporter._claim import claim, claims
+from locaria_reporter._command.environment import child_environment
+from locaria_reporter._command.lines import Said, apply, parse_line
+from locaria_reporter._command.server import ReportServer
+from locaria_reporter._command.telling import telling
+from locaria_reporter._errors import (
     EXIT_DONE,
     EXIT_FATAL,
     EXIT_RETRY,
@@ -28,11 +32,7 @@ from .._errors import (
     LeaseLost,
     Outcome,
 )
-from .._run import Run
-from .environment import child_environment
-from .lines import Said, apply, parse_line
-from .server import ReportServer
-from .telling import telling
+from locaria_reporter._run import Run
 
 _TAIL = 20
 _LONGEST_LINE = 8_000

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from locaria.install import DOCKERS_JSON, read_dockers
-from locaria.local.lambda_queue import DeliveryRules
+from locaria.install import read_dockers
+from locaria.local.aws.lambda_service.queue import DeliveryRules
 from locaria.local.runtime import Runtime
+from locaria.resources import DOCKERS_JSON
 
 Row = dict[str, Any]
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from locaria.local.binaries import find_binaries
+from locaria.local.postgres.binaries import find_binaries
 from tests.cli.conftest import Command, Container
 from tests.cli.test_reading import insert
 from tests.conftest import OWNER, PASSWORD, Database

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from locaria.cli.errors import EXIT_CODES
-from locaria.local.binaries import find_binaries
+from locaria.local.postgres.binaries import find_binaries
 from tests.cli.conftest import Command, load, working
 from tests.conftest import OWNER, Database
 
@@ -119,7 +119,7 @@ def test_the_table_of_exit_codes_is_the_one_of_the_command() -> None:
 def test_every_error_code_that_the_sql_raises_is_documented() -> None:
     raised = {
         code
-        for path in (ROOT / "sql/functions").glob("*.sql")
+        for path in (ROOT / "sql/functions").rglob("*.sql")
         for code in re.findall(r"errcode = '(LC\d+)'", path.read_text())
     }
     documented = set(re.findall(r"^\| (LC\d+) \|", (ROOT / "sql/README.md").read_text(), re.M))

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from locaria.cli import main
-from locaria.local.binaries import find_binaries
+from locaria.local.postgres.binaries import find_binaries
 from tests.cli.conftest import Command
 from tests.conftest import OWNER, Database
 

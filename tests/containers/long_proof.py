@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pyogrio.raw
 import shapely
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from tests.conftest import cloned, make_template
 from tests.containers.conftest import Loader
 from tests.containers.test_memory import watch_peak

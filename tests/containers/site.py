@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from locaria.local.ecs_model import load_task_definitions
+from locaria.local.aws.ecs.model import load_task_definitions
 from tests.conftest import Database
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,7 +10,7 @@ from string import Template
 import jsonschema
 import pytest
 
-from locaria.cli import container_templates
+from locaria.cli.containers import templates as container_templates
 from tests.conftest import Database
 from tests.containers.conftest import DOCKERS, ROOT
 

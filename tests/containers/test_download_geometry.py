@@ -15,7 +15,7 @@ import pyogrio
 import pytest
 import shapely
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from tests.containers import test_postgis
 from tests.containers.site import Site
 from tests.containers.test_download import opened

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from locaria.local.binaries import find_binaries
+from locaria.local.postgres.binaries import find_binaries
 from tests.containers.site import Site
 
 pytestmark = pytest.mark.skipif(

@@ -20,7 +20,7 @@ import pyogrio.raw
 import pytest
 import shapely
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from tests.conftest import cloned, make_template, server_folder
 from tests.containers.conftest import Loader
 from tests.containers.test_formats import COUNTRIES, FIXTURES, zipped

@@ -33,7 +33,7 @@ import pytest
 import shapely
 from psycopg import sql
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from tests.conftest import cloned
 from tests.containers.conftest import Loader
 from tests.containers.test_formats import COUNTRIES, LONDON, zipped

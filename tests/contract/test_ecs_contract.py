@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from botocore.model import ListShape, Shape, StructureShape
 from moto import mock_aws
 
-from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_model import TaskDefinition
+from locaria.local.aws.ecs.control_plane import LocalEcs
+from locaria.local.aws.ecs.model import TaskDefinition
 
 MODEL = botocore.session.get_session().get_service_model("ecs")
 PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {

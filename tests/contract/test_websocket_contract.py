@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from locaria.web.settings import Settings, read_settings
 from tests.conftest import Database, cloned
 from tests.web.conftest import Web

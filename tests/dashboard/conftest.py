@@ -12,9 +12,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from locaria.install import DOCKERS_JSON, read_dockers
+from locaria.install import read_dockers
 from locaria.local.runtime import Runtime
 from locaria.local.status import read_status
+from locaria.resources import DOCKERS_JSON
 from tests.acceptance.conftest import Place
 from tests.dashboard.page import Page
 from tests.dashboard.slow_source import SlowSource

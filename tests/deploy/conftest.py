@@ -28,7 +28,7 @@ from locaria.deploy.database import SiteDatabase, sql_digest
 from locaria.deploy.functions import Function
 from locaria.deploy.zips import Zip
 from locaria.deploy.zips import build_zips as real_build_zips
-from locaria.local.places import LAMBDA
+from locaria.resources import LAMBDA
 from tests.conftest import Database
 from tests.deploy.permissions import calls_of_the_code
 

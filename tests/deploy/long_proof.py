@@ -21,8 +21,8 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from locaria.local.places import ROOT
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
+from locaria.resources import ROOT
 from tests.conftest import cloned, make_template
 from tests.deploy.conftest import CHOSEN, Account, make_account, serving_aws
 from tests.deploy.state import left_behind

@@ -13,7 +13,7 @@ import cfnlint
 from locaria.deploy.containers import load_containers
 from locaria.deploy.functions import list_functions
 from locaria.deploy.template import build_template
-from locaria.local.places import ROOT
+from locaria.resources import ROOT
 
 POLICY = ROOT / "docs" / "aws_deployer_policy.json"
 # What a call's name is filled in with.

@@ -23,8 +23,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from locaria.cli import main
-from locaria.local.places import ROOT
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
+from locaria.resources import ROOT
 
 OWNER = "agent_owner"
 ACTOR = ROOT / "tests" / "acceptance" / "containers" / "actor"
@@ -253,7 +253,7 @@ NOBODY = "postgresql://x:canary@127.0.0.1:1/x"
 def test_what_is_given_wrong_is_told_in_words(
     words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locaria.cli.agent._log_here", lambda: None)
+    monkeypatch.setattr("locaria.cli.runtime.agent._log_here", lambda: None)
     monkeypatch.setattr("signal.signal", lambda *_: None)  # those of the tests stay
     given = [word.replace("{folder}", str(tmp_path)) for word in words]
     where = [] if "--state-dir" in given else ["--state-dir", str(tmp_path / "state")]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_model import TaskDefinition
-from locaria.local.ecs_watch import _FORGOTTEN
-from locaria.local.places import ROOT
+from locaria.launch.ecs import _FORGOTTEN
+from locaria.local.aws.ecs.control_plane import LocalEcs
+from locaria.local.aws.ecs.model import TaskDefinition
+from locaria.resources import ROOT
 from tests.deploy.test_agent import ACTOR, LIMITS, Agents, agents
 
 __all__ = ["agents"]

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from locaria.deploy import zips
-from locaria.install import DOCKERS_JSON
+from locaria.resources import DOCKERS_JSON
 from tests.conftest import Database
 from tests.deploy.conftest import CHOSEN, REGION, Account
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from locaria.cli import main
-from locaria.local.places import ROOT
+from locaria.resources import ROOT
 from tests.deploy.conftest import Account
 
 # The terminal becomes the one whose Ctrl-C is this process's.

@@ -12,8 +12,8 @@ from click.testing import Result
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
-from locaria.install import DOCKERS_JSON
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
+from locaria.resources import DOCKERS_JSON
 from tests.conftest import Database, cloned
 from tests.deploy.conftest import CHOSEN, REGION, Account
 

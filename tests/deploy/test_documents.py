@@ -10,8 +10,8 @@ import click
 import pytest
 import yaml
 
-from locaria.cli.agent import agent
-from locaria.local.places import ROOT
+from locaria.cli.runtime.agent import agent
+from locaria.resources import ROOT
 from tests.deploy.conftest import CHOSEN, Account
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -25,9 +25,9 @@ from pyarrow import parquet
 
 from locaria.deploy.build_images import AGENT_IMAGE
 from locaria.install import read_dockers
+from locaria.launch.launchers import BuildahLauncher, DockerLauncher, Launch, Launcher
 from locaria.local.agent import Agent, AgentOptions
-from locaria.local.ecs_launch import BuildahLauncher, DockerLauncher, Launch, Launcher
-from locaria.local.ecs_model import TaskDefinition
+from locaria.local.aws.ecs.model import TaskDefinition
 from tests.conftest import Database
 from tests.containers.test_os_opendata import NAMES_HEADER, OsServer, Product, archive, named
 from tests.ingest.bundles_for_tests import tar

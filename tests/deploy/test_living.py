@@ -13,8 +13,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from locaria.local.places import ROOT
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
+from locaria.resources import ROOT
 from tests.deploy.test_agent import Agents, agents
 
 __all__ = ["agents"]

@@ -16,11 +16,11 @@ import psycopg
 import pytest
 
 from locaria.deploy.aws import Aws
-from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_model import load_task_definitions
-from locaria.local.lambda_environment import LambdaFunction
-from locaria.local.lambda_queue import DeliveryRules, LambdaQueue
-from locaria.local.places import CONTAINERS
+from locaria.local.aws.ecs.control_plane import LocalEcs
+from locaria.local.aws.ecs.model import load_task_definitions
+from locaria.local.aws.lambda_service.environment import LambdaFunction
+from locaria.local.aws.lambda_service.queue import DeliveryRules, LambdaQueue
+from locaria.resources import CONTAINERS
 from tests.conftest import Database
 from tests.deploy.conftest import CHOSEN, Account
 

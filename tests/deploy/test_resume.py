@@ -15,7 +15,7 @@ from locaria.deploy.destroy import destroy
 from locaria.deploy.errors import DeployError
 from locaria.deploy.settings import Settings
 from locaria.deploy.stack import apply_stack
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from tests.conftest import cloned
 from tests.deploy.conftest import REGION, Account, Killed
 from tests.deploy.state import left_behind

@@ -14,7 +14,7 @@ from locaria.deploy.errors import DeployError
 from locaria.deploy.functions import ECS_RUN_TASK, TASK_EVENTS, WEBSOCKET_API, Function
 from locaria.deploy.settings import make_settings
 from locaria.deploy.template import build_template
-from locaria.local.places import CONTAINERS
+from locaria.resources import CONTAINERS
 
 Resource = dict[str, Any]
 

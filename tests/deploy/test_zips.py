@@ -13,7 +13,7 @@ import pytest
 from locaria.deploy import zips
 from locaria.deploy.functions import ECS_RUN_TASK, TASK_EVENTS, Function, list_functions
 from locaria.deploy.zips import ZipError, build_zip, write_zip
-from locaria.local.places import LAMBDA, ROOT
+from locaria.resources import LAMBDA, ROOT
 
 HERE = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # What the Lambda runtime of Python brings along, and nothing else.

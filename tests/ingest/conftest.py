@@ -17,10 +17,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from locaria.install import DOCKERS_JSON, read_dockers
-from locaria.local.lambda_queue import DeliveryRules
+from locaria.install import read_dockers
+from locaria.local.aws.lambda_service.queue import DeliveryRules
 from locaria.local.runtime import Runtime
 from locaria.local.status import read_status
+from locaria.resources import DOCKERS_JSON
 
 HERE = Path(__file__).parent
 State = dict[str, Any]

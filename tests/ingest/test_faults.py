@@ -137,7 +137,7 @@ def command(
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command on the site."""
-    call = "locaria.cli.ingest:ingest_cmd" if program == "IngestCMD" else "locaria.cli:main"
+    call = "locaria.cli.bundles.ingest:ingest_cmd" if program == "IngestCMD" else "locaria.cli:main"
     module, _, function = call.partition(":")
     return subprocess.run(
         [sys.executable, "-c", f"from {module} import {function}; {function}()", *words],

@@ -17,10 +17,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from locaria.launch.launchers import ProcessLauncher
 from locaria.local import processes
-from locaria.local.ecs import LocalEcs
-from locaria.local.ecs_launch import ProcessLauncher
-from locaria.local.ecs_model import EcsError, TaskDefinition, load_task_definitions
+from locaria.local.aws.ecs.control_plane import LocalEcs
+from locaria.local.aws.ecs.model import EcsError, TaskDefinition, load_task_definitions
 
 SECRET = "postgresql://loader:canary@127.0.0.1/locaria"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from locaria.local.lambda_environment import LambdaFunction
-from locaria.local.lambda_queue import CHANNEL, DeliveryRules, LambdaQueue
-from locaria.local.standin import install_standin
+from locaria.local.aws.lambda_service.environment import LambdaFunction
+from locaria.local.aws.lambda_service.queue import CHANNEL, DeliveryRules, LambdaQueue
+from locaria.local.aws.standin import install_standin
 
 FAST = DeliveryRules(retry_delays_s=(0.05, 0.1), failure_destination="destination")
 HANDLER = """

@@ -16,9 +16,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from locaria.local import processes
-from locaria.local.places import LAMBDA, ROOT
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from locaria.local.status import read_status, shut_down
+from locaria.resources import LAMBDA, ROOT
 
 BIN_DIR = os.environ.get("LOCARIA_TEST_PG_BIN")
 LOADER = """

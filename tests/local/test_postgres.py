@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from locaria.local import processes, system_user
-from locaria.local.postgres import PostgresError, PostgresServer
+from locaria.local import processes
+from locaria.local.postgres.server import PostgresError, PostgresServer, system_user
 
 BIN_DIR = os.environ.get("LOCARIA_TEST_PG_BIN")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="about running as root")
@@ -57,7 +57,7 @@ def test_a_restart_keeps_the_port_and_what_was_committed(server: PostgresServer)
 def test_it_outlives_a_parent_killed_by_sigkill_and_is_adopted(tmp_path: Path) -> None:
     data_dir = tmp_path / "pg"
     code = (
-        "import os, sys; from locaria.local.postgres import PostgresServer; "
+        "import os, sys; from locaria.local.postgres.server import PostgresServer; "
         "PostgresServer(sys.argv[1], bin_dir=sys.argv[2] or None, durable=False).start(); "
         "os.kill(os.getpid(), 9)"
     )

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from locaria.local.standin import StandinError, install_standin
+from locaria.local.aws.standin import StandinError, install_standin
 
 INVOKE = """
     select * from aws_lambda.invoke(

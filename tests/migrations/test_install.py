@@ -14,8 +14,8 @@ import pytest
 
 from locaria import sql_files
 from locaria.install import install, plain_sql
-from locaria.local.binaries import find_binaries
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.binaries import find_binaries
+from locaria.local.postgres.server import PostgresServer
 from tests.conftest import OWNER, PASSWORD
 
 MakeDatabase = Callable[[str], str]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Site
+from tests.reporter.conftest import ROOT, Site
 
 REPORT = f"{sys.executable} -m locaria_reporter"
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from locaria.local.binaries import find_binaries
-
-from .conftest import ROOT, Site
+from locaria.local.postgres.binaries import find_binaries
+from tests.reporter.conftest import ROOT, Site
 
 TEXT = (ROOT / "docs" / "loader_authors.md").read_text()
 COUNTER = {"LOCARIA_CONTAINER": "word_counter"}

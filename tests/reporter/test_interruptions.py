@@ -10,8 +10,7 @@ import psycopg
 import pytest
 
 import locaria_reporter as lr
-
-from .conftest import COLUMNS, Site
+from tests.reporter.conftest import COLUMNS, Site
 
 
 def test_a_cancel_reaches_a_tracking_loader_within_seconds(site: Site) -> None:

@@ -19,8 +19,7 @@ import pytest
 
 import locaria_reporter as lr
 from locaria_reporter._traces import Traces
-
-from .conftest import CONTAINER, Site
+from tests.reporter.conftest import CONTAINER, Site
 
 LISTENER = """
 import os, threading, time

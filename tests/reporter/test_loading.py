@@ -4,8 +4,7 @@ import psycopg
 import pytest
 
 import locaria_reporter as lr
-
-from .conftest import COLUMNS, Site
+from tests.reporter.conftest import COLUMNS, Site
 
 
 def test_a_small_load_and_its_outcome_are_one_transaction(site: Site) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 import locaria_reporter as lr
-
-from .conftest import COLUMNS, Site
+from tests.reporter.conftest import COLUMNS, Site
 
 
 def test_a_file_is_claimed_loaded_and_published(site: Site) -> None:

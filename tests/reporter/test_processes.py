@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from .conftest import Site
+from tests.reporter.conftest import Site
 
 COLUMNS = "{'id': 'bigint'}"
 

@@ -12,8 +12,7 @@ import pytest
 
 import locaria_reporter as lr
 from locaria_reporter import RecordingChannel, claim, claims
-
-from .conftest import COLUMNS
+from tests.reporter.conftest import COLUMNS
 
 
 def names(channel: RecordingChannel) -> list[str]:

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import locaria_reporter as lr
-
-from .conftest import Site
+from tests.reporter.conftest import Site
 
 CANARY = "canary/42+x"
 REPORT = f"{sys.executable} -m locaria_reporter"

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 import locaria_reporter as lr
-
-from .conftest import Site
+from tests.reporter.conftest import Site
 
 
 def test_a_pool_of_forked_workers_does_not_end_the_parents_run(site: Site) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from tests.conftest import Database, cloned
 from tests.sql.scenario import Scenario
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from locaria.local.postgres import PostgresServer
+from locaria.local.postgres.server import PostgresServer
 from locaria.web.app import Server, make_app
 from locaria.web.serve import run_server
 from locaria.web.settings import Settings

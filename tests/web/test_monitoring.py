@@ -89,7 +89,7 @@ def restricted(site: Database) -> str:
 def test_without_a_database_clients_are_told_so_and_the_connection_stays_open(
     settings: Settings, restricted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locaria.web.hub.READY_S", 0.5)
+    monkeypatch.setattr("locaria.web.push.hub.READY_S", 0.5)
     with served(settings, dsn=restricted) as web, web.connect() as client:
         web.server.database._pool.timeout = 0.5
         for request in ({"method": "get_containers"}, {"method": "subscribe", "container_id": 1}):

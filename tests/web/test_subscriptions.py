@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from locaria.web.outbox import MAX_BYTES
+from locaria.web.push.outbox import MAX_BYTES
 from locaria.web.settings import Settings
 from tests.conftest import Connection, Database
 from tests.web.conftest import CONTAINER, Task, Web, insert, served
@@ -134,7 +134,7 @@ def listeners(site: Database) -> int:
 def test_any_number_of_subscribers_share_one_listening_connection_that_ends_with_them(
     web: Web, site: Database, app: Connection, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locaria.web.hub.LINGER_S", 0.3)
+    monkeypatch.setattr("locaria.web.push.hub.LINGER_S", 0.3)
     [file] = insert(app)
     run = task.run(file)
     with ExitStack() as open_ones:

@@ -12,9 +12,9 @@ to `load_layers()`. The attributes are those of file_loader: containers/README.m
 
 from __future__ import annotations
 
-from .job import check_scripts, load, load_file, load_layers
-from .layers import BadRow, Geometry, Layer
-from .options import Options
+from loading.job import check_scripts, load, load_file, load_layers
+from loading.layers import BadRow, Geometry, Layer
+from loading.options import Options
 
 __all__ = [
     "BadRow",

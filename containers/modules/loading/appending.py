@@ -6,9 +6,8 @@ import functools
 import re
 from dataclasses import replace
 
+from loading.geometry import WGS84, Target
 from locaria_reporter import Fatal
-
-from .geometry import WGS84, Target
 
 _COLUMN = re.compile(r"(?:.*\.)?(geometry|geography)(?:\((\w+)(?:,(\d+))?\))?$")
 

@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from loading.compression import Room
 from locaria_reporter import Fatal
-
-from .compression import Room
 
 _CHUNK = 1 << 20
 # What programs put into archives beside the data.

@@ -13,12 +13,11 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 import pyarrow as pa
 
+from loading.arrow_types import is_bytes
+from loading.copies import Wire
+from loading.encode import Encoder
+from loading.layers import BadRow
 from locaria_reporter import Run, Staging
-
-from .arrow_types import is_bytes
-from .copies import Wire
-from .encode import Encoder
-from .layers import BadRow
 
 T = TypeVar("T")
 _LINE = re.compile(r"COPY [^,]*, \D*(\d+)(?:, column (.*?))?(?:: |$)", re.DOTALL)

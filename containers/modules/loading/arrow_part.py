@@ -7,18 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from loading.appending import into_column
+from loading.arrow_load import ArrowLoad, Encoded, beforehand, row_text
+from loading.arrow_types import as_sent, column_for
+from loading.copies import Copies
+from loading.encode import Encoder
+from loading.geometry import Bounds, Target, loosest_kind, target_for
+from loading.layers import BadRow, Layer
+from loading.names import column_names
+from loading.options import Options
+from loading.parts import Context, Filled, NoRows
 from locaria_reporter import Fatal, Run, Staging, TooManyRejects
-
-from .appending import into_column
-from .arrow_load import ArrowLoad, Encoded, beforehand, row_text
-from .arrow_types import as_sent, column_for
-from .copies import Copies
-from .encode import Encoder
-from .geometry import Bounds, Target, loosest_kind, target_for
-from .layers import BadRow, Layer
-from .names import column_names
-from .options import Options
-from .parts import Context, Filled, NoRows
 
 _GEOMETRY = "geometry"
 

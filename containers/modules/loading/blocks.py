@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from .delimiters import Sent, as_sent, rewritten
-from .dialect import Dialect
-from .quotes import has_misplaced
+from loading.delimiters import Sent, as_sent, rewritten
+from loading.dialect import Dialect
+from loading.quotes import has_misplaced
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ import re
 import struct
 from pathlib import Path
 
+from loading.formats import root_of
 from locaria_reporter import Fatal
-
-from .formats import root_of
 
 _TAIL = 4 << 10
 _CHUNK = 1 << 20

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 
+from loading.geometry import WGS84
 from locaria_reporter import Fatal
-
-from .geometry import WGS84
 
 _SURE = 70
 

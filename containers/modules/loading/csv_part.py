@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from loading.blocks import Blocks, ahead
+from loading.copies import Copies, block_bytes
+from loading.infer import widen
+from loading.load import Load
+from loading.options import Options
+from loading.parts import Context, Filled, NoRows
+from loading.source import Source
+from loading.survey import survey
 from locaria_reporter import Run, Staging
-
-from .blocks import Blocks, ahead
-from .copies import Copies, block_bytes
-from .infer import widen
-from .load import Load
-from .options import Options
-from .parts import Context, Filled, NoRows
-from .source import Source
-from .survey import survey
 
 
 class CsvPart:

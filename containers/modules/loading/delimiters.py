@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from .dialect import Dialect
-from .quotes import has_misplaced
+from loading.dialect import Dialect
+from loading.quotes import has_misplaced
 
 _STRETCH = 64 << 10
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from .dialect import NO_DELIMITER, QUOTE, Dialect
-from .infer import TEXT, classify, infer_all
+from loading.dialect import NO_DELIMITER, QUOTE, Dialect
+from loading.infer import TEXT, classify, infer_all
 
 DELIMITERS = ",;\t|"
 _LOOKED_AT = 300

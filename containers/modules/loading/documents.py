@@ -17,11 +17,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from loading.infer import DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, infer, join
+from loading.json_window import Broken, Window
+from loading.layers import BadRow, Layer
 from locaria_reporter import Fatal
-
-from .infer import DATE, TEXT, TIMESTAMP, TIMESTAMPTZ, infer, join
-from .json_window import Broken, Window
-from .layers import BadRow, Layer
 
 _ROWS = 5_000
 _SMALL, _LARGE = 2**31, 2**63

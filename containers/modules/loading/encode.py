@@ -19,9 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from loading.arrow_types import JSONB, Column, is_bytes
 from locaria_reporter import Fatal
-
-from .arrow_types import JSONB, Column, is_bytes
 
 CSV = "format csv, encoding 'UTF8'"
 BINARY = "format binary"

@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from credentials import headers_for, resolve
 
+from loading.source import unreadable
 from locaria_reporter import Fatal, Retry, Run
-
-from .source import unreadable
 
 # Pseudo files: what they hold is about this process, its environment among it.
 _NEVER = (Path("/proc"), Path("/sys"), Path("/dev"))

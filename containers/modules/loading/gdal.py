@@ -45,7 +45,7 @@ _DETOURS = ("no_proxy", "NO_PROXY")
 
 @functools.cache
 def pyogrio() -> Any:
-    """pyogrio with the drivers of `_OFF` missing."""
+    """Pyogrio with the drivers of `_OFF` missing."""
     os.environ.update(_SETTINGS)
     for name in _DETOURS:
         # Of the process's own environment, which GDAL reads; Python's clients go by os.environ.

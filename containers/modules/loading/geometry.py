@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .arrow_types import Column
-from .kinds import MIXED, column_kind, promote, with_srid
-from .layers import Geometry
+from loading.arrow_types import Column
+from loading.kinds import MIXED, column_kind, promote, with_srid
+from loading.layers import Geometry
 
 WGS84 = 4326
 BYTES = Column("bytea", pa.large_binary())
@@ -92,7 +92,7 @@ def target_for(
     srid, rewrite, flaws = _epsg_code(said), None, None
     if srs is not None or invalid != "keep" or postgis is None or not (srid and known(srid)):
         # Only now: what these are made of takes time to import.
-        from . import crs, shapes  # noqa: PLC0415
+        from loading import crs, shapes  # noqa: PLC0415
 
         place = crs.place_of(said, srs, what)
         flaws = functools.partial(shapes.flaws_of, strict=invalid == "refuse", move=place.move)

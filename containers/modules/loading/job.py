@@ -13,17 +13,16 @@ from typing import Any
 
 import psycopg
 
+from loading.checksum import Checksum
+from loading.find import find
+from loading.layers import Layer
+from loading.looking import cost_of, measure
+from loading.opening import open_parts, parts_of_layers
+from loading.options import Options
+from loading.parts import Context, Filled, Part
+from loading.postgis import bounding_box, postgis_schema
+from loading.targets import prepare, table_names
 from locaria_reporter import Fatal, Refused, Retry, Run, Staging, TooManyRejects
-
-from .checksum import Checksum
-from .find import find
-from .layers import Layer
-from .looking import cost_of, measure
-from .opening import open_parts, parts_of_layers
-from .options import Options
-from .parts import Context, Filled, Part
-from .postgis import bounding_box, postgis_schema
-from .targets import prepare, table_names
 
 # What looking at a file and loading it weigh together; how that divides depends on the format.
 _READING = 92

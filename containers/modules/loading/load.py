@@ -11,15 +11,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from loading.blocks import Block, pieces
+from loading.copies import Wire
+from loading.dialect import Dialect
+from loading.infer import TEXT
+from loading.rows import Row, hint_at_escape, read_rows
+from loading.source import Source, not_text
+from loading.survey import Survey
 from locaria_reporter import Run, Staging
-
-from .blocks import Block, pieces
-from .copies import Wire
-from .dialect import Dialect
-from .infer import TEXT
-from .rows import Row, hint_at_escape, read_rows
-from .source import Source, not_text
-from .survey import Survey
 
 _PIECE = 128 << 10
 _SHOWN_VALUES = 100

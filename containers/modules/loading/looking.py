@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from .compression import beginning, compression_of
-from .formats import ARCHIVE, CSV, JSON, SHEETS, format_of
-from .source import look_at
+from loading.compression import beginning, compression_of
+from loading.formats import ARCHIVE, CSV, JSON, SHEETS, format_of
+from loading.source import look_at
 
 _HEAD = 64 << 10
 # How often a file is read before its rows are, and which share of the whole time that takes.

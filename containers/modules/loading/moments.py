@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .arrow_types import is_text
-from .infer import TEXT, TIMESTAMP, TIMESTAMPTZ
+from loading.arrow_types import is_text
+from loading.infer import TEXT, TIMESTAMP, TIMESTAMPTZ
 
 # Their moments are texts, each with a zone of its own, or none.
 ZONED = ("GeoJSON", "GeoJSONSeq", "GPX", "LIBKML", "GML", "FlatGeobuf", "SQLite")

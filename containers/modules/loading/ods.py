@@ -9,9 +9,8 @@ import zlib
 from pathlib import Path
 from xml.parsers import expat
 
+from loading.formulas import Oddities
 from locaria_reporter import Fatal
-
-from .formulas import Oddities
 
 _CONTENT = "content.xml"
 _CHUNK = 1 << 20

@@ -13,19 +13,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from loading import gml, moments
+from loading.arrow_types import is_json, is_text, plain
+from loading.completeness import refuse_incomplete, rows_of_tab
+from loading.copies import block_bytes
+from loading.formats import crs_member
+from loading.gdal import pyogrio
+from loading.infer import TIMESTAMP
+from loading.kinds import UNKNOWN, Kinds, column_kind
+from loading.layers import Geometry, Layer
+from loading.scan import Scan
+from loading.texts import refuse_bytes
 from locaria_reporter import Fatal
-
-from . import gml, moments
-from .arrow_types import is_json, is_text, plain
-from .completeness import refuse_incomplete, rows_of_tab
-from .copies import block_bytes
-from .formats import crs_member
-from .gdal import pyogrio
-from .infer import TIMESTAMP
-from .kinds import UNKNOWN, Kinds, column_kind
-from .layers import Geometry, Layer
-from .scan import Scan
-from .texts import refuse_bytes
 
 # What GDAL calls a key that it has made itself; another key is a column like all others.
 _OWN_KEYS = ("", "fid", "ogc_fid", "rowid")

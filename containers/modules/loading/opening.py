@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from loading import archive
+from loading.compression import Room, beginning, compression_of, unpack
+from loading.csv_part import CsvPart
+from loading.formats import ARCHIVE, CSV, JSON, PARQUET, SHEETS, format_of, what_is_in
+from loading.layers import Layer
+from loading.names import without_ending
+from loading.options import Options
+from loading.parts import Context, NoRows, Part
+from loading.postgis import knows_srid
+from loading.source import look_at, recognise
 from locaria_reporter import Fatal, Run
-
-from . import archive
-from .compression import Room, beginning, compression_of, unpack
-from .csv_part import CsvPart
-from .formats import ARCHIVE, CSV, JSON, PARQUET, SHEETS, format_of, what_is_in
-from .layers import Layer
-from .names import without_ending
-from .options import Options
-from .parts import Context, NoRows, Part
-from .postgis import knows_srid
-from .source import look_at, recognise
 
 _HEAD = 64 << 10
 # Archives within archives: a shapefile's zip inside of a zip of many.
@@ -192,7 +191,7 @@ def parts_of_layers(
     context: Context, layers: Sequence[Layer], path: Path, name: str, own_name: str = ""
 ) -> list[Part]:
     """What is to be loaded of the layers of one file."""
-    from .arrow_part import ArrowPart  # noqa: PLC0415 - as below
+    from loading.arrow_part import ArrowPart  # noqa: PLC0415 - as below
 
     if path.is_dir():
         size = _size_of(path)
@@ -238,24 +237,24 @@ def _layers(run: Run, kind: str, piece: Piece, options: Options) -> list[Layer]:
     """By a reader that is imported only now: each costs time, and a task needs one of them."""
     path, name = piece.path, piece.name
     if kind in (SHEETS, ARCHIVE):
-        from . import sheets  # noqa: PLC0415
+        from loading import sheets  # noqa: PLC0415
 
         return sheets.layers(path, name, options)
     if kind == PARQUET:
-        from . import parquet  # noqa: PLC0415
+        from loading import parquet  # noqa: PLC0415
 
         return parquet.layers(path, name)
     if kind == JSON:
-        from . import documents  # noqa: PLC0415
+        from loading import documents  # noqa: PLC0415
 
         return documents.layers(path, name, options.encoding)
     wanted = list(options.layers) if options.layers else None
     if kind == "SQLite":
-        from . import sqlite  # noqa: PLC0415
+        from loading import sqlite  # noqa: PLC0415
 
         if (tables := sqlite.layers(path, name, wanted)) is not None:
             return tables
-    from . import ogr  # noqa: PLC0415
+    from loading import ogr  # noqa: PLC0415
 
     beside = _folder(run) if kind == "GML" else None
     return ogr.layers(path, name, kind, wanted, encoding=options.encoding, folder=beside)

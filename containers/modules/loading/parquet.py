@@ -11,11 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loading.kinds import UNKNOWN, together
+from loading.layers import Geometry, Layer
+from loading.scan import Scan
 from locaria_reporter import Fatal
-
-from .kinds import UNKNOWN, together
-from .layers import Geometry, Layer
-from .scan import Scan
 
 _BATCH_BYTES = 4 << 20
 _MOST_ROWS = 65_536

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from loading.options import Options
 from locaria_reporter import Fatal, Run, Staging
-
-from .options import Options
 
 
 @dataclass

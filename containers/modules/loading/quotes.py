@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from .dialect import Dialect
+from loading.dialect import Dialect
 
 # From so many on numpy is worth its import.
 _MANY = 50_000

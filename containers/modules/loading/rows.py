@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .dialect import Dialect
-from .quotes import as_quoted, as_text, field_of
+from loading.dialect import Dialect
+from loading.quotes import as_quoted, as_text, field_of
 
 _SUSPECT = re.compile(rb"[\0\\]")
 

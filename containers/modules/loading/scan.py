@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .infer import TEXT, infer, join
-from .kinds import Kinds
+from loading.infer import TEXT, infer, join
+from loading.kinds import Kinds
 
 
 @dataclass

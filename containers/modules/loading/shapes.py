@@ -15,10 +15,10 @@ import shapely
 import shapely.errors
 from pyproj import Transformer
 
-from .arrow_types import JSONB, Column
-from .crs import Place, to_wgs84
-from .geometry import BYTES, Bounds, Target
-from .kinds import codes_of, is_curved
+from loading.arrow_types import JSONB, Column
+from loading.crs import Place, to_wgs84
+from loading.geometry import BYTES, Bounds, Target
+from loading.kinds import codes_of, is_curved
 
 Shapes = npt.NDArray[Any]
 _JSON = Column(JSONB, pa.large_string())

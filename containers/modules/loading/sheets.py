@@ -19,16 +19,15 @@ from typing import Any
 import pyarrow as pa
 import python_calamine
 
+from loading import ods
+from loading.cells import Column, Kind, Row, text_of
+from loading.detect import has_header
+from loading.formulas import Oddities, find_oddities, find_reach
+from loading.layers import Layer
+from loading.names import column_names
+from loading.ods import cell_name
+from loading.options import Options
 from locaria_reporter import Fatal
-
-from . import ods
-from .cells import Column, Kind, Row, text_of
-from .detect import has_header
-from .formulas import Oddities, find_oddities, find_reach
-from .layers import Layer
-from .names import column_names
-from .ods import cell_name
-from .options import Options
 
 _ROWS = 5_000
 _LOOKED_AT = 300

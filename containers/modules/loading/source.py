@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from locaria_reporter import Fatal
-
-from .compression import (
+from loading.compression import (
     DAMAGED,
     beginning,
     compression_of,
@@ -20,6 +18,7 @@ from .compression import (
     opened,
     too_large,
 )
+from locaria_reporter import Fatal
 
 _ENDS = 64 << 10
 _CHUNK = 1 << 20

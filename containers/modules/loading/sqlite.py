@@ -12,11 +12,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from loading.documents import layer_of
+from loading.infer import DATE
+from loading.layers import Layer
 from locaria_reporter import Fatal
-
-from .documents import layer_of
-from .infer import DATE
-from .layers import Layer
 
 _TABLES = (
     "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite~_%'"

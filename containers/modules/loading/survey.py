@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from loading.detect import detect, has_header
+from loading.dialect import Dialect
+from loading.infer import TEXT, infer_all
+from loading.names import LONGEST_NAME, column_names
+from loading.options import Options, wrong
+from loading.rows import row_at
+from loading.source import Source, not_text
 from locaria_reporter import Fatal
-
-from .detect import detect, has_header
-from .dialect import Dialect
-from .infer import TEXT, infer_all
-from .names import LONGEST_NAME, column_names
-from .options import Options, wrong
-from .rows import row_at
-from .source import Source, not_text
 
 MOST_COLUMNS = 1600
 _HEAD = 1 << 20

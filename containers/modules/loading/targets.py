@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from loading.names import distinct, safe_name, table_name
+from loading.options import Options
+from loading.parts import Context, Part
 from locaria_reporter import Fatal, Refused, Run, Staging
-
-from .names import distinct, safe_name, table_name
-from .options import Options
-from .parts import Context, Part
 
 
 def table_names(options: Options, parts: Sequence[Part], name: str) -> list[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from loading.arrow_types import is_text
 from locaria_reporter import Fatal
-
-from .arrow_types import is_text
 
 
 def refuse_bytes(batch: pa.RecordBatch, where: str, done: int) -> None:

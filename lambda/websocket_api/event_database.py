@@ -1,1 +1,0 @@
-../task_events/event_database.py

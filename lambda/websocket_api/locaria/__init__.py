@@ -1,1 +1,0 @@
-../../../locaria/__init__.py

@@ -1,1 +1,0 @@
-../../../../locaria/web/__init__.py

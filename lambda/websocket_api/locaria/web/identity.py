@@ -1,1 +1,0 @@
-../../../../locaria/web/identity.py

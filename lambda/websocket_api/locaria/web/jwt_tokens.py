@@ -1,1 +1,0 @@
-../../../../locaria/web/jwt_tokens.py

@@ -1,0 +1,1 @@
+"""Commands for a stage on AWS: configure, deploy, destroy."""

@@ -1,0 +1,1 @@
+"""Commands for ingested bundles and the archive of their files."""

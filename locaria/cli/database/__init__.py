@@ -1,0 +1,1 @@
+"""Commands for the database: install, upgrade, inspect, and a SQL prompt."""

@@ -1,0 +1,1 @@
+"""Commands for files: submit, list, show, watch, log and control them."""

@@ -1,0 +1,1 @@
+"""Launchers: they start tasks as processes, with Docker, or on ECS."""

@@ -1,0 +1,1 @@
+"""AWS services that the local runtime emulates: Lambda, ECS and the extension that calls them."""

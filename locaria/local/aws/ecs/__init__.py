@@ -1,0 +1,1 @@
+"""An emulated ECS: RunTask and the calls around it, with containers run by a launcher."""

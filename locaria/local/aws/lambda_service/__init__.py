@@ -1,0 +1,1 @@
+"""An emulated Lambda: asynchronous invocations, delivered to the handlers under lambda/."""

@@ -1,0 +1,1 @@
+"""Who may call the API: identities, tokens, origins and tickets."""

@@ -1,0 +1,1 @@
+"""Subscriptions: from one LISTEN connection to any number of clients."""
