@@ -1,0 +1,1 @@
+"""The documentation site: `make docs` assembles, generates and builds its pages."""
