@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import psycopg
 from answers import Refused, on_http, on_outage, on_refused, on_trouble
 from bundles.manifest import document_key
-from bundles.store import Store
 from bundles.tarstream import TooManyMembersError
 from jobs import Config, Jobs, LostError
+from object_store import Store
 from receive import Received, Receiver, TooLargeError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException

@@ -15,8 +15,8 @@ import uvicorn
 from app import Service, make_app
 from bundles.archive import Archive, open_stores
 from bundles.cleaning import Cleaner
-from bundles.store import Store
 from jobs import Jobs, LostError
+from object_store import Store
 from tus import Resumable
 
 import locaria_reporter as lr

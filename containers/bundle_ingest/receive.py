@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bundles.manifest import ManifestWriter, bundle_key
-from bundles.store import Sink, Store
 from bundles.tarstream import TarStream
+from object_store import Sink, Store
 
 
 class TooLargeError(Exception):

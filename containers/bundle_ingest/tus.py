@@ -18,9 +18,9 @@ from typing import IO, Any
 from answers import Refused
 from app import Service, content_length, wants_again
 from bundles.manifest import bundle_key
-from bundles.store import MissingError
 from bundles.tarstream import TooManyMembersError
 from jobs import Config
+from object_store import MissingError
 from receive import Receiver, TooLargeError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response

@@ -11,8 +11,8 @@ from typing import IO
 
 from answers import Refused
 from bundles.manifest import bundle_key, manifest_key
-from bundles.store import Resumable, Store
 from jobs import Config
+from object_store import ResumableSink, Store
 from receive import Received, Receiver
 from tus_messages import Checksum
 
@@ -32,7 +32,7 @@ class Upload:
 
     job: int
     length: int
-    sink: Resumable
+    sink: ResumableSink
     receiver: Receiver | None
     offset: int
     again: bool

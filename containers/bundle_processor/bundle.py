@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bundles.manifest import bundle_key, read_manifest
-from bundles.store import MissingError, Source
 from bundles.tarstream import METADATA, Member
 from job import FEW, Archived, Job, subpath
 from metadata import FileEntry
+from object_store import MissingError, Source
 
 import locaria_reporter as lr
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 from bundles.archive import HASH_TYPES, Archive
-from bundles.store import Sink, Source, Store
 from metadata import BadMetadataError, FileEntry, Metadata, read_metadata
+from object_store import Sink, Source, Store
 from psycopg.types.json import Jsonb
 
 import locaria_reporter as lr

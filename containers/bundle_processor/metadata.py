@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from bundles.store import Source
+from object_store import Source
 
 _CHUNK = 1 << 16
 _LONGEST_ENTRY = 1 << 20

@@ -6,10 +6,10 @@ import os
 
 from bundles.archive import is_folder
 from bundles.manifest import document_key, local_path
-from bundles.store import MissingError
 from bundles.taking import Found, TakeError, find
 from job import Archived, Job, subpath
 from metadata import FileEntry
+from object_store import MissingError
 
 import locaria_reporter as lr
 

@@ -100,7 +100,8 @@ def plan_layout(
         relation: the table.
         express: the type for a column of type numeric, or whatever the format has other types
             for than Arrow; None: Arrow's.
-        exactly, texts: what is measured, as of `measure()`.
+        exactly: as in `measure()`.
+        texts: as in `measure()`.
     """
     measures = measure(snapshot, relation, exactly=exactly, texts=texts)
     shape = measures.shape

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from as_csv import write_csv
-from object_store import ObjectStore, ObjectStoreError, Stored, open_store
+from object_store import Store, Stored, StoreError, open_store, put_object
 from relation import Relation, find_relation
 from request import Request
 from snapshot import Snapshot, check_filter, snapshot
@@ -59,7 +59,7 @@ def download(run: lr.Run) -> None:
     job = Job(run, Request.of(run.parameters))
     try:
         store = open_store()
-    except ObjectStoreError as error:
+    except StoreError as error:
         raise lr.Fatal(str(error), kind="config") from None
     run.plan(read=80, store=20)
     run.stage("read", unit="rows")
@@ -194,7 +194,7 @@ def zipped(paths: Sequence[Path], target: Path) -> Path:
     return target
 
 
-def put(job: Job, store: ObjectStore, path: Path) -> Stored:
+def put(job: Job, store: Store, path: Path) -> Stored:
     """The file into the store, under the run's own key: no other attempt writes there."""
     run, size = job.run, path.stat().st_size
     run.stage("store", total=size, unit="bytes")
@@ -212,10 +212,10 @@ def put(job: Job, store: ObjectStore, path: Path) -> Stored:
         run.progress(done)
 
     key = f"downloads/{run.file_id}/{run.id}/{name}"
-    return store.put(key, pieces(), content_type=_CONTENT_TYPES[ending], download_name=name)
+    return put_object(store, key, pieces(), content_type=_CONTENT_TYPES[ending], download_name=name)
 
 
-def finish(job: Job, store: ObjectStore, stored: Stored, rows: int) -> None:
+def finish(job: Job, store: Store, stored: Stored, rows: int) -> None:
     """Say where it is; objects of earlier attempts go."""
     run = job.run
     result = {
@@ -235,9 +235,10 @@ def finish(job: Job, store: ObjectStore, stored: Stored, rows: int) -> None:
     except (lr.Cancelled, lr.LeaseLost):
         store.delete(stored.key)
         raise
-    for key in store.list(f"downloads/{run.file_id}"):
-        if key != stored.key:
-            store.delete(key)
+    own = stored.key.rpartition("/")[0]
+    for folder in {key.rpartition("/")[0] for key in store.list(f"downloads/{run.file_id}")}:
+        if folder != own:
+            store.delete(folder)
     store.discard_parts(f"downloads/{run.file_id}")
 
 

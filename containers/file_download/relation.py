@@ -32,7 +32,7 @@ class Column:
 
     @property
     def plain(self) -> str:
-        """The type without what stands in parentheses: 'numeric', 'geometry', …"""
+        """The type without its modifier in parentheses, such as 'numeric'."""
         before, _, rest = self.base.partition("(")
         return " ".join((before + rest.partition(")")[2]).split()).rpartition(".")[2]
 

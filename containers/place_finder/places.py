@@ -52,8 +52,9 @@ class Places:
         return len(self._points)
 
     def find(self, beginning: str, limit: int) -> list[Place]:
-        """Places in whose name a word, and what follows it, begins like this; case and accents
-        don't matter. Those that begin so from their first word on come first.
+        """Return the places that have a word of their name beginning with this text.
+
+        Case and accents are ignored. Places whose first word matches come first.
         """
         wanted = fold(beginning)
         if not wanted:

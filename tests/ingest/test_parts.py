@@ -23,10 +23,11 @@ CONTAINERS = Path(__file__).parents[2] / "containers"
 sys.path[:0] = [str(CONTAINERS / "modules"), str(CONTAINERS / "bundle_processor")]
 
 from bundles.archive import Archive  # noqa: E402
-from bundles.s3 import S3Store  # noqa: E402
-from bundles.store import FolderStore, MissingError, Store, StoreError, open_store  # noqa: E402
 from bundles.tarstream import Member, TarStream, TooManyMembersError  # noqa: E402
 from metadata import BadMetadataError, read_metadata  # noqa: E402
+from object_store import MissingError, Store, StoreError, open_store  # noqa: E402
+from object_store.folder import FolderStore  # noqa: E402
+from object_store.s3 import S3Store  # noqa: E402
 
 NAMES = some.text(
     some.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=150

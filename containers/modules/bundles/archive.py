@@ -11,7 +11,8 @@ import hashlib
 import os
 from collections.abc import Iterator
 
-from bundles.store import FolderStore, MissingError, Sink, Store, open_store
+from object_store import VARIABLE, MissingError, Sink, Store, open_store
+from object_store.folder import FolderStore
 
 HASH_TYPES = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}
 _CHUNK = 1 << 20
@@ -124,11 +125,10 @@ def open_stores(object_store: str | None = None) -> tuple[Store, Archive]:
     Raises:
         StoreError: neither is set, or of an unknown kind.
     """
-    url = object_store or os.environ.get("LOCARIA_OBJECT_STORE", "")
-    if not url:
-        raise MissingError("LOCARIA_OBJECT_STORE is not set: file:///path or s3://bucket/prefix")
+    url = object_store or os.environ.get(VARIABLE, "")
+    store = open_store(url, private=True)
     archive = os.environ.get("LOCARIA_ARCHIVE") or f"{url.rstrip('/')}/archive"
-    return open_store(url), Archive(open_store(archive))
+    return store, Archive(open_store(archive, private=True))
 
 
 def is_folder(store: Store) -> bool:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from object_store import Store
 
 from bundles.archive import Archive
 from bundles.manifest import bundle_key, document_key, local_path, manifest_key
-from bundles.store import Store
 from bundles.taking import Found, TakeError, find
 
 _LOG = logging.getLogger("bundles")

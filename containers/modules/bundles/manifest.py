@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bundles.store import MissingError, Sink, Store
+from object_store import MissingError, Sink, Store
+
 from bundles.tarstream import Member
 
 _CHUNK = 1 << 18

@@ -24,7 +24,9 @@ def detect(
 
     Args:
         text: the file's beginning, cut at the end of a row where possible.
-        delimiter, quote, escape: taken as given. An escape is never guessed: "C:\\" is a text, too.
+        delimiter: the delimiter, if it is known.
+        quote: the quote character, if it is known.
+        escape: the escape character. It is never guessed: "C:\\" is a text, too.
     """
     if escape and quote is None:
         quote = QUOTE

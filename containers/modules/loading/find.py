@@ -86,26 +86,31 @@ def _fetch_object(
     name = Path(key).name
     if not bucket or not name:
         raise Fatal(f"path {path!r}: s3://bucket/key is needed", kind="data")
-    # Imported where it is needed: it takes time and memory.
-    import obstore.exceptions  # noqa: PLC0415
-    from object_store import ObjectStoreError, open_store  # noqa: PLC0415
+    # boto3 is slow to import.
+    from object_store import (  # noqa: PLC0415
+        DeniedError,
+        MissingError,
+        StoreError,
+        StoreFailedError,
+        get_object,
+        open_store,
+    )
 
     target = run.temporary / "object"
     try:
         store = open_store(f"s3://{bucket}", credentials)
         size = store.size(key)
         with target.open("wb") as file:
-            for piece in store.get(key):
+            for piece in get_object(store, key):
                 file.write(piece)
                 run.count_bytes(file.tell(), size)
                 run.check()
-    except FileNotFoundError:
+    except MissingError:
         raise Fatal(f"there is no object {path}", kind="data") from None
-    except ObjectStoreError as error:
-        raise Fatal(f"{path}: {error}", kind="config") from None
-    except PermissionError as error:
+    except DeniedError as error:
         raise Fatal(f"{path} may not be read: {error}", kind="config") from None
-    except obstore.exceptions.BaseError as error:
-        first = str(error).partition("\n")[0]
-        raise Retry(f"{path} could not be read: {first}") from None
+    except StoreFailedError as error:
+        raise Retry(f"{path} could not be read: {error}") from None
+    except StoreError as error:
+        raise Fatal(f"{path}: {error}", kind="config") from None
     return target, name

@@ -78,7 +78,8 @@ def find_reach(path: Path, sheet: str, where: str) -> Oddities:
 
     Args:
         path: of the workbook; nothing is found where it is no .xlsx.
-        sheet: its name; `where`: for messages.
+        sheet: its name.
+        where: the place that messages name.
 
     Raises:
         Fatal: the archive is damaged, or has a DTD.

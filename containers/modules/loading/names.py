@@ -51,7 +51,7 @@ def _another(name: str, taken: set[str]) -> str:
 
 
 def distinct(names: Sequence[str]) -> list[str]:
-    """The names, those that were there before with _2, _3, …"""
+    """Return the names; a repeated one gets a suffix: _2, _3 and further."""
     taken: set[str] = set()
     made = []
     for name in names:

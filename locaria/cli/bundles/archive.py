@@ -140,7 +140,7 @@ def _open_archive(url: str | None) -> Archive:
     if modules not in sys.path:
         sys.path.append(modules)
     from bundles.archive import open_stores  # noqa: PLC0415 - not on the path before
-    from bundles.store import StoreError  # noqa: PLC0415
+    from object_store import StoreError  # noqa: PLC0415
 
     if not url:
         folder = state_dir() / "objects"
