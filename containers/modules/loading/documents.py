@@ -56,7 +56,7 @@ class Document(Protocol):
 
     @property
     def keys(self) -> Mapping[str, str]:
-        """Columns that there are in any case, and what they are where all is NULL: int, float, and others.
+        """Columns that always exist, with their types where all values are NULL.
 
         Texts of a column that is none of `date` stay texts.
         """

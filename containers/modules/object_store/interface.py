@@ -143,7 +143,7 @@ def check_key(key: str) -> str:
     """Return the key if every store can use it.
 
     Raises:
-        StoreError: It is empty or too long, or has a control character or an empty, `.` or `..` part.
+        StoreError: It is empty, too long, has a control character, or an empty, `.` or `..` part.
     """
     parts = key.split("/")
     if not key or any(part in ("", ".", "..") for part in parts) or not key.isprintable():

@@ -38,13 +38,9 @@ def make_client(credentials: Mapping[str, str] | None = None) -> Any:
         "aws_secret_access_key": "secret_access_key",
         "aws_session_token": "session_token",
     }
-    return boto3.client(
-        "s3",
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS}, signature_version="s3v4"
-        ),
-        **{name: given[key] for name, key in names.items() if key in given},
-    )
+    keys: Any = {name: given[key] for name, key in names.items() if key in given}
+    retries: Any = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+    return boto3.client("s3", config=Config(retries=retries, signature_version="s3v4"), **keys)
 
 
 @contextmanager
