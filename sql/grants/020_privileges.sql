@@ -86,9 +86,9 @@ grant execute on function locaria.record_task_event(jsonb), locaria.tick() to lo
 
 -- What the views above call on behalf of the reader, and what only tells.
 grant execute on function
-  locaria.clock(), locaria.statement_clock(), locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
+  locaria.clock(), locaria.statement_clock(), locaria.get_phase(text, timestamptz, integer, timestamptz, text), locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
   locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint), locaria.check_attributes(text, jsonb),
-  locaria.error_pattern(text), locaria.list_failed(text, text, text)
+  locaria.error_pattern(text), locaria.list_failed(text, text, text), locaria.list_files(jsonb, integer)
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock(), locaria.may_move_clock() to locaria_loader;

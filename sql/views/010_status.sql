@@ -90,26 +90,15 @@ from (
     f.id as file_id,
     coalesce(f.container, s.container, r.container) as container,
     f.status as state,
-    case
-      when s.kind in ('done', 'failed', 'cancelled', 'deleted') then s.kind
-      when s.kind = 'processing' then 'running'
-      when f.run_after = 'infinity' then 'held'
-      when f.run_after > locaria.statement_clock() and f.attempts > 0 then 'retrying'
-      when f.run_after > locaria.statement_clock() then 'scheduled'
-      when d.status = 'invoked' and exists (
-        select from locaria.tasks t where t.dispatch_id = d.id and t.launch = d.launch and t.stopped is null
-      ) then 'starting'
-      when d.status = 'invoked' then 'dispatched'
-      else 'queued'
-    end as phase,
+    locaria.get_phase(s.kind, f.run_after, f.attempts, locaria.statement_clock(), coalesce(d.phase, 'queued')) as phase,
     c.name is not null as is_registered,
     coalesce(c.paused, false) as is_paused,
     c.retired is not null as is_retired,
     c.max_tasks,
     w.living,
     w.idle,
-    d.status as dispatch_status,
-    d.error as dispatch_error,
+    d.dispatch_status,
+    d.dispatch_error,
     d.invoked,
     d.launch,
     d.next_try,
@@ -164,9 +153,7 @@ from (
     where s.kind = 'requested' and a.container = c.name and a.stopped is null and a.started is not null
   ) as w on true
   left join lateral (
-    select * from locaria.dispatches d
-    where s.kind = 'requested' and d.container = c.name and d.ended is null
-    order by d.id desc limit 1
+    select * from locaria.due_phases d where s.kind = 'requested' and d.container = coalesce(f.container, s.container) limit 1
   ) as d on true
   left join lateral (
     select b.error, b.retry_at from locaria.circuits b

@@ -15,11 +15,10 @@ begin
   end if;
   select coalesce(jsonb_agg(to_jsonb(n)), '[]') into v_last.counts
   from (
-    select f.status, f.container,
-      case when f.claimed_by is null and f.finished is null then case
-        when f.run_after = 'infinity' then 'held' when f.run_after <= v_now then 'due' when f.attempts > 0 then 'retrying' else 'scheduled' end
-      end as wait, count(*) as files
-    from locaria.files f group by 1, 2, 3
+    select f.status, f.container, locaria.get_phase(s.kind, f.run_after, f.attempts, v_now, 'due') as phase, count(*) as files
+    from locaria.files f
+    join locaria.statuses s on s.status = f.status
+    group by 1, 2, 3
   ) as n;
   v_last.counted := v_began;
   v_last.took := clock_timestamp() - v_began;
@@ -30,4 +29,5 @@ begin
 end
 $$;
 comment on function locaria.count_files() is
-  'How many files there are, by status, container and kind of waiting. A count of a million rows takes a while: the last one is good for fifty times as long as it took, ten minutes at most.';
+  'How many files there are, by status, container and phase; phase due stands for that of get_due_phase(). '
+  'Counting a million rows takes a while, so a count is reused for fifty times as long as it took, at most ten minutes.';

@@ -66,5 +66,7 @@ from (values
   ('unsubscribe', 'reader', 'Over a WebSocket only: ends what subscribe began.', '{"container_id": {"$ref": "#/$defs/container_id"}}', array[]::text[])
 ) as m (method, least_role, description, properties, required);
 update locaria.api_methods
-set request = jsonb_set(request, '{$defs,phase}', '{"type": "string", "enum": ["queued", "scheduled", "held", "dispatched", "starting", "running", "retrying", "done", "failed", "cancelled", "deleted"]}')
+set request = jsonb_set(request, '{$defs,phase}', jsonb_build_object(
+  'type', 'string', 'enum', (select jsonb_agg(l.phase) from locaria.list_phases() as l)
+))
 where method = 'get_files';
