@@ -77,7 +77,7 @@ select
     when 'cancelled' then 399
     when 'deleted' then 399
     when 'running' then case
-      -- A listener's own file: a command that it was given as a row is one that it executes.
+      -- A listener's own file: a command that was inserted as a row counts as executing.
       when x.type <> 'listener' or x.attributes ? 'command' then 303
       when x.endpoint is null then 300
       when x.command is null then 302
@@ -161,14 +161,19 @@ from (
   ) as b on true
 ) as x;
 comment on view locaria.status is
-  'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent from locaria.status where file_id = 17.';
-comment on column locaria.status.phase is 'queued · scheduled · held · dispatched · starting · running · retrying · done · failed · cancelled · deleted. Nobody alive in the first five is as it should be.';
-comment on column locaria.status.why is 'Why is it not done? One plain sentence.';
+  'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent '
+  'from locaria.status where file_id = 17.';
+comment on column locaria.status.phase is
+  'queued · scheduled · held · dispatched · starting · running · retrying · done · failed · cancelled · deleted. '
+  'In the first five no run is alive, as expected.';
+comment on column locaria.status.why is 'Why is it not done? One sentence.';
 comment on column locaria.status.percent is 'Of the whole run, over all stages; 100 when done.';
-comment on column locaria.status.eta is 'When it will be done, if it goes on like this.';
-comment on column locaria.status.endpoint is 'Where a living listener takes commands.';
-comment on column locaria.status.command is 'What a listener executes now.';
+comment on column locaria.status.eta is 'When it will be done at the present rate.';
+comment on column locaria.status.endpoint is 'The address at which a living listener takes commands.';
+comment on column locaria.status.command is 'The command that a listener is executing.';
 comment on column locaria.status.last_update is 'When its status, or its progress, last changed.';
-comment on column locaria.status.code is 'Its code in the API: 300 requested or being started · 301 done · 302 a listener that listens · 303 at work · 304 failed · 399 cancelled or deleted.';
+comment on column locaria.status.code is
+  'Its code in the API: 300 requested or being started · 301 done · 302 a listener that listens · 303 working · 304 '
+  'failed · 399 cancelled or deleted.';
 comment on column locaria.status.wait_s is 'Seconds from insert to the start of the last run.';
 comment on column locaria.status.run_s is 'Seconds that the last run took or has taken so far.';

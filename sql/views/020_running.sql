@@ -40,4 +40,5 @@ left join lateral (
 ) as b on true
 where f.claimed_by is not null;
 comment on view locaria.running is
-  'What is being worked on now? One row per living run, shaped like pg_stat_progress_copy: 0 is unknown. live_note and copy_tuples come from the session itself and are newer than the last report. Stable: columns are only added.';
+  'What is being worked on now? One row per living run, shaped like pg_stat_progress_copy: 0 is unknown. live_note '
+  'and copy_tuples come from the session itself and are newer than the last report. Stable: columns are only added.';

@@ -36,4 +36,6 @@ left join lateral (
 left join lateral (
   select k.at, k.by_user, k.reason from locaria.container_changes k where c.paused and k.container = c.name and k.what = 'paused' order by k.id desc limit 1
 ) as p on true;
-comment on view locaria.queue is 'How long is the queue? One row per container: what waits, what runs, which tasks live or start, the error if none can be started, and who paused it. Stable: columns are only added.';
+comment on view locaria.queue is
+  'How long is the queue? One row per container: what waits, what runs, which tasks live or start, the error if '
+  'none can be started, and who paused it. Stable: columns are only added.';

@@ -18,5 +18,7 @@ left join lateral (
 ) as r on true
 where f.status = 'ERROR'
 group by 1, 2, 3;
-comment on view locaria.failures is 'What fails, and why? Files in ERROR, grouped by what their errors have in common, with the statement that runs all of them again. Stable: columns are only added.';
+comment on view locaria.failures is
+  'What fails, and why? Files in ERROR, grouped by what their errors have in common, with the statement that runs '
+  'all of them again. Stable: columns are only added.';
 comment on column locaria.failures.file_ids is 'The newest twenty.';

@@ -12,4 +12,7 @@ where r.ended is not null and r.outcome <> 'overridden'
 union all
 select null, c.at, null, null, null, c.by_user, c.what || coalesce(': ' || c.reason, ''), c.container
 from locaria.container_changes c;
-comment on view locaria.history is 'Every change of status of a file, in any order: those by hand or by control function from transitions, claims and ends of runs from runs; and who paused and resumed a container, without file and status. Stable: columns are only added.';
+comment on view locaria.history is
+  'Every change of status of a file, in any order: those by hand or by control function from transitions, claims '
+  'and ends of runs from runs; and who paused and resumed a container, without file and status. Stable: columns are '
+  'only added.';

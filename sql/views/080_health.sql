@@ -57,4 +57,6 @@ select 'oldest transaction', case when max(age) > interval '1 hour' then 'warn' 
   'A transaction this old keeps dead rows of every table from being removed.',
   'select pid, usename, application_name, state, xact_start from pg_stat_activity where xact_start < now() - interval ''1 hour'''
 from (select clock_timestamp() - xact_start as age from pg_stat_activity where xact_start is not null and datname = current_database()) as x;
-comment on view locaria.health is 'Is Locaria well? One row per check: ok, warn or crit, with advice and the statement that shows or mends it. Stable: columns and checks are only added.';
+comment on view locaria.health is
+  'Is Locaria well? One row per check: ok, warn or crit, with advice and the statement that shows or mends it. '
+  'Stable: columns and checks are only added.';

@@ -48,7 +48,9 @@ begin
 end
 $$;
 comment on function locaria.cancel(bigint[], text) is
-  'Cancels files: waiting ones at once, running ones within seconds (their run is told; after containers.cancel_grace it is ended without its help). Nothing of a cancelled load becomes visible. Example: select * from locaria.cancel(array[17, 18], ''wrong file''). Error: LC008 no such file.';
+  'Cancels files: waiting ones at once, running ones within seconds (their run is told; after '
+  'containers.cancel_grace it is ended without its help). Nothing of a cancelled load becomes visible. Example: '
+  'select * from locaria.cancel(array[17, 18], ''wrong file''). Error: LC008 no such file.';
 
 create or replace function locaria.cancel(
   p_file bigint,

@@ -14,7 +14,9 @@ as $$
   )
   select * from changed
 $$;
-comment on function locaria.hold(bigint[]) is 'Keeps waiting files from being run until release. Returns the held ones. Example: select id from locaria.hold(array[17]). Error: LC008.';
+comment on function locaria.hold(bigint[]) is
+  'Keeps waiting files from being run until release. Returns the held ones. Example: select id from '
+  'locaria.hold(array[17]). Error: LC008.';
 
 create or replace function locaria.hold(p_file bigint)
 returns setof locaria.files

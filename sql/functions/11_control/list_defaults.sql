@@ -22,4 +22,5 @@ as $$
   where value is not null
 $$;
 comment on function locaria.list_defaults(jsonb, jsonb) is
-  'The defaults of a container''s parameters: "default" of a property in its parameter_schema, else what the published parameters say.';
+  'The defaults of a container''s parameters: "default" of a property in its parameter_schema, else what the '
+  'published parameters say.';

@@ -11,4 +11,5 @@ begin
   return null;
 end
 $$;
-comment on function locaria.record_container_change() is 'After a container was paused or resumed, by function or by hand: who did it, when, and why.';
+comment on function locaria.record_container_change() is
+  'After a container was paused or resumed, by function or by hand: who did it, when, and why.';

@@ -67,4 +67,6 @@ begin
   return v_row;
 end
 $$;
-comment on function locaria.register_container(text, jsonb) is 'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry does not name stay as they are. One that was retired goes on. "scripts", {name: SQL}, are all that it ships.';
+comment on function locaria.register_container(text, jsonb) is
+  'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry '
+  'does not name stay as they are. One that was retired goes on. "scripts", {name: SQL}, are all that it ships.';

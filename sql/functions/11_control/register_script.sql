@@ -18,4 +18,5 @@ begin
 end
 $$;
 comment on function locaria.register_script(text, text, text) is
-  'Makes SQL known under a name, for attributes preSQL and postSQL of loads. For the owner alone: scripts run with its rights. Error: LC007.';
+  'Makes SQL known under a name, for attributes preSQL and postSQL of loads. For the owner alone: scripts run with '
+  'its rights. Error: LC007.';

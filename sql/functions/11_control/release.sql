@@ -14,7 +14,8 @@ as $$
   )
   select * from changed
 $$;
-comment on function locaria.release(bigint[]) is 'Lets held files run. Returns them. Example: select id from locaria.release(array[17]). Error: LC008.';
+comment on function locaria.release(bigint[]) is
+  'Lets held files run. Returns them. Example: select id from locaria.release(array[17]). Error: LC008.';
 
 create or replace function locaria.release(p_file bigint)
 returns setof locaria.files
@@ -22,4 +23,5 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$ select * from locaria.release(array[p_file]) $$;
-comment on function locaria.release(bigint) is 'Releases one file. Example: select id, run_after from locaria.release(17).';
+comment on function locaria.release(bigint) is
+  'Releases one file. Example: select id, run_after from locaria.release(17).';

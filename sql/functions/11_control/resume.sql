@@ -23,4 +23,6 @@ begin
   perform locaria.request_dispatch(p_container, 'resume');
 end
 $$;
-comment on function locaria.resume(text, text) is 'Goes on with a paused container, at once. Who resumed it stands in history. Example: select name, paused from locaria.resume(''file_loader''). Errors: LC004; LC009 it is retired.';
+comment on function locaria.resume(text, text) is
+  'Goes on with a paused container, at once. Who resumed it stands in history. Example: select name, paused from '
+  'locaria.resume(''file_loader''). Errors: LC004; LC009 it is retired.';

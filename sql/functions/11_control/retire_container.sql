@@ -14,4 +14,5 @@ begin
 end
 $$;
 comment on function locaria.retire_container(text) is
-  'Takes a container out of service whose image is not deployed any more: nothing of it is started or claimed, what runs goes on, files that wait say why. register_container brings it back. Error: LC004.';
+  'Takes a container out of service whose image is not deployed any more: nothing of it is started or claimed, what '
+  'runs goes on, files that wait say why. register_container brings it back. Error: LC004.';

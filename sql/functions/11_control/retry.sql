@@ -56,7 +56,9 @@ begin
 end
 $$;
 comment on function locaria.retry(bigint[], text) is
-  'Runs files again that have ended (with all their attempts), and at once those that wait for a retry. Example, all that failed today: select * from locaria.retry(array(select id from locaria.files where status = ''ERROR'' and last_update > current_date)). Error: LC008.';
+  'Runs files again that have ended (with all their attempts), and at once those that wait for a retry. Example, '
+  'all that failed today: select * from locaria.retry(array(select id from locaria.files where status = ''ERROR'' '
+  'and last_update > current_date)). Error: LC008.';
 
 create or replace function locaria.retry(
   p_file bigint,

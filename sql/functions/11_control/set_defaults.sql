@@ -17,4 +17,6 @@ begin
   return new;
 end
 $$;
-comment on function locaria.set_defaults() is 'Before a container''s parameters are stored: refuses those that make no sense (LC007), and derives their defaults.';
+comment on function locaria.set_defaults() is
+  'Before a container''s parameters are stored: refuses those that make no sense (LC007), and derives their '
+  'defaults.';

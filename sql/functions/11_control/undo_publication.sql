@@ -46,4 +46,5 @@ begin
   where t.table_schema = p_done.table_schema and t.table_name = p_done.table_name;
 end
 $$;
-comment on function locaria.undo_publication(locaria.publications, regclass) is 'Takes back one publication; what was done, and of how many rows. Error: LC009.';
+comment on function locaria.undo_publication(locaria.publications, regclass) is
+  'Takes back one publication; what was done, and of how many rows. Error: LC009.';

@@ -53,4 +53,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.undo_rows(locaria.publications, regclass, regclass) is 'Takes the rows of an append or a merge out of a table, and puts those back that it had changed. Error: LC009.';
+comment on function locaria.undo_rows(locaria.publications, regclass, regclass) is
+  'Takes the rows of an append or a merge out of a table, and puts those back that it had changed. Error: LC009.';

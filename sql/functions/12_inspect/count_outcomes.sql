@@ -41,4 +41,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.count_outcomes() is 'A step of tick(): adds the runs that have ended to outcomes. Returns how many.';
+comment on function locaria.count_outcomes() is
+  'A step of tick(): adds the runs that have ended to outcomes. Returns how many.';

@@ -45,4 +45,5 @@ begin
   return query select format('tick() last ran %s ago.', locaria.in_words(locaria.clock() - last_tick)) from locaria.ticks where last_tick is not null;
 end
 $$;
-comment on function locaria.explain(bigint) is 'Why is my file not done? The whole chain, in sentences. Example: select locaria.explain(17). Error: LC008.';
+comment on function locaria.explain(bigint) is
+  'Why is my file not done? The whole chain, in sentences. Example: select locaria.explain(17). Error: LC008.';

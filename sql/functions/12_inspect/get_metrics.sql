@@ -39,4 +39,6 @@ as $$
   select 'locaria_tick_age_seconds', '{}', extract(epoch from locaria.clock() - last_tick) from locaria.ticks where last_tick is not null
 $$;
 comment on function locaria.get_metrics() is
-  'Numbers for monitoring, in the words of Prometheus: queue depth, oldest age, tasks, dispatch failures by container; runs by outcome and how long they took, counted by tick() some seconds later. Cheap whatever the number of files.';
+  'Numbers for monitoring, in the words of Prometheus: queue depth, oldest age, tasks, dispatch failures by '
+  'container; runs by outcome and how long they took, counted by tick() some seconds later. Cheap whatever the '
+  'number of files.';

@@ -18,4 +18,5 @@ as $$
     and coalesce(f.container, r.container) is not distinct from p_container and r.error_kind is not distinct from p_error_kind
 $$;
 comment on function locaria.list_failed(text, text, text) is
-  'All files of one row of the view failures. Example: select * from locaria.retry(locaria.list_failed(''file_loader'', ''data'', ''line N: too short'')).';
+  'All files of one row of the view failures. Example: select * from '
+  'locaria.retry(locaria.list_failed(''file_loader'', ''data'', ''line N: too short'')).';

@@ -68,4 +68,6 @@ begin
   order by e.at, e.n, e.m;
 end
 $$;
-comment on function locaria.timeline(bigint) is 'Everything that happened to one file, in order, to read or to paste into a ticket. Example: select * from locaria.timeline(17). Error: LC008.';
+comment on function locaria.timeline(bigint) is
+  'Everything that happened to one file, in order, to read or to paste into a ticket. Example: select * from '
+  'locaria.timeline(17). Error: LC008.';

@@ -34,4 +34,7 @@ begin
 end
 $$;
 comment on function locaria.check_attributes(text, jsonb) is
-  'Whether a container would take these attributes of a file: [{"path", "reason"}], [] if so. Checks attributes.parameters if that is an object, else the attributes themselves, against what the container publishes; one that publishes nothing takes everything. Example, before an INSERT: select locaria.check_attributes(''file_loader'', ''{"path": "/data/a.csv"}''). Error: LC004.';
+  'Whether a container would take these attributes of a file: [{"path", "reason"}], [] if so. Checks '
+  'attributes.parameters if that is an object, else the attributes themselves, against what the container '
+  'publishes; one that publishes nothing takes everything. Example, before an INSERT: select '
+  'locaria.check_attributes(''file_loader'', ''{"path": "/data/a.csv"}''). Error: LC004.';

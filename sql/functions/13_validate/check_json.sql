@@ -64,4 +64,7 @@ begin
 end
 $$;
 comment on function locaria.check_json(jsonb, jsonb, text, jsonb, boolean, integer) is
-  'Checks a value against a JSON Schema; returns what is wrong, all of it: [{"path", "reason"}]. Knows of draft 2020-12: type, enum, const, properties, required, additionalProperties, propertyNames, items, allOf, anyOf, oneOf, not, if/then/else, $ref to #/$defs/…, the minima and maxima, pattern, multipleOf, uniqueItems; the rest is refused by check_schema. Below a key credentials no reason shows a value.';
+  'Checks a value against a JSON Schema; returns what is wrong, all of it: [{"path", "reason"}]. Knows of draft '
+  '2020-12: type, enum, const, properties, required, additionalProperties, propertyNames, items, allOf, anyOf, '
+  'oneOf, not, if/then/else, $ref to #/$defs/…, the minima and maxima, pattern, multipleOf, uniqueItems; the rest '
+  'is refused by check_schema. Below a key credentials no reason shows a value.';

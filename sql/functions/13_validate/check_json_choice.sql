@@ -47,4 +47,5 @@ begin
 end
 $$;
 comment on function locaria.check_json_choice(jsonb, jsonb, text, text, jsonb, boolean, integer) is
-  'The rules of a JSON Schema that combine others: allOf, anyOf, oneOf, not, if/then/else. Where no alternative fits, the reason names what each lacks.';
+  'The rules of a JSON Schema that combine others: allOf, anyOf, oneOf, not, if/then/else. Where no alternative '
+  'fits, the reason names what each lacks.';

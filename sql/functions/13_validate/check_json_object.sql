@@ -46,4 +46,5 @@ begin
 end
 $$;
 comment on function locaria.check_json_object(jsonb, jsonb, text, jsonb, boolean, integer) is
-  'What a JSON Schema says of the keys of an object: required, properties, additionalProperties, propertyNames. Stops at 100 errors.';
+  'What a JSON Schema says of the keys of an object: required, properties, additionalProperties, propertyNames. '
+  'Stops at 100 errors.';

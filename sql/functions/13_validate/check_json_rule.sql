@@ -47,4 +47,5 @@ begin
 end
 $$;
 comment on function locaria.check_json_rule(jsonb, text, numeric, text, jsonb, boolean) is
-  'One rule of a JSON Schema about a value itself; returns what is wrong, null if nothing is. p_size: the number, or the length of a text, list or object.';
+  'One rule of a JSON Schema about a value itself; returns what is wrong, null if nothing is. p_size: the number, '
+  'or the length of a text, list or object.';

@@ -46,4 +46,5 @@ begin
 end
 $$;
 comment on function locaria.check_schema(jsonb, text, jsonb, integer) is
-  'What is wrong with a JSON Schema, or is not understood by check_json: [{"path", "reason"}]. A rule that would be ignored is an error.';
+  'What is wrong with a JSON Schema, or is not understood by check_json: [{"path", "reason"}]. A rule that would be '
+  'ignored is an error.';

@@ -47,4 +47,5 @@ begin
   return 'is not understood here; see the comment of function check_json';
 end
 $$;
-comment on function locaria.check_schema_keyword(text, jsonb, jsonb) is 'What is wrong with one keyword of a JSON Schema and its value; null if nothing is.';
+comment on function locaria.check_schema_keyword(text, jsonb, jsonb) is
+  'What is wrong with one keyword of a JSON Schema and its value; null if nothing is.';

@@ -16,4 +16,5 @@ as $$
     else case when p_secret or length(p_value::text) > 60 then 'such a number' else p_value::text end
   end
 $$;
-comment on function locaria.describe_json(jsonb, boolean) is 'A JSON value in an error message: short, and without its content where it may be a secret.';
+comment on function locaria.describe_json(jsonb, boolean) is
+  'A JSON value in an error message: short, and without its content where it may be a secret.';

@@ -40,4 +40,5 @@ as $$
   ) || (coalesce(p_schema, '{}') - array['type', 'properties', 'required', 'additionalProperties', 'default'])
 $$;
 comment on function locaria.get_parameter_rules(jsonb, jsonb) is
-  'One JSON Schema out of the published parameters of a container and its parameter_schema: what get_containers says, and what the schema says beyond it.';
+  'One JSON Schema out of the published parameters of a container and its parameter_schema: what get_containers '
+  'says, and what the schema says beyond it.';

@@ -13,4 +13,5 @@ as $$
     else p_path || '.' || p_key
   end
 $$;
-comment on function locaria.join_path(text, text) is 'The path of a key in a JSON document, as people write it: parameters.tags, parameters["a b"].';
+comment on function locaria.join_path(text, text) is
+  'The path of a key in a JSON document, as people write it: parameters.tags, parameters["a b"].';

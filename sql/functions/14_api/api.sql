@@ -34,4 +34,7 @@ begin
 end
 $$;
 comment on function locaria.api(jsonb, jsonb) is
-  'The API: a request {"method", "request_id", …} (see api_methods) is answered by a reply, and so is a wrong one: {"code": 400|403|404|409|422|500, "message", "errors": [{"path", "reason"}]}. p_identity: {"role": reader|submitter|operator, "subject": who asks}, from a transport; the role never exceeds that of the SQL session, and the subject is believed of a login in locaria_web only. request_id is echoed.';
+  'The API: a request {"method", "request_id", …} (see api_methods) is answered by a reply, and so is a wrong one: '
+  '{"code": 400|403|404|409|422|500, "message", "errors": [{"path", "reason"}]}. p_identity: {"role": '
+  'reader|submitter|operator, "subject": who asks}, from a transport; the role never exceeds that of the SQL '
+  'session, and the subject is believed of a login in locaria_web only. request_id is echoed.';

@@ -34,4 +34,6 @@ begin
   return case when v_errors <> '[]' then locaria.reply_error(400, format('%s: %s', v_method.method, locaria.list_errors(v_errors)), v_errors) end;
 end
 $$;
-comment on function locaria.check_request(jsonb) is 'The reply to a request of the API that is wrong in form (400) or above the caller''s role (403, and noted in refused_calls); null if it is neither.';
+comment on function locaria.check_request(jsonb) is
+  'The reply to a request of the API that is wrong in form (400) or above the caller''s role (403, and noted in '
+  'refused_calls); null if it is neither.';

@@ -14,4 +14,5 @@ as $$
   ) as n
   join locaria.statuses s on s.status = n.status
 $$;
-comment on function locaria.count_finished(timestamptz) is 'How many files came to rest in a minute, by its first instant.';
+comment on function locaria.count_finished(timestamptz) is
+  'How many files came to rest in a minute, by its first instant.';

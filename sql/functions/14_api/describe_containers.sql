@@ -36,4 +36,5 @@ as $$
     select r.container, count(*) as running from locaria.files f join locaria.runs r on r.id = f.claimed_by where f.claimed_by is not null group by r.container
   ) as w on w.container = c.name
 $$;
-comment on function locaria.describe_containers(jsonb) is 'What each container does now, for get_overview. p_waiting: files that wait, by container.';
+comment on function locaria.describe_containers(jsonb) is
+  'What each container does now, for get_overview. p_waiting: files that wait, by container.';

@@ -53,4 +53,5 @@ begin
 end
 $$;
 comment on function locaria.describe_files(bigint[], boolean) is
-  'Files as the API shows them; times in ISO 8601, UTC. p_short: of attributes that are large only those keys whose value is short.';
+  'Files as the API shows them; times in ISO 8601, UTC. p_short: of attributes that are large only those keys whose '
+  'value is short.';

@@ -17,4 +17,5 @@ as $$
     'last_update', to_char((p_file ->> 'last_update')::timestamptz at time zone 'utc', 'DD-MM-YYYY HH24:MI:SS')
   )
 $$;
-comment on function locaria.describe_status(jsonb, jsonb) is 'The state of a file as get_container_status tells it, out of what describe_files says.';
+comment on function locaria.describe_status(jsonb, jsonb) is
+  'The state of a file as get_container_status tells it, out of what describe_files says.';

@@ -23,4 +23,5 @@ as $$
     select n.done, n.failed from locaria.count_finished(m.minute) as n where t.minute is null and (l.minute is null and m.is_last or m.minute > l.minute)
   ) as e on true
 $$;
-comment on function locaria.describe_throughput(bigint) is 'The throughput of the last 60 minutes, this one included, for get_overview. p_queue: how many files wait now.';
+comment on function locaria.describe_throughput(bigint) is
+  'The throughput of the last 60 minutes, this one included, for get_overview. p_queue: how many files wait now.';

@@ -6,4 +6,5 @@ set search_path = pg_catalog, pg_temp
 as $$
   select min(s.container) from locaria.statuses s where s.container = p_container
 $$;
-comment on function locaria.get_asked_container(text) is 'The container itself, if a status asks for it: its files need not name it. Else null.';
+comment on function locaria.get_asked_container(text) is
+  'The container itself, if a status asks for it: its files need not name it. Else null.';

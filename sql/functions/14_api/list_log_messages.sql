@@ -18,4 +18,5 @@ as $$
   limit p_limit
 $$;
 comment on function locaria.list_log_messages(bigint, timestamptz, bigint, boolean, integer) is
-  'The newest messages of a file, newest first. p_since: when the file was inserted; p_after: only those with a higher id.';
+  'The newest messages of a file, newest first. p_since: when the file was inserted; p_after: only those with a '
+  'higher id.';

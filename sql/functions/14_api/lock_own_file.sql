@@ -19,4 +19,6 @@ begin
   end if;
 end
 $$;
-comment on function locaria.lock_own_file(bigint, text) is 'Locks a file that the caller wants to steer; refusal is the reply if there is none (404), or if it is another''s and the caller is no operator (403).';
+comment on function locaria.lock_own_file(bigint, text) is
+  'Locks a file that the caller wants to steer; refusal is the reply if there is none (404), or if it is another''s '
+  'and the caller is no operator (403).';

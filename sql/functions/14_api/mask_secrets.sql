@@ -29,4 +29,5 @@ begin
 end
 $$;
 comment on function locaria.mask_secrets(jsonb, jsonb, boolean) is
-  'A configuration to be shown: texts and numbers below keys that name a secret become ***. With p_old, the other way round: each *** becomes again what p_old has there.';
+  'A configuration to be shown: texts and numbers below keys that name a secret become ***. With p_old, the other '
+  'way round: each *** becomes again what p_old has there.';

@@ -21,4 +21,5 @@ exception when read_only_sql_transaction then
   null; -- It stands in the server's log.
 end
 $$;
-comment on function locaria.record_refused_call(text, text) is 'Notes a refused call of the API in refused_calls, and in the server''s log.';
+comment on function locaria.record_refused_call(text, text) is
+  'Notes a refused call of the API in refused_calls, and in the server''s log.';

@@ -43,4 +43,5 @@ begin
 end
 $$;
 comment on function locaria.steer_file(jsonb, text) is
-  'What delete_file, cancel_file and retry_file have in common: whose file it is (404, 403), whether its state allows it (409), the act, and the reply {"container_id", "message", "file"}.';
+  'What delete_file, cancel_file and retry_file have in common: whose file it is (404, 403), whether its state '
+  'allows it (409), the act, and the reply {"container_id", "message", "file"}.';

@@ -16,4 +16,5 @@ begin
 end
 $$;
 comment on function locaria.notify_changes(bigint[]) is
-  'Tells those who watch that files have changed: NOTIFY locaria_changes with their ids, with "many" from the 201st of a transaction on. Callers look at is_watched() first.';
+  'Tells those who watch that files have changed: NOTIFY locaria_changes with their ids, with "many" from the 201st '
+  'of a transaction on. Callers look at is_watched() first.';

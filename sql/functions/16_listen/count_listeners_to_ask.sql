@@ -25,4 +25,6 @@ as $$
   ) as d
 $$;
 comment on function locaria.count_listeners_to_ask(text, integer, integer, integer) is
-  'How many tasks of a listener to start: one for each listening file that no idle or starting task will take, because it keeps its task for good; for commands one, and only if none is alive or starting, because a task takes them while it listens.';
+  'How many tasks of a listener to start: one for each listening file that no idle or starting task will take, '
+  'because it keeps its task for good; for commands one, and only if none is alive or starting, because a task '
+  'takes them while it listens.';

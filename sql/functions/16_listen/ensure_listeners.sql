@@ -41,4 +41,6 @@ begin
 end
 $$;
 comment on function locaria.ensure_listeners() is
-  'Sees to it that one file of each container with autostart is alive: inserts it, and runs it again when it has ended or failed for good, at most every dispatch_config.retry_most_s. One that a person has cancelled or deleted stays silent until retry(). Returns how many it started.';
+  'Sees to it that one file of each container with autostart is alive: inserts it, and runs it again when it has '
+  'ended or failed for good, at most every dispatch_config.retry_most_s. One that a person has cancelled or deleted '
+  'stays silent until retry(). Returns how many it started.';

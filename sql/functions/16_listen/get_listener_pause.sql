@@ -16,4 +16,5 @@ as $$
   where r.file_id = p_file and r.ended > locaria.clock() - interval '1 hour' and r.outcome not in ('released', 'cancelled')
 $$;
 comment on function locaria.get_listener_pause(bigint, interval, interval) is
-  'How long a listener that died waits before it is started again: the backoff, doubled for each death of the last hour, an hour at most. Its attempts are not counted.';
+  'How long a listener that died waits before it is started again: the backoff, doubled for each death of the last '
+  'hour, an hour at most. Its attempts are not counted.';

@@ -15,4 +15,5 @@ as $$
       and (p.instrument is null or p.instrument = p_submission ->> 'instrument')
   )
 $$;
-comment on function locaria.apply_ingest_policy(jsonb) is 'The default policy: a row of ingest_policy has to fit, unless there is none at all. Null allows; words refuse.';
+comment on function locaria.apply_ingest_policy(jsonb) is
+  'The default policy: a row of ingest_policy has to fit, unless there is none at all. Null allows; words refuse.';

@@ -21,4 +21,5 @@ begin
 end
 $$;
 comment on function locaria.archive_files(bigint, jsonb) is
-  'Writes the files of a bundle, an array of objects with the columns of archived_files; a time without a zone is UTC. Errors: LC001, LC002, LC008; those of the table''s constraints.';
+  'Writes the files of a bundle, an array of objects with the columns of archived_files; a time without a zone is '
+  'UTC. Errors: LC001, LC002, LC008; those of the table''s constraints.';

@@ -23,4 +23,5 @@ begin
 end
 $$;
 comment on function locaria.begin_ingest(bigint, bigint, text, text, bigint, interval, jsonb) is
-  'A bundle begins to arrive: its job is UPLOADING as long as the listener''s run p_run lives, or, if it is resumable, until it expires. Errors: LC001, LC008.';
+  'A bundle begins to arrive: its job is UPLOADING as long as the listener''s run p_run lives, or, if it is '
+  'resumable, until it expires. Errors: LC001, LC008.';

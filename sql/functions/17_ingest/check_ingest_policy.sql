@@ -25,4 +25,5 @@ begin
 end
 $$;
 comment on function locaria.check_ingest_policy(bigint, jsonb) is
-  'Asks the site''s policy function (ingest_config.policy_function) about {"user", "submitter", "project", "instrument", "job_id", "kind"}: null, or why the bundle is refused. Errors: LC001, LC006, LC008.';
+  'Asks the site''s policy function (ingest_config.policy_function) about {"user", "submitter", "project", '
+  '"instrument", "job_id", "kind"}: null, or why the bundle is refused. Errors: LC001, LC006, LC008.';

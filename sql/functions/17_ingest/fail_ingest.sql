@@ -29,4 +29,5 @@ begin
   return true;
 end
 $$;
-comment on function locaria.fail_ingest(bigint, text) is 'An upload did not come to its end: the job is FAILED, and says why. False if it was not uploading any more.';
+comment on function locaria.fail_ingest(bigint, text) is
+  'An upload did not come to its end: the job is FAILED, and says why. False if it was not uploading any more.';

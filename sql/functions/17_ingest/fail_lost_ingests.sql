@@ -22,4 +22,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.fail_lost_ingests() is 'Fails the uploads whose listener has ended, and resumable ones that expired. A step of tick(); the listener calls it, too.';
+comment on function locaria.fail_lost_ingests() is
+  'Fails the uploads whose listener has ended, and resumable ones that expired. A step of tick(); the listener '
+  'calls it, too.';

@@ -75,4 +75,5 @@ begin
 end
 $$;
 comment on function locaria.get_ingest_state(bigint) is
-  'What GET /get_state answers: job_id, state (OK, FAILED), task, task_percent, updated and created (UTC), exception, complete. Null: there is no such job.';
+  'What GET /get_state answers: job_id, state (OK, FAILED), task, task_percent, updated and created (UTC), '
+  'exception, complete. Null: there is no such job.';

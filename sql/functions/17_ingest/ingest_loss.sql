@@ -10,4 +10,5 @@ as $$
     when not exists (select from locaria.files f where f.claimed_by = p_job.run_id) then 'the upload was cut: the server that received it has ended'
   end
 $$;
-comment on function locaria.ingest_loss(locaria.ingest_jobs) is 'Why an upload can''t go on, or null: the run that receives it is over, or it was not gone on with in time.';
+comment on function locaria.ingest_loss(locaria.ingest_jobs) is
+  'Why an upload can''t go on, or null: the run that receives it is over, or it was not gone on with in time.';

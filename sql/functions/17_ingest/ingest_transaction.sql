@@ -26,4 +26,6 @@ begin
 end
 $$;
 comment on function locaria.ingest_transaction(bigint, jsonb) is
-  'Writes what a bundle says of itself, {"submitter", "project", "instrument", "key_values": [{"key", "value"}], "other": []}; in one transaction with archive_files and finish_run. Errors: LC001, LC002, LC008; those of the tables'' constraints.';
+  'Writes what a bundle says of itself, {"submitter", "project", "instrument", "key_values": [{"key", "value"}], '
+  '"other": []}; in one transaction with archive_files and finish_run. Errors: LC001, LC002, LC008; those of the '
+  'tables'' constraints.';

@@ -21,4 +21,6 @@ begin
   return exists (select from locaria.list_ingest_leftovers(1, p_job) l where l.what = p_what);
 end
 $$;
-comment on function locaria.lock_ingest_leftover(bigint, text) is 'Holds a job at rest until the end of the transaction, for whoever removes what it left; false if that is no longer there to do.';
+comment on function locaria.lock_ingest_leftover(bigint, text) is
+  'Holds a job at rest until the end of the transaction, for whoever removes what it left; false if that is no '
+  'longer there to do.';

@@ -56,4 +56,6 @@ begin
 end
 $$;
 comment on function locaria.register_ingest(bigint, bigint, text, jsonb, boolean) is
-  'All bytes of a bundle are stored: its row of files is inserted, which starts its processing. Returns the job; that of an earlier post of the same bytes by the same user, if it is at work or done, unless p_again. Twice is fine. Errors: LC001, LC008, LC009 the job was failed meanwhile.';
+  'All bytes of a bundle are stored: its row of files is inserted, which starts its processing. Returns the job; '
+  'that of an earlier post of the same bytes by the same user, if it is at work or done, unless p_again. Twice is '
+  'fine. Errors: LC001, LC008, LC009 the job was failed meanwhile.';

@@ -20,4 +20,5 @@ begin
 end
 $$;
 comment on function locaria.report_ingests(bigint, jsonb) is
-  'How many bytes of each job have arrived, {"17": 1048576}. Returns the jobs that shall not be received any further: somebody failed them. Errors: LC001, LC008.';
+  'How many bytes of each job have arrived, {"17": 1048576}. Returns the jobs that shall not be received any '
+  'further: somebody failed them. Errors: LC001, LC008.';

@@ -43,4 +43,5 @@ begin
 end
 $$;
 comment on function locaria.set_ingest_job(bigint, text, text, numeric, text) is
-  'Fails a stuck job by hand, whatever it is doing (IngestCMD job). Example: select locaria.set_ingest_job(17, ''FAILED'', ''ingest files'', 0, ''Failed by administrator''). Errors: LC003 it is complete, LC007, LC008.';
+  'Fails a stuck job by hand, whatever it is doing (IngestCMD job). Example: select locaria.set_ingest_job(17, '
+  '''FAILED'', ''ingest files'', 0, ''Failed by administrator''). Errors: LC003 it is complete, LC007, LC008.';

@@ -18,4 +18,5 @@ as $$
     started = case when (r.process, r.session) = (excluded.process, excluded.session) and r.stopped is null then r.started else excluded.started end
 $$;
 comment on function locaria.report_runtime(text, text, jsonb) is
-  'An agent, or `locaria up`, says that it lives and what it runs: {"kind", "runs_by", "containers", "host", "process", "version", "mark"}. Called at its start and every 10 seconds.';
+  'An agent, or `locaria up`, says that it lives and what it runs: {"kind", "runs_by", "containers", "host", '
+  '"process", "version", "mark"}. Called at its start and every 10 seconds.';

@@ -32,4 +32,6 @@ begin
   return jsonb_build_object('container_id', v_file, 'file', locaria.describe_file(v_file));
 end
 $$;
-comment on function locaria.api_add_file(jsonb) is 'Method add_file: checks the attributes against what the container publishes (422), and inserts a file. Returns {"container_id", "file"}.';
+comment on function locaria.api_add_file(jsonb) is
+  'Method add_file: checks the attributes against what the container publishes (422), and inserts a file. Returns '
+  '{"container_id", "file"}.';

@@ -22,4 +22,5 @@ begin
 end
 $$;
 comment on function locaria.api_get_container_status(jsonb) is
-  'Method get_container_status: {"code", "message", "attributes": {"log_messages": [{"date", "log"}], "last_error", "progress"}, "last_update"}, dates as DD-MM-YYYY HH:MM:SS in UTC. An unknown one has code 399.';
+  'Method get_container_status: {"code", "message", "attributes": {"log_messages": [{"date", "log"}], "last_error", '
+  '"progress"}, "last_update"}, dates as DD-MM-YYYY HH:MM:SS in UTC. An unknown one has code 399.';

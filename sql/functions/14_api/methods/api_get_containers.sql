@@ -12,4 +12,5 @@ as $$
   from locaria.containers c
   where c.retired is null
 $$;
-comment on function locaria.api_get_containers() is 'Method get_containers: [{"name", "description", "type", "port", "parameters", "parameter_schema"}].';
+comment on function locaria.api_get_containers() is
+  'Method get_containers: [{"name", "description", "type", "port", "parameters", "parameter_schema"}].';

@@ -33,4 +33,5 @@ begin
 end
 $$;
 comment on function locaria.api_get_file(jsonb) is
-  'Method get_file: {"file", "runs" (rows of the view attempts), "log_messages": [{"id", "at", "level", "stage", "message"}], "timeline": [{"at", "what", "detail"}]}.';
+  'Method get_file: {"file", "runs" (rows of the view attempts), "log_messages": [{"id", "at", "level", "stage", '
+  '"message"}], "timeline": [{"at", "what", "detail"}]}.';

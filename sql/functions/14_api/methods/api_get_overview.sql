@@ -33,4 +33,5 @@ begin
 end
 $$;
 comment on function locaria.api_get_overview() is
-  'Method get_overview: {"at", "counted", "phases": {phase: files}, "containers": [{"name", "type", "living", "waiting", …}], "throughput": [{"at", "inserted", "done", "failed", "queue"}] of 60 minutes, "health": […]}.';
+  'Method get_overview: {"at", "counted", "phases": {phase: files}, "containers": [{"name", "type", "living", '
+  '"waiting", …}], "throughput": [{"at", "inserted", "done", "failed", "queue"}] of 60 minutes, "health": […]}.';

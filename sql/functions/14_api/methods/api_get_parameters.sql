@@ -19,4 +19,6 @@ begin
   ));
 end
 $$;
-comment on function locaria.api_get_parameters(jsonb) is 'Method get_parameters: {"parameters": [{"parameter_name", "parameter", "description", "last_update", "changed_by"}]}; secrets as ***.';
+comment on function locaria.api_get_parameters(jsonb) is
+  'Method get_parameters: {"parameters": [{"parameter_name", "parameter", "description", "last_update", '
+  '"changed_by"}]}; secrets as ***.';

@@ -31,4 +31,5 @@ begin
 end
 $$;
 comment on function locaria.api_instantiate_container(jsonb) is
-  'Method instantiate_container: checks the parameters against what the container publishes (422), and inserts a file. Returns {"container_id", "user_message"}.';
+  'Method instantiate_container: checks the parameters against what the container publishes (422), and inserts a '
+  'file. Returns {"container_id", "user_message"}.';

@@ -47,11 +47,11 @@ from (values
       "run_after": {"$ref": "#/$defs/time"},
       "attributes": {"$ref": "#/$defs/attributes"}
     }', array['container_id']),
-  ('delete_file', 'submitter', 'Marks a file as DELETED, for good. A submitter: his own files only.', '{"container_id": {"$ref": "#/$defs/container_id"}}', array['container_id']),
-  ('cancel_file', 'submitter', 'Cancels a file that waits or runs. A submitter: his own files only.', '{
+  ('delete_file', 'submitter', 'Marks a file as DELETED, for good. A submitter: only the caller''s own files.', '{"container_id": {"$ref": "#/$defs/container_id"}}', array['container_id']),
+  ('cancel_file', 'submitter', 'Cancels a file that waits or runs. A submitter: only the caller''s own files.', '{
       "container_id": {"$ref": "#/$defs/container_id"}, "reason": {"$ref": "#/$defs/reason"}
     }', array['container_id']),
-  ('retry_file', 'submitter', 'Runs a file again that has ended, or now one that waits for a retry. A submitter: his own files only.', '{
+  ('retry_file', 'submitter', 'Runs a file again that has ended, or now one that waits for a retry. A submitter: only the caller''s own files.', '{
       "container_id": {"$ref": "#/$defs/container_id"}, "reason": {"$ref": "#/$defs/reason"}
     }', array['container_id']),
   ('get_parameters', 'operator', 'The configuration; secrets are masked.', '{

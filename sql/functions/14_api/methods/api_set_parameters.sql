@@ -19,4 +19,5 @@ begin
   return jsonb_build_object('parameter_name', v_row.parameter_name, 'parameter', locaria.mask_secrets(v_row.parameter), 'message', 'set; it takes effect at once');
 end
 $$;
-comment on function locaria.api_set_parameters(jsonb) is 'Method set_parameters: {"parameter_name", "parameter" (secrets as ***), "message"}.';
+comment on function locaria.api_set_parameters(jsonb) is
+  'Method set_parameters: {"parameter_name", "parameter" (secrets as ***), "message"}.';

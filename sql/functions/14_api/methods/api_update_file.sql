@@ -51,4 +51,6 @@ begin
   return jsonb_build_object('container_id', v_id, 'message', 'changed', 'file', locaria.describe_file(v_id));
 end
 $$;
-comment on function locaria.api_update_file(jsonb) is 'Method update_file: priority and run_after of a file that waits, attributes, checked as by add_file (422), of one that nobody works on. Returns {"container_id", "message", "file"}.';
+comment on function locaria.api_update_file(jsonb) is
+  'Method update_file: priority and run_after of a file that waits, attributes, checked as by add_file (422), of '
+  'one that nobody works on. Returns {"container_id", "message", "file"}.';
