@@ -60,7 +60,8 @@ comment on column aws_lambda.invocations.request_id is
 comment on column aws_lambda.invocations.invocation_type is 'Event or RequestResponse.';
 comment on column aws_lambda.invocations.qualifier is 'The version or alias that was asked for.';
 comment on column aws_lambda.invocations.payload is 'The event of the handler.';
-comment on column aws_lambda.invocations.client_context is 'The client context; Lambda passes it to synchronous invocations only.';
+comment on column aws_lambda.invocations.client_context is 'The client context; Lambda passes it to synchronous '
+  'invocations only.';
 comment on column aws_lambda.invocations.response is 'What the handler returned, or the error that it raised.';
 comment on column aws_lambda.invocations.function_error is 'Unhandled when the last attempt raised.';
 comment on column aws_lambda.invocations.log_tail is 'The last 4 KB that the handler printed.';

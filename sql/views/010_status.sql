@@ -6,39 +6,53 @@ select
   x.phase,
   case x.phase
     when 'done' then 'done ' || locaria.in_words(locaria.statement_clock() - x.finished_at) || ' ago'
-    when 'failed' then format('failed after %s of %s attempts: %s', x.attempt, x.max_attempts, coalesce(x.last_error, 'see the log'))
+    when 'failed' then format('failed after %s of %s attempts: %s', x.attempt, x.max_attempts,
+      coalesce(x.last_error, 'see the log'))
     when 'cancelled' then coalesce(x.last_error, 'cancelled')
     when 'deleted' then 'deleted'
     when 'held' then 'held: release(array[' || x.file_id || ']) lets it run'
-    when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock()) || ' from now'
+    when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock())
+      || ' from now'
     when 'retrying' then format('attempt %s of %s failed, the next follows in %s: %s', x.attempt, x.max_attempts,
-      locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')), coalesce(x.last_error, 'no reason was given'))
+      locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')),
+        coalesce(x.last_error, 'no reason was given'))
     when 'running' then case
         when x.command is not null then 'executing the command ' || x.command
         when x.endpoint is not null then 'listening on ' || x.endpoint
         else format('attempt %s of %s is at work', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
       end
-      || case when x.cancel_requested is not null then '; asked to stop ' || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
-      || case when x.lease_until < locaria.statement_clock() then '; its lease ran out ' || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
+      || case when x.cancel_requested is not null then '; asked to stop '
+        || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
+      || case when x.lease_until < locaria.statement_clock() then '; its lease ran out '
+        || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
     else case
       when not x.is_registered then 'waiting: there is no container ' || x.container
-      when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or cancel(array[%s])', x.container, x.file_id)
+      when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or '
+        'cancel(array[%s])', x.container, x.file_id)
       when x.is_paused then format('waiting: container %s is paused%s; resume(%L) goes on', x.container, (
-        select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at)) || coalesce(' (' || k.reason || ')', '')
+        select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at))
+          || coalesce(' (' || k.reason || ')', '')
         from locaria.container_changes k where k.container = x.container order by k.id desc limit 1
       ), x.container)
       when x.idle > 0 then 'waiting for a task that is free'
-      when x.dispatch_status = 'invoked' and x.phase = 'starting' then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch)
-      when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch,
+      when x.dispatch_status = 'invoked' and x.phase = 'starting'
+        then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked),
+        x.launch)
+      when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s',
+        locaria.in_words(locaria.statement_clock() - x.invoked), x.launch,
         coalesce('; the launch before: ' || x.dispatch_error, ''))
       when x.dispatch_error is not null then format('waiting: no task could be started (%s); %s', x.dispatch_error,
-        coalesce('tick() tries again in ' || locaria.in_words(greatest(x.next_try - locaria.statement_clock(), '0')), 'tick() tries again'))
+        coalesce('tick() tries again in ' || locaria.in_words(greatest(x.next_try - locaria.statement_clock(), '0')),
+          'tick() tries again'))
       when x.living >= x.max_tasks then format('waiting: %s of %s tasks are busy', x.living, x.max_tasks)
       when x.dispatch_status = 'pending' then 'waiting to be dispatched by tick()'
-      when x.living > 0 then format('waiting: %s busy %s', x.living, case when x.living = 1 then 'task' else 'tasks' end)
-      when x.circuit_error is not null then format('waiting: the Lambda function failed (%s); tick() tries again in %s', x.circuit_error,
+      when x.living > 0 then format('waiting: %s busy %s', x.living, case when x.living = 1 then 'task'
+        else 'tasks' end)
+      when x.circuit_error is not null then format('waiting: the Lambda function failed (%s); tick() tries again in '
+        '%s', x.circuit_error,
         locaria.in_words(greatest(x.circuit_retry_at - locaria.statement_clock(), '0')))
-      when x.last_tick is null or x.last_tick < locaria.statement_clock() - interval '5 minutes' then 'waiting for tick(), which does not run: see sql/README.md'
+      when x.last_tick is null or x.last_tick < locaria.statement_clock() - interval '5 minutes'
+        then 'waiting for tick(), which does not run: see sql/README.md'
       else 'waiting for tick() to dispatch it'
     end
   end as why,
@@ -60,7 +74,8 @@ select
   x.queued_at,
   x.started_at,
   x.finished_at,
-  round(extract(epoch from coalesce(x.started_at, x.finished_at, locaria.statement_clock()) - x.queued_at)::numeric, 3) as wait_s,
+  round(extract(epoch from coalesce(x.started_at, x.finished_at, locaria.statement_clock()) - x.queued_at)::numeric,
+    3) as wait_s,
   round(x.run_s::numeric, 3) as run_s,
   x.run_id,
   x.task_arn,
@@ -153,7 +168,8 @@ from (
     where s.kind = 'requested' and a.container = c.name and a.stopped is null and a.started is not null
   ) as w on true
   left join lateral (
-    select * from locaria.due_phases d where s.kind = 'requested' and d.container = coalesce(f.container, s.container) limit 1
+    select * from locaria.due_phases d where s.kind = 'requested'
+      and d.container = coalesce(f.container, s.container) limit 1
   ) as d on true
   left join lateral (
     select b.error, b.retry_at from locaria.circuits b

@@ -10,7 +10,8 @@ select
   (array_agg(f.id order by f.id desc))[1:20] as file_ids,
   case
     when count(*) <= 20 then format('select * from locaria.retry(array%s)', to_json(array_agg(f.id order by f.id desc)))
-    else format('select * from locaria.retry(locaria.list_failed(%L, %L, %L))', coalesce(f.container, r.container), r.error_kind, locaria.error_pattern(f.last_error))
+    else format('select * from locaria.retry(locaria.list_failed(%L, %L, %L))', coalesce(f.container, r.container),
+      r.error_kind, locaria.error_pattern(f.last_error))
   end as retry_sql
 from locaria.files f
 left join lateral (

@@ -3,10 +3,12 @@ select t.file_id, t.at, t.from_status, t.to_status, t.run_id, t.by_user, t.reaso
 from locaria.transitions t
 where t.from_status <> t.to_status
 union all
-select r.file_id, r.started, r.requested_status, 'FARGATE_PROCESSING', r.id, null, format('claimed by task %s (attempt %s)', r.task_id, r.attempt), r.container
+select r.file_id, r.started, r.requested_status, 'FARGATE_PROCESSING', r.id, null,
+  format('claimed by task %s (attempt %s)', r.task_id, r.attempt), r.container
 from locaria.runs r
 union all
-select r.file_id, r.ended, 'FARGATE_PROCESSING', r.end_status, r.id, null, r.outcome || coalesce(': ' || r.error, ''), r.container
+select r.file_id, r.ended, 'FARGATE_PROCESSING', r.end_status, r.id, null, r.outcome || coalesce(': ' || r.error, ''),
+  r.container
 from locaria.runs r
 where r.ended is not null and r.outcome <> 'overridden'
 union all

@@ -25,7 +25,8 @@ begin
     if not found then
       raise exception using errcode = 'LC008', message = format('there is no file %s', v_id);
     elsif v_file.claimed_by is null and v_file.finished is null then
-      update locaria.files f set status = 'CANCELLED', last_error = format('cancelled by %s', locaria.actor()) || coalesce(': ' || nullif(p_reason, ''), '')
+      update locaria.files f set status = 'CANCELLED', last_error = format('cancelled by %s', locaria.actor())
+        || coalesce(': ' || nullif(p_reason, ''), '')
       where f.id = v_id;
       return query select v_id, 'CANCELLED', 'cancelled before a task had taken it';
       continue;
@@ -33,11 +34,14 @@ begin
       return query select v_id, v_file.status, format('nothing to cancel: it is %s already', v_file.status);
       continue;
     end if;
-    insert into locaria.run_progress as p (run_id, heartbeat, lease_until, cancel_requested, cancelled_by, cancel_reason)
-    select r.id, r.started, r.lease_until, locaria.clock(), locaria.actor(), p_reason from locaria.runs r where r.id = v_file.claimed_by
+    insert into locaria.run_progress as p (run_id, heartbeat, lease_until, cancel_requested, cancelled_by,
+      cancel_reason)
+    select r.id, r.started, r.lease_until, locaria.clock(), locaria.actor(), p_reason from locaria.runs r
+      where r.id = v_file.claimed_by
     on conflict (run_id) do update
     set cancel_requested = coalesce(p.cancel_requested, excluded.cancel_requested),
-      cancelled_by = coalesce(p.cancelled_by, excluded.cancelled_by), cancel_reason = coalesce(p.cancel_reason, excluded.cancel_reason);
+      cancelled_by = coalesce(p.cancelled_by, excluded.cancelled_by),
+        cancel_reason = coalesce(p.cancel_reason, excluded.cancel_reason);
     perform pg_notify('locaria_cancel', v_file.claimed_by::text);
     if locaria.is_watched() then
       perform locaria.notify_changes(array[v_id]);

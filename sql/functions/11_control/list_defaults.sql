@@ -17,7 +17,8 @@ as $$
         else p.value
       end as value
     from jsonb_each(p_parameters) as p
-    full join jsonb_each(case when jsonb_typeof(p_schema -> 'properties') = 'object' then p_schema -> 'properties' else '{}' end) as s on s.key = p.key
+    full join jsonb_each(case when jsonb_typeof(p_schema -> 'properties') = 'object' then p_schema -> 'properties'
+      else '{}' end) as s on s.key = p.key
   ) as d
   where value is not null
 $$;

@@ -10,10 +10,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform set_config('locaria.reason', coalesce(p_reason, ''), true);
-  return query update locaria.containers set paused = true, last_update = locaria.clock() where name = p_container returning *;
+  return query update locaria.containers set paused = true, last_update = locaria.clock() where name = p_container
+    returning *;
   if not found then
     raise exception using errcode = 'LC004', message = format('there is no container "%s"', p_container),
-      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers), 'none is registered yet') || '.';
+      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers),
+        'none is registered yet') || '.';
   end if;
   perform set_config('locaria.reason', '', true);
 end

@@ -7,7 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into locaria.container_changes (container, at, what, by_user, reason)
-  values (new.name, locaria.clock(), case when new.paused then 'paused' else 'resumed' end, locaria.actor(), nullif(current_setting('locaria.reason', true), ''));
+  values (new.name, locaria.clock(), case when new.paused then 'paused' else 'resumed' end, locaria.actor(),
+    nullif(current_setting('locaria.reason', true), ''));
   return null;
 end
 $$;

@@ -9,7 +9,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_row locaria.containers;
-  v_limits text[] := array['max_tasks', 'max_attempts', 'max_launches', 'lease', 'timeout', 'stall_timeout', 'idle_timeout',
+  v_limits text[] := array['max_tasks', 'max_attempts', 'max_launches', 'lease', 'timeout', 'stall_timeout',
+    'idle_timeout',
     'launch_timeout', 'cancel_grace', 'backoff', 'reject_limit', 'log_limit'];
   v_unknown text;
 begin
@@ -17,19 +18,23 @@ begin
     raise exception using errcode = 'LC007', message = format('container %s: its entry must be a JSON object', p_name);
   end if;
   v_unknown := (
-    select string_agg(k, ', ') from jsonb_object_keys(case when jsonb_typeof(p_container -> 'limits') = 'object' then p_container -> 'limits' else '{}' end) as k
+    select string_agg(k, ', ') from jsonb_object_keys(case when jsonb_typeof(p_container -> 'limits') = 'object'
+      then p_container -> 'limits' else '{}' end) as k
     where k <> all (v_limits)
   );
   if v_unknown is not null then
-    raise exception using errcode = 'LC007', message = format('container %s: there is no limit "%s"', p_name, v_unknown),
+    raise exception using errcode = 'LC007', message = format('container %s: there is no limit "%s"', p_name,
+      v_unknown),
       hint = 'Limits: ' || array_to_string(v_limits, ', ');
   end if;
   v_unknown := (
-    select string_agg(k, ', ') from jsonb_object_keys(case when jsonb_typeof(p_container -> 'scripts') = 'object' then p_container -> 'scripts' else '{}' end) as k
+    select string_agg(k, ', ') from jsonb_object_keys(case when jsonb_typeof(p_container -> 'scripts') = 'object'
+      then p_container -> 'scripts' else '{}' end) as k
     where k !~ '^[A-Za-z0-9_.-]{1,63}$'
   );
   if v_unknown is not null then
-    raise exception using errcode = 'LC007', message = format('container %s: no name of a script: %s', p_name, left(v_unknown, 200)),
+    raise exception using errcode = 'LC007', message = format('container %s: no name of a script: %s', p_name,
+      left(v_unknown, 200)),
       hint = 'Up to 63 of A-Z, a-z, 0-9 and _.- are needed.';
   end if;
   insert into locaria.containers (name) values (p_name) on conflict (name) do nothing;
@@ -41,7 +46,8 @@ begin
     port = coalesce((p_container ->> 'port')::integer, c.port),
     autostart = coalesce((p_container ->> 'autostart')::boolean, c.autostart),
     parameters = coalesce(p_container -> 'parameters', c.parameters),
-    parameter_schema = case when p_container ? 'parameters' then nullif(p_container -> 'parameter_schema', 'null') else c.parameter_schema end,
+    parameter_schema = case when p_container ? 'parameters' then nullif(p_container -> 'parameter_schema', 'null')
+      else c.parameter_schema end,
     max_tasks = coalesce((p_container -> 'limits' ->> 'max_tasks')::integer, c.max_tasks),
     max_attempts = coalesce((p_container -> 'limits' ->> 'max_attempts')::integer, c.max_attempts),
     max_launches = coalesce((p_container -> 'limits' ->> 'max_launches')::integer, c.max_launches),

@@ -14,7 +14,8 @@ begin
   end if;
   insert into locaria.scripts as s (script_name, body, description, created)
   values (p_name, p_body, p_description, locaria.clock())
-  on conflict (script_name) do update set body = excluded.body, description = excluded.description, created = excluded.created;
+  on conflict (script_name) do update set body = excluded.body, description = excluded.description,
+    created = excluded.created;
 end
 $$;
 comment on function locaria.register_script(text, text, text) is

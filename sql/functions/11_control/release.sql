@@ -10,7 +10,8 @@ as $$
     update locaria.files set run_after = locaria.clock(), last_update = locaria.clock()
     where id = any (p_files) and claimed_by is null and finished is null and run_after = 'infinity' returning *
   ), recorded as (
-    insert into locaria.transitions (file_id, at, from_status, to_status, reason) select id, last_update, status, status, 'released' from changed
+    insert into locaria.transitions (file_id, at, from_status, to_status, reason) select id, last_update, status,
+      status, 'released' from changed
   )
   select * from changed
 $$;

@@ -14,10 +14,12 @@ begin
       hint = 'Put it back into dockers.json, and deploy; or register_container, where its image still is.';
   end if;
   perform set_config('locaria.reason', coalesce(p_reason, ''), true);
-  return query update locaria.containers set paused = false, last_update = locaria.clock() where name = p_container returning *;
+  return query update locaria.containers set paused = false, last_update = locaria.clock() where name = p_container
+    returning *;
   if not found then
     raise exception using errcode = 'LC004', message = format('there is no container "%s"', p_container),
-      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers), 'none is registered yet') || '.';
+      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers),
+        'none is registered yet') || '.';
   end if;
   perform set_config('locaria.reason', '', true);
   perform locaria.request_dispatch(p_container, 'resume');

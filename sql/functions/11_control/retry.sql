@@ -23,7 +23,8 @@ begin
   with wanted as (
     select f.id, f.status, f.finished, f.claimed_by, f.run_after, s.kind, coalesce(
       (select r.requested_status from locaria.runs r where r.file_id = f.id order by r.id desc limit 1),
-      (select t.from_status from locaria.transitions t join locaria.statuses q on q.status = t.from_status and q.kind = 'requested'
+      (select t.from_status from locaria.transitions t join locaria.statuses q on q.status = t.from_status
+        and q.kind = 'requested'
        where t.file_id = f.id order by t.id desc limit 1),
       'REGISTERED'
     ) as requested_status

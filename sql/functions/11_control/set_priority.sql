@@ -11,7 +11,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_priority is null or p_priority not between -32768 and 32767 then
-    raise exception using errcode = 'LC007', message = format('set_priority: %s is not between -32768 and 32767', coalesce(p_priority::text, 'null'));
+    raise exception using errcode = 'LC007', message = format('set_priority: %s is not between -32768 and 32767',
+      coalesce(p_priority::text, 'null'));
   end if;
   perform locaria.require_files(p_files);
   return query

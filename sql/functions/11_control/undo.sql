@@ -39,18 +39,21 @@ begin
       -- What was added beside its rows does not stand in the way of taking these out.
       and (v_done.mode not in ('append', 'merge') or v_done.created_table or p.mode in ('create', 'replace'));
     if v_later is not null then
-      raise exception using errcode = 'LC009', message = format('undo: run %s has loaded into %s since', v_later, v_target),
+      raise exception using errcode = 'LC009', message = format('undo: run %s has loaded into %s since', v_later,
+        v_target),
         hint = format('select * from locaria.undo(%s) first.', v_later);
     end if;
     select u.what, u.row_count into v_what, v_rows from locaria.undo_publication(v_done, v_relation) as u;
     update locaria.publications p set undone = locaria.clock(), undone_by = session_user, previous_table = null
     where p.run_id = p_run and p.table_schema = v_done.table_schema and p.table_name = v_done.table_name;
     perform locaria.add_log_message(v_done.file_id, p_run, 'warning', 'undo',
-      format('undone by %s: %s: %s (%s rows)', session_user, v_target, v_what, v_rows) || coalesce(': ' || nullif(p_reason, ''), ''));
+      format('undone by %s: %s: %s (%s rows)', session_user, v_target, v_what, v_rows)
+        || coalesce(': ' || nullif(p_reason, ''), ''));
     return query select v_target, v_what, v_rows;
   end loop;
   if not v_found then
-    raise exception using errcode = 'LC008', message = format('undo: run %s has published nothing that could be undone', p_run);
+    raise exception using errcode = 'LC008', message = format('undo: run %s has published nothing that could be '
+      'undone', p_run);
   end if;
 end
 $$;

@@ -14,11 +14,13 @@ declare
   v_before record;
 begin
   if p_target is null then
-    raise exception using errcode = 'LC009', message = format('undo: there is no table %I.%I any more', p_done.table_schema, p_done.table_name);
+    raise exception using errcode = 'LC009', message = format('undo: there is no table %I.%I any more',
+      p_done.table_schema, p_done.table_name);
   elsif p_done.created_table then
     v_hanging := locaria.list_hanging(p_target);
     if v_hanging is not null then
-      raise exception using errcode = 'LC009', message = format('undo: %s can''t be dropped because of: %s', p_target, v_hanging), hint = 'Drop those objects first.';
+      raise exception using errcode = 'LC009', message = format('undo: %s can''t be dropped because of: %s', p_target,
+        v_hanging), hint = 'Drop those objects first.';
     end if;
     execute format('select count(*) from %s', p_target) into row_count;
     execute format('drop table %s', p_target);
@@ -27,7 +29,8 @@ begin
     return;
   elsif p_done.mode = 'replace' then
     if v_kept is null then
-      raise exception using errcode = 'LC009', message = format('undo: the table that run %s has replaced was not kept', p_done.run_id),
+      raise exception using errcode = 'LC009', message = format('undo: the table that run %s has replaced was not '
+        'kept', p_done.run_id),
         hint = 'With attribute keep_previous = true it is, for publish_config.undo_days. Load the earlier file again.';
     end if;
     execute format('select count(*) from %s', v_kept) into row_count;
@@ -38,11 +41,14 @@ begin
   end if;
   -- Whoever published before is the last one again.
   select p.run_id, p.file_id, p.published into v_before from locaria.publications p
-  where p.table_schema = p_done.table_schema and p.table_name = p_done.table_name and p.undone is null and p.run_id <> p_done.run_id
+  where p.table_schema = p_done.table_schema and p.table_name = p_done.table_name and p.undone is null
+    and p.run_id <> p_done.run_id
   order by p.published desc, p.run_id desc limit 1;
   update locaria.published_tables t
-  set row_count = case p_done.mode when 'replace' then undo_publication.row_count else greatest(0, t.row_count - p_done.added) end,
-    run_id = coalesce(v_before.run_id, t.run_id), file_id = coalesce(v_before.file_id, t.file_id), published = coalesce(v_before.published, t.published)
+  set row_count = case p_done.mode when 'replace' then undo_publication.row_count
+    else greatest(0, t.row_count - p_done.added) end,
+    run_id = coalesce(v_before.run_id, t.run_id), file_id = coalesce(v_before.file_id, t.file_id),
+      published = coalesce(v_before.published, t.published)
   where t.table_schema = p_done.table_schema and t.table_name = p_done.table_name;
 end
 $$;

@@ -16,10 +16,12 @@ declare
   v_key text := (select string_agg(quote_ident(k), ', ') from unnest(p_done.key) as k);
 begin
   if not p_done.load_run then
-    raise exception using errcode = 'LC009', message = format('undo: %s does not tell which rows run %s has loaded', p_target, p_done.run_id),
+    raise exception using errcode = 'LC009', message = format('undo: %s does not tell which rows run %s has loaded',
+      p_target, p_done.run_id),
       hint = 'With attribute load_run = true each row does.';
   elsif p_done.changed > 0 and p_kept is null then
-    raise exception using errcode = 'LC009', message = format('undo: the %s rows that run %s has changed were not kept as they were', p_done.changed, p_done.run_id),
+    raise exception using errcode = 'LC009', message = format('undo: the %s rows that run %s has changed were not '
+      'kept as they were', p_done.changed, p_done.run_id),
       hint = 'With attribute keep_previous = true they are, for publish_config.undo_days.';
   end if;
   select string_agg(quote_ident(attname), ', ' order by attnum) into v_columns
@@ -29,8 +31,10 @@ begin
   for v_later in
     select p_target
     union all
-    select k.oid from locaria.publications p, to_regclass('locaria_staging.' || quote_ident(p.previous_table)) as k (oid)
-    where p.table_schema = p_done.table_schema and p.table_name = p_done.table_name and p.undone is null and p.mode = 'merge'
+    select k.oid from locaria.publications p, to_regclass('locaria_staging.'
+      || quote_ident(p.previous_table)) as k (oid)
+    where p.table_schema = p_done.table_schema and p.table_name = p_done.table_name and p.undone is null
+      and p.mode = 'merge'
       and (p.published, p.run_id) > (p_done.published, p_done.run_id) and k.oid is not null
   loop
     if p_kept is null then
@@ -38,7 +42,8 @@ begin
       get diagnostics v_count = row_count;
     else
       execute format('create temporary table undone on commit drop as select %s from %s with no data', v_key, v_later);
-      execute format('with gone as (delete from %s where _load_run = any ($1) returning %s) insert into undone select * from gone', v_later, v_key) using p_done.loaded_by;
+      execute format('with gone as (delete from %s where _load_run = any ($1) returning %s) insert into undone '
+        'select * from gone', v_later, v_key) using p_done.loaded_by;
       get diagnostics v_count = row_count;
       execute format('insert into %s (%s) select %s from %s as s where exists (select from undone as t where %s)',
         v_later, v_columns, v_columns, p_kept, locaria.match_key(p_kept, to_jsonb(p_done.key), 't', 's'));

@@ -22,5 +22,6 @@ as $$
   end
 $$;
 comment on function locaria.get_phase(text, timestamptz, integer, timestamptz, text) is
-  'The phase of a file, from the kind of its status, its run_after and its attempts. p_due_phase: the phase of the files '
+  'The phase of a file, from the kind of its status, its run_after and its attempts. p_due_phase: the phase of the '
+    'files '
   'of its container that wait and are due, see the view due_phases.';

@@ -15,7 +15,8 @@ begin
   end if;
   select coalesce(jsonb_agg(to_jsonb(n)), '[]') into v_last.counts
   from (
-    select f.status, f.container, locaria.get_phase(s.kind, f.run_after, f.attempts, v_now, 'due') as phase, count(*) as files
+    select f.status, f.container, locaria.get_phase(s.kind, f.run_after, f.attempts, v_now, 'due') as phase,
+      count(*) as files
     from locaria.files f
     join locaria.statuses s on s.status = f.status
     group by 1, 2, 3
@@ -30,4 +31,5 @@ end
 $$;
 comment on function locaria.count_files() is
   'How many files there are, by status, container and phase; phase due stands for that of get_due_phase(). '
-  'Counting a million rows takes a while, so a count is reused for fifty times as long as it took, at most ten minutes.';
+  'Counting a million rows takes a while, so a count is reused for fifty times as long as it took, at most ten '
+    'minutes.';

@@ -26,14 +26,17 @@ as $$
     where a.container = c.name and a.stopped is null and a.started is not null
   ) as t on true
   left join lateral (
-    select coalesce(sum(o.asked) filter (where o.status = 'invoked'), 0) as asked, min(o.next_try) as next_try, max(o.error) as error
+    select coalesce(sum(o.asked) filter (where o.status = 'invoked'), 0) as asked, min(o.next_try) as next_try,
+      max(o.error) as error
     from locaria.dispatches o where o.container = c.name and o.ended is null
   ) as d on true
   left join lateral (
-    select k.by_user, k.reason from locaria.container_changes k where c.paused and k.container = c.name and k.what = 'paused' order by k.id desc limit 1
+    select k.by_user, k.reason from locaria.container_changes k where c.paused and k.container = c.name
+      and k.what = 'paused' order by k.id desc limit 1
   ) as p on true
   left join (
-    select r.container, count(*) as running from locaria.files f join locaria.runs r on r.id = f.claimed_by where f.claimed_by is not null group by r.container
+    select r.container, count(*) as running from locaria.files f join locaria.runs r on r.id = f.claimed_by
+      where f.claimed_by is not null group by r.container
   ) as w on w.container = c.name
 $$;
 comment on function locaria.describe_containers(jsonb) is

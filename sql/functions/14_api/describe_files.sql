@@ -45,7 +45,8 @@ begin
     'endpoint', s.endpoint,
     'command', s.command,
     'attributes', case when not p_short or length(s.attributes::text) <= 4000 then s.attributes else coalesce((
-      select jsonb_object_agg(e.key, e.value) from jsonb_each(s.attributes) as e where length(e.value::text) <= 200 and length(e.key) <= 100
+      select jsonb_object_agg(e.key, e.value) from jsonb_each(s.attributes) as e where length(e.value::text) <= 200
+        and length(e.key) <= 100
     ), '{}') end
   )
   from locaria.status s

@@ -9,7 +9,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object(
     'code', p_file -> 'code',
-    'message', case when p_file ->> 'phase' = 'done' then coalesce(p_file ->> 'last_message', p_file ->> 'why') else p_file ->> 'why' end,
+    'message', case when p_file ->> 'phase' = 'done' then coalesce(p_file ->> 'last_message', p_file ->> 'why')
+      else p_file ->> 'why' end,
     'attributes', jsonb_strip_nulls(jsonb_build_object(
       'progress', trunc((p_file ->> 'progress')::numeric) || '%',
       'last_error', p_file -> 'last_error'

@@ -26,7 +26,8 @@ begin
   ids := '{}';
   loop
     execute format(
-      'select coalesce(array_agg(c.id order by c.id desc) filter (where c.fits), ''{}'') as fitting, count(*) as looked_at, min(c.id) as lowest, max(c.id) as highest from (
+      'select coalesce(array_agg(c.id order by c.id desc) filter (where c.fits), ''{}'') as fitting, count(*) as '
+        'looked_at, min(c.id) as lowest, max(c.id) as highest from (
          select f.id, %s as fits from locaria.files f where %s and f.id < $1 and f.id > $2 order by f.id %s limit $3
        ) as c',
       case when v_slow then '($4 is null or f.attributes @> $4) and ($5 is null or $5 = coalesce(f.container,

@@ -7,7 +7,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(
-    string_agg(format('(%s)', concat_ws(' and ', locaria.get_status_condition(k.statuses), c.condition, d.condition)), ' or '),
+    string_agg(format('(%s)', concat_ws(' and ', locaria.get_status_condition(k.statuses), c.condition, d.condition)),
+      ' or '),
     'false'
   )
   from (select kind, array_agg(status) as statuses from locaria.statuses group by kind) as k
@@ -30,7 +31,8 @@ as $$
     union all
     -- Also the files whose container is not registered.
     select 'queued', format(
-      'coalesce(coalesce(f.container, (select s.container from locaria.statuses s where s.status = f.status)) <> all (%L), true)',
+      'coalesce(coalesce(f.container, (select s.container from locaria.statuses s where s.status = f.status)) <> '
+        'all (%L), true)',
       array(select p.container from locaria.due_phases p where p.phase <> 'queued')
     )
   ) as d (phase, condition) on c.is_due

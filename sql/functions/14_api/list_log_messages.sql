@@ -13,7 +13,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   -- p_since only leaves out the partitions of days before the file: "ago" of a message is an hour at most.
   select * from locaria.log_messages m
-  where m.file_id = p_file and m.id > p_after and m.at >= p_since - interval '1 hour' and (p_debug or m.level <> 'debug')
+  where m.file_id = p_file and m.id > p_after and m.at >= p_since - interval '1 hour'
+    and (p_debug or m.level <> 'debug')
   order by m.id desc
   limit p_limit
 $$;

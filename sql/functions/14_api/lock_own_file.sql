@@ -15,7 +15,8 @@ begin
     refusal := locaria.reply_error(404, format('there is no file %s', p_file));
   elsif locaria.caller_role() <> 'operator' and file.submitted_by <> locaria.actor() then
     perform locaria.record_refused_call(p_what || '_file', 'operator');
-    refusal := locaria.reply_error(403, format('file %s is not yours: a submitter may %s what he has submitted himself, an operator every file', p_file, p_what));
+    refusal := locaria.reply_error(403, format('file %s is not yours: a submitter may %s what he has submitted '
+      'himself, an operator every file', p_file, p_what));
   end if;
 end
 $$;

@@ -12,7 +12,8 @@ declare
   v_now timestamptz := locaria.clock();
   v_role text := locaria.caller_role();
 begin
-  raise log 'locaria.api: % is refused to %, who is %: it takes %', left(p_method, 100), locaria.actor(), v_role, p_least_role;
+  raise log 'locaria.api: % is refused to %, who is %: it takes %', left(p_method, 100), locaria.actor(), v_role,
+    p_least_role;
   insert into locaria.refused_calls as r (actor, login, method, role, least_role, first_call, last_call)
   values (left(locaria.actor(), 200), session_user, left(p_method, 100), v_role, p_least_role, v_now, v_now)
   on conflict (actor, login, method) do update

@@ -20,8 +20,10 @@ begin
   end if;
   v_file := v_locked.file;
   v_conflict := case
-    when p_what <> 'cancel' and v_file.claimed_by is not null then format('file %s is being worked on: cancel it first', v_id)
-    when p_what = 'cancel' and v_file.finished is not null then format('file %s is %s already: nothing to cancel', v_id, v_file.status)
+    when p_what <> 'cancel' and v_file.claimed_by is not null
+      then format('file %s is being worked on: cancel it first', v_id)
+    when p_what = 'cancel' and v_file.finished is not null
+      then format('file %s is %s already: nothing to cancel', v_id, v_file.status)
     when p_what = 'delete' and v_file.status = 'DELETED' then format('file %s is DELETED already', v_id)
     when p_what = 'retry' and v_file.status = 'DELETED' then format('file %s is DELETED, for good: add it anew', v_id)
   end;

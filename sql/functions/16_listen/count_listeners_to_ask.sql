@@ -18,7 +18,8 @@ as $$
     select count(*) filter (where not w.is_command) as listening, count(*) filter (where w.is_command) as commands
     from (
       select f.attributes ? 'command' as is_command from locaria.files f
-      where coalesce(f.container, f.status) = any (locaria.queue_keys(p_container)) and f.claimed_by is null and f.finished is null
+      where coalesce(f.container, f.status) = any (locaria.queue_keys(p_container)) and f.claimed_by is null
+        and f.finished is null
         and f.run_after <= locaria.clock()
       limit 1000
     ) as w

@@ -6,7 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := locaria.clock();
-  v_pause interval := make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_most_s', '300')::double precision);
+  v_pause interval := make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_most_s',
+    '300')::double precision);
   v_container record;
   v_file locaria.files;
   v_kind text;
@@ -31,7 +32,8 @@ begin
     elsif v_file.finished + v_pause <= v_now then
       perform set_config('locaria.reason', 'autostart', true);
       update locaria.files set status = coalesce(
-        (select r.requested_status from locaria.runs r where r.file_id = v_file.id order by r.id desc limit 1), 'REGISTERED')
+        (select r.requested_status from locaria.runs r where r.file_id = v_file.id order by r.id desc limit 1),
+          'REGISTERED')
       where id = v_file.id;
       perform set_config('locaria.reason', '', true);
       v_count := v_count + 1;

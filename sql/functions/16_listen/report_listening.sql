@@ -33,7 +33,8 @@ begin
     endpoint = excluded.endpoint, command = excluded.command
   returning p.cancel_requested into v_cancel;
   if p_endpoint is distinct from v_before then
-    perform locaria.add_log_message(v_file, p_run, 'info', null, coalesce('listening on ' || p_endpoint, 'no longer listening'));
+    perform locaria.add_log_message(v_file, p_run, 'info', null,
+      coalesce('listening on ' || p_endpoint, 'no longer listening'));
   end if;
   if locaria.is_watched() then
     perform locaria.notify_changes(array[v_file]);

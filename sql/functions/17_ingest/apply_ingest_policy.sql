@@ -5,7 +5,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select format('policy: user "%s" may not submit for submitter %s, project %s, instrument %s',
-    p_submission ->> 'user', coalesce(p_submission ->> 'submitter', '(none)'), coalesce(p_submission ->> 'project', '(none)'),
+    p_submission ->> 'user', coalesce(p_submission ->> 'submitter', '(none)'),
+      coalesce(p_submission ->> 'project', '(none)'),
     coalesce(p_submission ->> 'instrument', '(none)'))
   where exists (select from locaria.ingest_policy) and not exists (
     select from locaria.ingest_policy p

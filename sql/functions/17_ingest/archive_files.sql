@@ -13,10 +13,13 @@ as $$
 declare
   v_file bigint := locaria.require_run(p_run);
 begin
-  insert into locaria.archived_files (transaction_id, path, name, subdir, size, hashtype, hashsum, mimetype, ctime, mtime, source, archive_key)
-  select v_file, n.path, n.name, n.subdir, n.size, n.hashtype, n.hashsum, n.mimetype, n.ctime::timestamptz, n.mtime::timestamptz, n.source, n.archive_key
+  insert into locaria.archived_files (transaction_id, path, name, subdir, size, hashtype, hashsum, mimetype, ctime,
+    mtime, source, archive_key)
+  select v_file, n.path, n.name, n.subdir, n.size, n.hashtype, n.hashsum, n.mimetype, n.ctime::timestamptz,
+    n.mtime::timestamptz, n.source, n.archive_key
   from jsonb_to_recordset(p_files) as n (
-    path text, name text, subdir text, size bigint, hashtype text, hashsum text, mimetype text, ctime text, mtime text, source text, archive_key text
+    path text, name text, subdir text, size bigint, hashtype text, hashsum text, mimetype text, ctime text,
+      mtime text, source text, archive_key text
   );
 end
 $$;

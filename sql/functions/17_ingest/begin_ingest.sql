@@ -17,7 +17,8 @@ declare
   v_now timestamptz := locaria.clock();
 begin
   perform locaria.require_run(p_run);
-  insert into locaria.ingest_jobs (job_id, kind, ingest_user, run_id, expires, bytes_expected, created, last_update, details)
+  insert into locaria.ingest_jobs (job_id, kind, ingest_user, run_id, expires, bytes_expected, created, last_update,
+    details)
   values (p_job, p_kind, left(p_user, 255), p_run, v_now + p_expires_in, p_bytes_expected, v_now, v_now, p_details)
   on conflict (job_id) do nothing; -- Said again, because the answer got lost.
 end

@@ -13,7 +13,8 @@ declare
   v_job locaria.ingest_jobs;
 begin
   update locaria.ingest_jobs
-  set phase = 'failed', exception = left(coalesce(nullif(p_reason, ''), 'no reason was given'), 10000), last_update = v_now, settled = null
+  set phase = 'failed', exception = left(coalesce(nullif(p_reason, ''), 'no reason was given'), 10000),
+    last_update = v_now, settled = null
   where job_id = p_job and phase = 'uploading'
   returning * into v_job;
   if not found then
@@ -22,7 +23,8 @@ begin
   -- The row of files begins as held, so that it is never claimed, and ends in the same transaction.
   insert into locaria.files (id, container, run_after, attributes)
   overriding system value
-  values (p_job, 'bundle_processor', 'infinity', jsonb_build_object('kind', 'failed upload', 'user', v_job.ingest_user));
+  values (p_job, 'bundle_processor', 'infinity', jsonb_build_object('kind', 'failed upload', 'user',
+    v_job.ingest_user));
   perform set_config('locaria.reason', v_job.exception, true);
   update locaria.files set status = 'ERROR', last_error = v_job.exception where id = p_job;
   perform set_config('locaria.reason', '', true);

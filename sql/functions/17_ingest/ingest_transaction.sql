@@ -18,7 +18,8 @@ begin
   end if;
   insert into locaria.ingest_transactions (id, submitter, project, instrument, ingest_user, created, digest, other)
   select v_file, p_transaction ->> 'submitter', p_transaction ->> 'project', p_transaction ->> 'instrument',
-    coalesce(f.attributes ->> 'user', ''), locaria.clock(), f.attributes ->> 'digest', coalesce(p_transaction -> 'other', '[]')
+    coalesce(f.attributes ->> 'user', ''), locaria.clock(), f.attributes ->> 'digest',
+      coalesce(p_transaction -> 'other', '[]')
   from locaria.files f where f.id = v_file;
   insert into locaria.ingest_key_values (transaction_id, n, key, value)
   select v_file, e.n, e.kv ->> 'key', e.kv ->> 'value'

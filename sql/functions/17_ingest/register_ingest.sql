@@ -42,11 +42,13 @@ begin
       return v_other;
     end if;
     -- One that failed does not answer for a new attempt.
-    update locaria.ingest_jobs set original = false where ingest_user = v_job.ingest_user and digest = p_digest and original;
+    update locaria.ingest_jobs set original = false where ingest_user = v_job.ingest_user and digest = p_digest
+      and original;
   end if;
   insert into locaria.files (id, container, attributes)
   overriding system value
-  values (p_job, 'bundle_processor', p_attributes || jsonb_build_object('kind', case v_job.kind when 'move' then 'move' else 'bundle' end,
+  values (p_job, 'bundle_processor', p_attributes
+    || jsonb_build_object('kind', case v_job.kind when 'move' then 'move' else 'bundle' end,
     'user', v_job.ingest_user, 'digest', p_digest));
   update locaria.ingest_jobs
   set phase = 'registered', digest = p_digest, original = p_digest is not null and not p_again, last_update = v_now,

@@ -43,4 +43,5 @@ begin
   raise feature_not_supported using message = 'agents take invocations of type Event only';
 end
 $$;
-comment on function aws_lambda._await(bigint, integer) is 'Raises: within one transaction there is no answer to wait for.';
+comment on function aws_lambda._await(bigint, integer) is 'Raises: within one transaction there is no answer to '
+  'wait for.';

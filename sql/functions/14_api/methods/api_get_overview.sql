@@ -12,7 +12,8 @@ declare
   v_waiting jsonb;
 begin
   select coalesce(jsonb_object_agg(x.phase, x.files), '{}') into v_phases
-  from (select p.phase, sum(p.files) as files from locaria.list_phase_counts(v_count.counts) as p group by p.phase) as x;
+  from (select p.phase, sum(p.files) as files from locaria.list_phase_counts(v_count.counts) as p
+    group by p.phase) as x;
   select coalesce(jsonb_object_agg(x.container, x.files), '{}') into v_waiting
   from (
     select p.container, sum(p.files) as files from locaria.list_phase_counts(v_count.counts) as p
@@ -26,9 +27,11 @@ begin
     'phases', (select jsonb_object_agg(l.phase, 0) from locaria.list_phases() as l) || v_phases,
     'containers', locaria.describe_containers(v_waiting),
     'throughput', locaria.describe_throughput((
-      select coalesce(sum((v_phases ->> l.phase)::bigint), 0)::bigint from locaria.list_phases() as l where l.kind = 'requested'
+      select coalesce(sum((v_phases ->> l.phase)::bigint), 0)::bigint from locaria.list_phases() as l
+        where l.kind = 'requested'
     )),
-    'health', (select jsonb_agg(jsonb_build_object('check', h."check", 'level', h.level, 'value', h.value, 'advice', h.advice, 'fix_sql', h.fix_sql)) from locaria.health h)
+    'health', (select jsonb_agg(jsonb_build_object('check', h."check", 'level', h.level, 'value', h.value, 'advice',
+      h.advice, 'fix_sql', h.fix_sql)) from locaria.health h)
   );
 end
 $$;
