@@ -1,4 +1,4 @@
--- Whoever is not named gets nothing: functions would be executable by everybody otherwise.
+-- Revoke everything first: by default every role could execute the functions.
 revoke all on all functions in schema locaria from public;
 revoke all on all tables in schema locaria from public;
 
@@ -70,7 +70,7 @@ grant select on all tables in schema locaria to locaria_reader;
 -- Operators: read everything, and the control functions.
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
--- Configuration is the owner's alone, and credentials are nobody's.
+-- Only the owner reads the configuration, and no role reads credentials.
 revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts, locaria.container_scripts
   from locaria_reader, locaria_operator;
 grant execute on function
@@ -82,11 +82,11 @@ grant execute on function
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
--- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+-- The Lambda function taskEvents: records the events of AWS and calls tick().
 grant usage on schema locaria to locaria_events;
 grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
 
--- What the views above call on behalf of the reader, and what only tells.
+-- The functions that the views call with the reader's rights, and those that only read.
 grant execute on function
   locaria.clock(), locaria.statement_clock(), locaria.get_phase(text, timestamptz, integer, timestamptz, text),
     locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(),

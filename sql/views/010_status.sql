@@ -180,8 +180,8 @@ comment on view locaria.status is
   'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent '
   'from locaria.status where file_id = 17.';
 comment on column locaria.status.phase is
-  'queued · scheduled · held · dispatched · starting · running · retrying · done · failed · cancelled · deleted. '
-  'In the first five no run is alive, as expected.';
+  'queued · scheduled · held · dispatched · starting · running · retrying · done · failed · cancelled · deleted. In '
+  'the first five no run is alive, as expected.';
 comment on column locaria.status.why is 'Why is it not done? One sentence.';
 comment on column locaria.status.percent is 'Of the whole run, over all stages; 100 when done.';
 comment on column locaria.status.eta is 'When it will be done at the present rate.';

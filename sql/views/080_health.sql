@@ -9,7 +9,7 @@ from locaria.ticks
 union all
 select 'tick errors', case when last_result ? 'errors' then 'crit' else 'ok' end,
   coalesce(last_result ->> 'errors', 'none'),
-  'A step of the last tick failed; the message says why.', 'select locaria.tick()'
+  'A step of the last tick failed; the message names the reason.', 'select locaria.tick()'
 from locaria.ticks
 union all
 select 'agents', case when count(*) filter (where state = 'lives') > 0 then 'ok'
@@ -72,5 +72,5 @@ select 'oldest transaction', case when max(age) > interval '1 hour' then 'warn' 
 from (select clock_timestamp() - xact_start as age from pg_stat_activity where xact_start is not null
   and datname = current_database()) as x;
 comment on view locaria.health is
-  'Is Locaria well? One row per check: ok, warn or crit, with advice and the statement that shows or mends it. '
+  'Is Locaria well? One row per check: ok, warn or crit, with advice and the statement that shows or fixes it. '
   'Stable: columns and checks are only added.';

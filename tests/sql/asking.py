@@ -1,4 +1,4 @@
-"""Asking the API, and what the tests of it share."""
+"""Requests to the API, shared by its tests."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def ask(connection: Connection, request: Any = None, /, **fields: Any) -> Any:
 
 
 def ask_as(connection: Connection, identity: Any, **fields: Any) -> Any:
-    """The reply to a request that a transport brings for somebody."""
+    """The reply to a request that a transport forwards for a subject."""
     row = one(
         connection,
         "select locaria.api(%s::jsonb, %s::jsonb) as reply",

@@ -22,7 +22,7 @@ ARN = "arn:aws:ecs:local:000000000000:task/locaria/"
 
 
 class _InfiniteTimes(TimestamptzLoader):
-    """Python has no infinity: the last moment that it knows stands for it."""
+    """Loads infinity as `datetime.max`, because Python has no infinite time."""
 
     def load(self, data: Any) -> datetime:
         return datetime.max if bytes(data) == b"infinity" else super().load(data)
@@ -40,14 +40,14 @@ def wait_until(
 
 
 class Scenario:
-    """One database with everybody who takes part in it, each through a login of his own."""
+    """One database with a session for each role that takes part."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self.start: datetime | None = None
         self._now: datetime | None = None
 
-    # -- who takes part ------------------------------------------------------------------------
+    # -- sessions -------------------------------------------------------------------------------
 
     @cached_property
     def owner(self) -> Connection:
@@ -71,7 +71,7 @@ class Scenario:
 
     @cached_property
     def root(self) -> Connection:
-        """The superuser, who is Lambda and its faults."""
+        """The superuser, who sets the faults of Lambda."""
         connection = psycopg.connect(self.db.superuser_dsn, autocommit=True, row_factory=dict_row)
         self.db.connections.append(connection)
         return self._enter(connection)
@@ -89,7 +89,7 @@ class Scenario:
     # -- time ----------------------------------------------------------------------------------
 
     def at(self, **offset: float) -> datetime:
-        """Move the clock of all sessions to this long after the start of the scenario."""
+        """Move the clock of all sessions to this offset from the start of the scenario."""
         if self.start is None:
             self.start = one(self.root, "select now() + '1 hour' as now")["now"]
         assert self.start is not None
@@ -123,7 +123,7 @@ class Scenario:
         return sorted(row["id"] for row in rows)
 
     def origin(self) -> str:
-        """What this database is called in AWS."""
+        """The name of this database in AWS."""
         return str(
             one(self.owner, "select locaria.get_parameter('installation', 'origin') as o")["o"]
         )
@@ -148,7 +148,7 @@ class Scenario:
         launch: int | None = None,
         connection: Connection | None = None,
     ) -> Row:
-        """A task reports itself; returns what it is told."""
+        """Report a task; return the reply of `start_task`."""
         return one(
             connection or self.loader,
             "select * from locaria.start_task(%s, %s, %s, %s)",
@@ -164,7 +164,7 @@ class Scenario:
         return self.claim(self.start_task() if task is None else task)[0]
 
     def running(self, **columns: Any) -> Row:
-        """A file that is being worked on; returns what the claim told."""
+        """Insert a file and claim it; return the claimed row."""
         file = self.insert_file(**columns)
         task = self.start_task(str(columns.get("container") or "file_loader"), arn=f"{ARN}{file}")
         run = self.claim_one(task)
@@ -182,7 +182,7 @@ class Scenario:
         )
 
     def heartbeat(self, task: int, *runs: int) -> dict[int, str]:
-        """A task says that it is alive; returns the state of each run."""
+        """Send a heartbeat of a task; return the state of each run."""
         rows = self.loader.execute("select * from locaria.heartbeat(%s, %s)", [task, list(runs)])
         return {row["run_id"]: row["state"] for row in rows}
 
@@ -231,7 +231,7 @@ class Scenario:
     # -- Lambda --------------------------------------------------------------------------------
 
     def fault(self, kind: str | None) -> None:
-        """Let the Lambda function misbehave, or not any more."""
+        """Set or clear a fault of the Lambda function."""
         self.root.execute("update aws_lambda.functions set fault = %s", [kind])
 
     def invocations(self, action: str = "run_task") -> list[Row]:
@@ -276,7 +276,7 @@ class Scenario:
         return list(self.owner.execute("select * from locaria.dispatches order by id"))
 
     def log(self, file: int) -> list[str]:
-        """What the runs of a file said."""
+        """The log messages of a file."""
         rows = self.owner.execute(
             "select * from locaria.log where file_id = %s order by id", [file]
         )
@@ -337,7 +337,7 @@ class Threads:
         def guarded() -> None:
             try:
                 work(*arguments)
-            except BaseException as failure:  # noqa: BLE001 - told by join()
+            except BaseException as failure:  # noqa: BLE001 - raised by join()
                 self._failures.append(failure)
 
         thread = threading.Thread(target=guarded, daemon=True)

@@ -1,4 +1,4 @@
-"""What arrives in `credentials` is the container's, and nobody's else."""
+"""The value of `credentials` reaches the container and nothing else."""
 
 import json
 from typing import Any
@@ -108,7 +108,7 @@ def test_credentials_reach_the_run_and_are_readable_nowhere(scene: Scenario, arr
 
 
 @pytest.mark.parametrize("kind", ["secret", "environment"])
-def test_the_name_of_a_secret_may_be_said_and_a_value_beside_it_not(
+def test_the_name_of_a_secret_is_shown_but_not_its_value(
     scene: Scenario, kind: str
 ) -> None:
     register(scene, "secretive", **PUBLISHED)
@@ -180,7 +180,7 @@ def test_an_error_about_credentials_does_not_quote_them(shared_scene: Scenario) 
 
 
 @pytest.mark.parametrize("credentials", ["text", 4711, ["a"], {"a": 1}, True])
-def test_whatever_stands_there_is_moved(shared_scene: Scenario, credentials: object) -> None:
+def test_credentials_of_any_shape_are_moved(shared_scene: Scenario, credentials: object) -> None:
     file = shared_scene.insert_file(attributes={"path": "a", "credentials": credentials})
     assert shared_scene.file(file)["attributes"] == {"path": "a"}
     kept = one(

@@ -1,4 +1,4 @@
-"""The examples of docs/websocket_api.md: each request is sent as it stands there, its reply compared."""
+"""The examples of docs/websocket_api.md: each request is sent unchanged, and its reply is compared."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What those who watch are told, and that nobody is told anything when nobody watches."""
+"""Notifications of changes, sent only while a server watches."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ def live(scene: Scenario) -> list[str]:
     return [str(file)] * 8
 
 
-def test_nothing_is_notified_while_nobody_watches(scene: Scenario) -> None:
+def test_nothing_is_notified_while_no_server_watches(scene: Scenario) -> None:
     ear = Ear(scene)
     live(scene)
     assert ear.heard() == []
@@ -130,7 +130,7 @@ def test_what_is_rolled_back_is_not_notified(scene: Scenario) -> None:
     assert ear.heard() == []
 
 
-def test_get_changes_tells_what_a_subscriber_needs(scene: Scenario) -> None:
+def test_get_changes_returns_what_a_subscriber_needs(scene: Scenario) -> None:
     run = scene.running()
     file = run["file_id"]
     for n in range(3):
@@ -190,6 +190,6 @@ def test_several_watchers_do_not_shorten_each_others_time(scene: Scenario) -> No
 
 
 @pytest.mark.parametrize("role", ["reader", "app", "operator"])
-def test_whoever_may_read_may_watch(scene: Scenario, role: str) -> None:
+def test_every_role_that_may_read_may_watch(scene: Scenario, role: str) -> None:
     scene.session(role).execute("select locaria.watch_changes()")
     scene.session(role).execute("select locaria.get_changes(array[1::bigint])")

@@ -116,7 +116,7 @@ def test_why_names_what_the_queue_waits_for(scene: Scenario) -> None:
     assert scene.view(file)["why"] == "waiting: there is no container file_loader"
 
 
-def test_the_phase_of_a_file_that_is_tried_again_says_dispatched_when_it_is_due(
+def test_a_retried_file_is_dispatched_when_it_is_due(
     scene: Scenario,
 ) -> None:
     file = bring_to(scene, "retrying")
@@ -270,7 +270,7 @@ def test_the_timeline_of_a_whole_life_is_in_order(scene: Scenario) -> None:
     assert "hush" not in text
 
 
-def test_health_names_what_is_wrong_and_the_statement_that_mends_it(scene: Scenario) -> None:
+def test_health_names_each_problem_and_the_statement_that_fixes_it(scene: Scenario) -> None:
     def levels() -> dict[str, str]:
         rows = scene.session("reader").execute("select * from locaria.health").fetchall()
         assert all(row["advice"] and row["fix_sql"] and row["value"] for row in rows)
@@ -313,7 +313,7 @@ def test_retry_sql_runs_all_of_its_failures_again(scene: Scenario) -> None:
         assert [each["note"] for each in again] == ["runs again"] * row["files"]
 
 
-def test_columns_of_the_views_stay(scene: Scenario) -> None:
+def test_the_views_keep_their_columns(scene: Scenario) -> None:
     """Stable: a column that goes, or changes its place, breaks somebody's report."""
     rows = scene.owner.execute(
         """

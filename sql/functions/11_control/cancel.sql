@@ -20,7 +20,7 @@ begin
   perform set_config('locaria.reason', coalesce(p_reason, 'cancelled by ' || locaria.actor()), true);
   -- In order of id, so that two cancels of the same files don't deadlock.
   for v_id in select distinct w.id from unnest(p_files) as w (id) order by 1 loop
-    -- Locked before it is looked at: a run that ends just now would take the request along.
+    -- Lock before reading: a run that ends at this moment would otherwise discard the request.
     select * into v_file from locaria.files f where f.id = v_id for no key update;
     if not found then
       raise exception using errcode = 'LC008', message = format('there is no file %s', v_id);
@@ -52,7 +52,7 @@ begin
 end
 $$;
 comment on function locaria.cancel(bigint[], text) is
-  'Cancels files: waiting ones at once, running ones within seconds (their run is told; after '
+  'Cancels files: waiting ones at once, running ones within seconds (their run is asked to stop; after '
   'containers.cancel_grace it is ended without its help). Nothing of a cancelled load becomes visible. Example: '
   'select * from locaria.cancel(array[17, 18], ''wrong file''). Error: LC008 no such file.';
 

@@ -21,5 +21,6 @@ begin
 end
 $$;
 comment on function locaria.pause(text, text) is
-  'Starts and claims nothing more of a container; what runs goes on. Who paused it, and why, stands in queue and '
-  'history. Example: select name, paused from locaria.pause(''file_loader'', ''the disk is full''). Error: LC004.';
+  'Stops starting tasks and claiming files of a container; running files continue. Who paused it, and why, is shown '
+  'in queue and history. Example: select name, paused from locaria.pause(''file_loader'', ''the disk is full''). '
+  'Error: LC004.';

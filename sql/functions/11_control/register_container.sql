@@ -75,4 +75,5 @@ end
 $$;
 comment on function locaria.register_container(text, jsonb) is
   'Registers a container with its entry of containers/dockers.json, or brings it up to date; limits that the entry '
-  'does not name stay as they are. One that was retired goes on. "scripts", {name: SQL}, are all that it ships.';
+  'does not name stay as they are. A retired container becomes active again. "scripts", {name: SQL}, are all '
+  'scripts of the container.';

@@ -16,4 +16,4 @@ begin
 end
 $$;
 comment on function locaria.require_files(bigint[]) is
-  'Refuses numbers that name no file, so that nobody believes that something was done. Error: LC008.';
+  'Refuses ids of files that do not exist, so that a caller is not misled. Error: LC008.';

@@ -26,5 +26,5 @@ begin
 end
 $$;
 comment on function locaria.resume(text, text) is
-  'Goes on with a paused container, at once. Who resumed it stands in history. Example: select name, paused from '
+  'Resumes a paused container at once. Who resumed it is shown in history. Example: select name, paused from '
   'locaria.resume(''file_loader''). Errors: LC004; LC009 it is retired.';

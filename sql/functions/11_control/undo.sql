@@ -60,5 +60,5 @@ $$;
 comment on function locaria.undo(bigint, text) is
   'Takes back what a run has published, in one transaction: a new table goes, a replaced one comes back '
   '(keep_previous), appended and merged rows go (load_run) and those that a merge changed are as before. Example: '
-  'select * from locaria.undo(17, ''wrong year''). Errors: LC008 nothing to undo, LC009 a later load stands in the '
-  'way, or nothing was kept.';
+  'select * from locaria.undo(17, ''wrong year''). Errors: LC008 nothing to undo, LC009 a later load prevents it, '
+  'or nothing was kept.';

@@ -39,7 +39,7 @@ begin
   else
     select r.what, r.row_count into what, row_count from locaria.undo_rows(p_done, p_target, v_kept) as r;
   end if;
-  -- Whoever published before is the last one again.
+  -- The previous publication becomes the last one again.
   select p.run_id, p.file_id, p.published into v_before from locaria.publications p
   where p.table_schema = p_done.table_schema and p.table_name = p_done.table_name and p.undone is null
     and p.run_id <> p_done.run_id

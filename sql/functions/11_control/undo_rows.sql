@@ -16,7 +16,7 @@ declare
   v_key text := (select string_agg(quote_ident(k), ', ') from unnest(p_done.key) as k);
 begin
   if not p_done.load_run then
-    raise exception using errcode = 'LC009', message = format('undo: %s does not tell which rows run %s has loaded',
+    raise exception using errcode = 'LC009', message = format('undo: %s does not record which rows run %s has loaded',
       p_target, p_done.run_id),
       hint = 'With attribute load_run = true each row does.';
   elsif p_done.changed > 0 and p_kept is null then

@@ -23,5 +23,4 @@ as $$
 $$;
 comment on function locaria.get_phase(text, timestamptz, integer, timestamptz, text) is
   'The phase of a file, from the kind of its status, its run_after and its attempts. p_due_phase: the phase of the '
-    'files '
-  'of its container that wait and are due, see the view due_phases.';
+  'files of its container that wait and are due, see the view due_phases.';

@@ -22,7 +22,7 @@ begin
   elsif jsonb_typeof(p_attributes) is distinct from 'object' then
     return '[{"path": "attributes", "reason": "must be an object"}]';
   elsif v_container.type = 'listener' and p_attributes ? 'command' then
-    return '[]'; -- What a command takes the listener alone knows.
+    return '[]'; -- Only the listener knows what its commands take.
   elsif v_container.parameters = '{}' and v_container.parameter_schema is null then
     return '[]';
   end if;

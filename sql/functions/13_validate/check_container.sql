@@ -46,4 +46,5 @@ begin
 end
 $$;
 comment on function locaria.check_container(jsonb, jsonb) is
-  'What is wrong with what a container would publish, its parameters and its parameter_schema: [{"path", "reason"}].';
+  'What is wrong with what a container would publish, its parameters and its parameter_schema: [{"path", '
+  '"reason"}].';

@@ -50,5 +50,5 @@ begin
 end
 $$;
 comment on function locaria.check_json_object(jsonb, jsonb, text, jsonb, boolean, integer) is
-  'What a JSON Schema says of the keys of an object: required, properties, additionalProperties, propertyNames. '
+  'The JSON Schema keywords about the keys of an object: required, properties, additionalProperties, propertyNames. '
   'Stops at 100 errors.';

@@ -40,7 +40,7 @@ begin
       perform '' ~ (p_rule #>> '{}');
       return case when v_type <> 'string' then 'must be a regular expression' end;
     exception when invalid_regular_expression then
-      return 'is no regular expression that Postgres understands';
+      return 'is not a valid regular expression in Postgres';
     end;
   elsif p_key = '$ref' then
     return case when v_type <> 'string' or p_rule #>> '{}' !~ '^#/[$]defs/' or not p_defs ? substr(p_rule #>> '{}', 9)

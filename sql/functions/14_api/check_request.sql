@@ -31,7 +31,7 @@ begin
   if array_position(v_roles, v_role) < array_position(v_roles, v_method.least_role) then
     perform locaria.record_refused_call(v_method.method, v_method.least_role);
     return locaria.reply_error(403, format('%s takes the role %s; you are %s', v_method.method, v_method.least_role,
-      case v_role when 'none' then 'nobody who is known here' else v_role end));
+      case v_role when 'none' then 'not known here' else v_role end));
   end if;
   v_errors := locaria.check_json(p_request - array['method', 'request_id'], v_method.request);
   return case when v_errors <> '[]' then locaria.reply_error(400,

@@ -30,6 +30,5 @@ begin
 end
 $$;
 comment on function locaria.count_files() is
-  'How many files there are, by status, container and phase; phase due stands for that of get_due_phase(). '
-  'Counting a million rows takes a while, so a count is reused for fifty times as long as it took, at most ten '
-    'minutes.';
+  'How many files there are, by status, container and phase; phase due stands for that of get_due_phase(). Counting '
+  'a million rows takes a while, so a count is reused for fifty times as long as it took, at most ten minutes.';

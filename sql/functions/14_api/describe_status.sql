@@ -19,4 +19,4 @@ as $$
   )
 $$;
 comment on function locaria.describe_status(jsonb, jsonb) is
-  'The state of a file as get_container_status tells it, out of what describe_files says.';
+  'The state of a file as get_container_status returns it, from the result of describe_files.';

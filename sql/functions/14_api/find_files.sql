@@ -13,7 +13,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Conditions that no index serves are looked at row by row, for so many rows at most: then the page ends early.
+  -- Conditions that no index serves are checked row by row, for at most this many rows; then the page ends early.
   v_most constant integer := 20000;
   v_slow boolean := p_attributes is not null or p_container is not null;
   v_forwards boolean := p_before is not null and p_after is null;
@@ -54,4 +54,5 @@ begin
 end
 $$;
 comment on function locaria.find_files(text, jsonb, text, bigint, bigint, integer) is
-  'One page of files, by key: their ids, newest first, and the key to go on with. Looks at 20,000 rows at most.';
+  'One page of files, by key: their ids, newest first, and the key of the next page. Reads at most about 20,000 '
+  'rows.';

@@ -17,4 +17,5 @@ as $$
   ) as n
 $$;
 comment on function locaria.list_phase_counts(jsonb) is
-  'The counts of file_counts by container and phase. A file that has ended and names no container has container null.';
+  'The counts of file_counts by container and phase. A file that has ended and names no container has container '
+  'null.';

@@ -9,7 +9,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Locked before it is looked at: what is decided here still holds when it is done.
+  -- Lock before reading, so that the decision still holds when it is carried out.
   select f.* into file from locaria.files f where f.id = p_file for no key update;
   if not found then
     refusal := locaria.reply_error(404, format('there is no file %s', p_file));
@@ -22,4 +22,4 @@ end
 $$;
 comment on function locaria.lock_own_file(bigint, text) is
   'Locks a file that the caller wants to steer; refusal is the reply if there is none (404), or if it is another''s '
-  'and the caller is no operator (403).';
+  'and the caller is not an operator (403).';

@@ -19,7 +19,7 @@ begin
   on conflict (actor, login, method) do update
   set calls = r.calls + 1, role = excluded.role, least_role = excluded.least_role, last_call = excluded.last_call;
 exception when read_only_sql_transaction then
-  null; -- It stands in the server's log.
+  null; -- It is in the server's log.
 end
 $$;
 comment on function locaria.record_refused_call(text, text) is

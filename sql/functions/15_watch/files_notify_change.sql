@@ -13,4 +13,4 @@ begin
 end
 $$;
 comment on function locaria.files_notify_change() is
-  'After a change of a file that is neither a claim nor the end of a run: tells those who watch.';
+  'After a change of a file that is neither a claim nor the end of a run: notifies the servers that watch.';

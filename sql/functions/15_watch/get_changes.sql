@@ -19,7 +19,7 @@ as $$
   order by d.id
 $$;
 comment on function locaria.get_changes(bigint[], bigint) is
-  'What a subscriber is told of these files, 1,000 at most: {"event": "container_status", "container_id", "code", '
-  '"message", "attributes", "last_update", "file"}, with the log messages (the last 100) whose id is above '
-  'p_after_log. Ids rise within a file; across files a lower one may be committed later, so remember the last one '
-  'of each file.';
+  'The events that a subscriber receives about these files, at most 1,000: {"event": "container_status", '
+  '"container_id", "code", "message", "attributes", "last_update", "file"}, with the log messages (the last 100) '
+  'whose id is above p_after_log. Ids rise within a file; across files a lower one may be committed later, so '
+  'remember the last one of each file.';

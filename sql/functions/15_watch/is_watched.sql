@@ -7,5 +7,5 @@ as $$
   select exists (select from locaria.watches w where w.watched_until > locaria.clock())
 $$;
 comment on function locaria.is_watched() is
-  'Whether somebody wants to be notified of changes. NOTIFY makes commits wait for each other, so nobody is '
+  'Whether a server wants to be notified of changes. NOTIFY makes commits wait for each other, so nobody is '
   'notified for nothing.';

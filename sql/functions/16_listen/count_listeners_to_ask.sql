@@ -9,7 +9,7 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  -- Only the first thousand are looked at, because this runs at every commit that inserts a command.
+  -- Counts at most a thousand, because this runs at every commit that inserts a command.
   select case
     when d.listening = 0 then least(d.commands, greatest(0, 1 - p_living - p_starting))
     else greatest(0, d.listening - p_idle - p_starting)

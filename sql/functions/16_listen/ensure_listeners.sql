@@ -20,7 +20,7 @@ begin
   loop
     select * into v_file from locaria.files where id = v_container.autostart_file;
     select kind into v_kind from locaria.statuses where status = v_file.status;
-    -- At work or waiting. Cancelled or deleted: a person wants it silent, and retry() or an INSERT of his ends that.
+    -- Running or waiting. Cancelled or deleted: a person stopped it, and only retry() or an INSERT starts it again.
     if v_kind in ('requested', 'processing', 'cancelled', 'deleted') then
       continue;
     elsif locaria.has_listening_file(v_container.name) then

@@ -44,5 +44,5 @@ end
 $$;
 comment on function locaria.report_listening(bigint, text, text) is
   'Where a listener takes commands (null: nowhere any more), and the command that it executes now (null: none). '
-  'From then on its run knows neither timeout nor stall. Extends the lease. Returns running, or cancel: stop. '
+  'From then on its run has no timeout and is never stalled. Extends the lease. Returns running, or cancel: stop. '
   'Errors: LC001, LC002, LC007, LC008.';

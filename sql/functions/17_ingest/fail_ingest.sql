@@ -32,4 +32,5 @@ begin
 end
 $$;
 comment on function locaria.fail_ingest(bigint, text) is
-  'An upload did not come to its end: the job is FAILED, and says why. False if it was not uploading any more.';
+  'Ends an upload that can''t be completed: the job is FAILED, with the reason. False if it was no longer '
+  'uploading.';

@@ -16,4 +16,4 @@ as $$
   from locaria.ingest_jobs j where j.job_id = p_job and j.kind = 'resumable'
 $$;
 comment on function locaria.get_resumable(bigint) is
-  'Where a resumable upload stands, for the listener that goes on with it; null: there is none.';
+  'The state of a resumable upload, for the listener that resumes it; null: there is none.';

@@ -13,4 +13,4 @@ as $$
   end
 $$;
 comment on function locaria.ingest_loss(locaria.ingest_jobs) is
-  'Why an upload can''t go on, or null: the run that receives it is over, or it was not gone on with in time.';
+  'Why an upload can''t continue, or null: the run that receives it has ended, or it was not resumed in time.';

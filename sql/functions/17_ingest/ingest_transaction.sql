@@ -11,7 +11,7 @@ as $$
 declare
   v_file bigint := locaria.require_run(p_run);
 begin
-  -- The fence: until this transaction ends, nobody takes the job over.
+  -- The fence: until this transaction ends, no other task takes over the job.
   perform from locaria.files where claimed_by = p_run for share;
   if not found then
     perform locaria.require_run(p_run);
@@ -27,6 +27,6 @@ begin
 end
 $$;
 comment on function locaria.ingest_transaction(bigint, jsonb) is
-  'Writes what a bundle says of itself, {"submitter", "project", "instrument", "key_values": [{"key", "value"}], '
+  'Writes the metadata of a bundle, {"submitter", "project", "instrument", "key_values": [{"key", "value"}], '
   '"other": []}; in one transaction with archive_files and finish_run. Errors: LC001, LC002, LC008; those of the '
   'tables'' constraints.';

@@ -37,6 +37,6 @@ as $$
   limit p_limit
 $$;
 comment on function locaria.list_ingest_leftovers(integer, bigint) is
-  'Jobs at rest that have left something in the object store. what: upload (a part of a body, or a duplicate), '
+  'Finished jobs that have left something in the object store. what: upload (a part of a body, or a duplicate), '
   'bundle (it is archived), sources (of a move that is done), archive (a failed attempt''s), expired bundle (of a '
   'job that failed long ago).';

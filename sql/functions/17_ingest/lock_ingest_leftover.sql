@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- While this transaction is open nobody runs the job again, so nothing that is removed can be wanted.
+  -- While this transaction is open no task can run the job again, so what it removes is not needed.
   perform from locaria.files where id = p_job for update skip locked;
   if not found and exists (select from locaria.files where id = p_job) then
     return false;
@@ -22,5 +22,5 @@ begin
 end
 $$;
 comment on function locaria.lock_ingest_leftover(bigint, text) is
-  'Holds a job at rest until the end of the transaction, for whoever removes what it left; false if that is no '
-  'longer there to do.';
+  'Locks a finished job until the end of the transaction, for the caller that removes what it left; false if that '
+  'is no longer there to do.';

@@ -21,4 +21,4 @@ end
 $$;
 comment on function locaria.report_ingests(bigint, jsonb) is
   'How many bytes of each job have arrived, {"17": 1048576}. Returns the jobs that shall not be received any '
-  'further: somebody failed them. Errors: LC001, LC008.';
+  'further: they were set to failed. Errors: LC001, LC008.';

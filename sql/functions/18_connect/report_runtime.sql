@@ -24,5 +24,5 @@ as $$
       then r.started else excluded.started end
 $$;
 comment on function locaria.report_runtime(text, text, jsonb) is
-  'An agent, or `locaria up`, says that it lives and what it runs: {"kind", "runs_by", "containers", "host", '
+  'An agent, or `locaria up`, reports that it is alive and what it runs: {"kind", "runs_by", "containers", "host", '
   '"process", "version", "mark"}. Called at its start and every 10 seconds.';

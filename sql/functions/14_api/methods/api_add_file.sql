@@ -17,8 +17,8 @@ begin
   if p_request ? 'run_after' then
     v_run_after := locaria.parse_time(p_request ->> 'run_after');
     if v_run_after is null then
-      return locaria.reply_error(400, 'add_file: run_after is no time that exists',
-        '[{"path": "run_after", "reason": "is no time that exists"}]');
+      return locaria.reply_error(400, 'add_file: run_after is not a valid time',
+        '[{"path": "run_after", "reason": "is not a valid time"}]');
     end if;
   end if;
   if exists (select from locaria.containers where name = v_container) then

@@ -18,8 +18,8 @@ begin
   elsif p_request ? 'run_after' then
     v_run_after := locaria.parse_time(p_request ->> 'run_after');
     if v_run_after is null then
-      return locaria.reply_error(400, 'update_file: run_after is no time that exists',
-        '[{"path": "run_after", "reason": "is no time that exists"}]');
+      return locaria.reply_error(400, 'update_file: run_after is not a valid time',
+        '[{"path": "run_after", "reason": "is not a valid time"}]');
     end if;
   end if;
   select * into v_file from locaria.files where id = v_id for no key update;
@@ -60,4 +60,4 @@ end
 $$;
 comment on function locaria.api_update_file(jsonb) is
   'Method update_file: priority and run_after of a file that waits, attributes, checked as by add_file (422), of '
-  'one that nobody works on. Returns {"container_id", "message", "file"}.';
+  'one that is not running. Returns {"container_id", "message", "file"}.';
