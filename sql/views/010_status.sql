@@ -64,7 +64,9 @@ select
   x.rows_rejected,
   round((x.rows_done / nullif(x.reported_s, 0))::numeric, 1) as rate_per_s,
   case when x.phase = 'running' and x.percent between 1 and 99.99 and x.last_report > x.started_at
-    then x.last_report + (x.last_report - x.started_at) * ((100 - x.percent::double precision) / x.percent::double precision) end as eta,
+    then x.last_report + (x.last_report - x.started_at)
+      * ((100 - x.percent::double precision) / x.percent::double precision)
+  end as eta,
   x.last_message,
   x.last_error,
   x.attempt,

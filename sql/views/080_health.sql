@@ -15,7 +15,7 @@ union all
 select 'agents', case when count(*) filter (where state = 'lives') > 0 then 'ok'
   when count(*) filter (where state = 'died') > 0 then 'crit' else 'warn' end,
   coalesce(string_agg(name || ' lives', ', ') filter (where state = 'lives'),
-    format('nobody lives; the last was %s, seen %s ago', (array_agg(name order by last_seen desc))[1],
+    format('no runtime is alive; the last was %s, seen %s ago', (array_agg(name order by last_seen desc))[1],
       locaria.in_words(locaria.statement_clock() - max(last_seen)))),
   'Where agents start the containers, nothing is started now. Start one: locaria agent, or locaria up.',
     'select * from locaria.agents'

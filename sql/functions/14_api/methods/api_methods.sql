@@ -30,7 +30,8 @@ from (values
       "debug": {"type": ["boolean", "null"],
         "description": "with debug messages, or without; by default with them if debug was asked for"}
     }', array['container_id']),
-  ('get_files', 'reader', 'Files, newest first, a page at a time. A page may hold fewer files than limit while next is not null: then continue with after.', '{
+  ('get_files', 'reader', 'Files, newest first, a page at a time. A page may hold fewer files than limit while '
+    'next is not null: then continue with after.', '{
       "status": {"type": ["string", "array"], "maxLength": 100, "maxItems": 20, "items": {"type": "string",
         "maxLength": 100}, "description": "one status, or a list of them"},
       "phase": {"type": ["string", "array"], "maxLength": 100, "maxItems": 20, "items": {"$ref": "#/$defs/phase"},
@@ -45,7 +46,8 @@ from (values
     }', array[]::text[]),
   ('get_file', 'reader', 'Everything about one file: its runs, its last 1,000 log messages, its timeline.',
     '{"container_id": {"$ref": "#/$defs/container_id"}}', array['container_id']),
-  ('add_file', 'submitter', 'Adds a file as an INSERT does, but first checks its attributes against what the container publishes.', '{
+  ('add_file', 'submitter', 'Adds a file as an INSERT does, but first checks its attributes against what the '
+    'container publishes.', '{
       "container": {"$ref": "#/$defs/container"},
       "status": {"type": "string", "maxLength": 100,
         "description": "a requested status: REGISTERED, DOWNLOAD_REQUESTED, or one of the site''s own"},
@@ -65,18 +67,21 @@ from (values
   ('cancel_file', 'submitter', 'Cancels a file that waits or runs. A submitter: only the caller''s own files.', '{
       "container_id": {"$ref": "#/$defs/container_id"}, "reason": {"$ref": "#/$defs/reason"}
     }', array['container_id']),
-  ('retry_file', 'submitter', 'Runs a file again that has ended, or now one that waits for a retry. A submitter: only the caller''s own files.', '{
+  ('retry_file', 'submitter', 'Runs a file again that has ended, or now one that waits for a retry. A '
+    'submitter: only the caller''s own files.', '{
       "container_id": {"$ref": "#/$defs/container_id"}, "reason": {"$ref": "#/$defs/reason"}
     }', array['container_id']),
   ('get_parameters', 'operator', 'The configuration; secrets are masked.', '{
       "parameter_name": {"type": "string", "maxLength": 200, "description": "only this one"}
     }', array[]::text[]),
-  ('set_parameters', 'operator', 'Replaces one object of the configuration. A value ***, as get_parameters shows secrets, stays what it is.', '{
+  ('set_parameters', 'operator', 'Replaces one object of the configuration. A value ***, as get_parameters '
+    'shows secrets, stays what it is.', '{
       "parameter_name": {"type": "string", "minLength": 1, "maxLength": 200,
         "description": "its name, as get_parameters lists it"},
       "parameter": {"type": "object", "description": "the new object, whole"}
     }', array['parameter_name', 'parameter']),
-  ('get_overview', 'reader', 'How many files are in each phase, what each container does, the throughput of the last hour by the minute, and what is not well.', '{}', array[]::text[]),
+  ('get_overview', 'reader', 'How many files are in each phase, what each container does, the throughput of the '
+    'last hour by the minute, and what is not well.', '{}', array[]::text[]),
   ('subscribe', 'reader', 'Over a WebSocket only: sends each change of one file, or of all, as it happens.',
     '{"container_id": {"$ref": "#/$defs/container_id"}}', array[]::text[]),
   ('unsubscribe', 'reader', 'Over a WebSocket only: ends what subscribe began.',

@@ -11,7 +11,7 @@ begin
   if v_errors <> '[]' then
     raise exception using errcode = 'LC007',
       message = format('container %s: %s', new.name, locaria.list_errors(v_errors)),
-      hint = 'The comments of the columns parameters and parameter_schema of locaria.containers describe what is allowed.';
+      hint = 'The comments of these columns of locaria.containers describe what is allowed.';
   end if;
   new.defaults := locaria.list_defaults(new.parameters, new.parameter_schema);
   return new;
