@@ -108,9 +108,7 @@ def test_credentials_reach_the_run_and_are_readable_nowhere(scene: Scenario, arr
 
 
 @pytest.mark.parametrize("kind", ["secret", "environment"])
-def test_the_name_of_a_secret_is_shown_but_not_its_value(
-    scene: Scenario, kind: str
-) -> None:
+def test_the_name_of_a_secret_is_shown_but_not_its_value(scene: Scenario, kind: str) -> None:
     register(scene, "secretive", **PUBLISHED)
     said = {}
     for credentials in (

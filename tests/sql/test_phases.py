@@ -33,9 +33,13 @@ def crowd(shared_scene: Scenario) -> Scenario:
     owner = shared_scene.owner
     shared_scene.at(seconds=0)
     for container in filter(None, CONTAINERS[:-1]):
-        owner.execute("select locaria.register_container(%s, %s)", [container, '{"type": "loader"}'])
+        owner.execute(
+            "select locaria.register_container(%s, %s)", [container, '{"type": "loader"}']
+        )
     owner.execute("update locaria.containers set paused = true where name = 'paused'")
-    owner.execute("update locaria.containers set retired = now(), paused = true where name = 'retired'")
+    owner.execute(
+        "update locaria.containers set retired = now(), paused = true where name = 'retired'"
+    )
     # The trigger would take back a dispatch for which no file waits yet.
     owner.execute("alter table locaria.dispatches disable trigger user")
     for container, status in (

@@ -31,7 +31,10 @@ as $$
         j.settled is null or j.settled < f.finished
         or j.bundle_gone is null
           and f.finished < locaria.clock() - make_interval(
-            secs => coalesce((locaria.get_ingest_config() ->> 'keep_failed_seconds')::numeric, 604800)::double precision)
+            secs => coalesce(
+              (locaria.get_ingest_config() ->> 'keep_failed_seconds')::numeric, 604800
+            )::double precision
+          )
       )
     end
   order by j.job_id
