@@ -13,28 +13,28 @@ select
     when 'held' then 'held: release(array[' || x.file_id || ']) lets it run'
     when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock())
       || ' from now'
-    when 'retrying' then format('attempt %s of %s failed, the next follows in %s: %s', x.attempt, x.max_attempts,
+    when 'retrying' then format('attempt %s of %s failed, the next starts in %s: %s', x.attempt, x.max_attempts,
       locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')),
         coalesce(x.last_error, 'no reason was given'))
     when 'running' then case
         when x.command is not null then 'executing the command ' || x.command
         when x.endpoint is not null then 'listening on ' || x.endpoint
-        else format('attempt %s of %s is at work', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
+        else format('attempt %s of %s is running', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
       end
       || case when x.cancel_requested is not null then '; asked to stop '
         || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
-      || case when x.lease_until < locaria.statement_clock() then '; its lease ran out '
-        || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
+      || case when x.lease_until < locaria.statement_clock() then '; its lease expired '
+        || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will end the run' else '' end
     else case
       when not x.is_registered then 'waiting: there is no container ' || x.container
       when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or '
         'cancel(array[%s])', x.container, x.file_id)
-      when x.is_paused then format('waiting: container %s is paused%s; resume(%L) goes on', x.container, (
+      when x.is_paused then format('waiting: container %s is paused%s; resume(%L) continues it', x.container, (
         select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at))
           || coalesce(' (' || k.reason || ')', '')
         from locaria.container_changes k where k.container = x.container order by k.id desc limit 1
       ), x.container)
-      when x.idle > 0 then 'waiting for a task that is free'
+      when x.idle > 0 then 'waiting for an idle task to claim it'
       when x.dispatch_status = 'invoked' and x.phase = 'starting'
         then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked),
         x.launch)
@@ -52,7 +52,7 @@ select
         '%s', x.circuit_error,
         locaria.in_words(greatest(x.circuit_retry_at - locaria.statement_clock(), '0')))
       when x.last_tick is null or x.last_tick < locaria.statement_clock() - interval '5 minutes'
-        then 'waiting for tick(), which does not run: see sql/README.md'
+        then 'waiting for tick(), which is not running: see sql/README.md'
       else 'waiting for tick() to dispatch it'
     end
   end as why,

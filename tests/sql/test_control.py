@@ -225,7 +225,7 @@ def test_pauses_and_resumes_of_a_container_are_recorded(scene: Scenario) -> None
     assert (queue["paused_by"], queue["paused_why"]) == ("test_operator", "the disk is full")
     why = one(scene.app, "select why from locaria.status where file_id = %s", [file])["why"]
     assert why.startswith("waiting: container file_loader is paused by test_operator for ")
-    assert why.endswith("(the disk is full); resume('file_loader') goes on")
+    assert why.endswith("(the disk is full); resume('file_loader') continues it")
     scene.control("resume", "file_loader")
     scene.owner.execute("update locaria.containers set paused = true where name = 'file_download'")
     scene.owner.execute("update locaria.containers set max_tasks = 3")

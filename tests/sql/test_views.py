@@ -58,8 +58,8 @@ WHY = {
     "held": "release(array[1]) lets it run",
     "dispatched": "dispatched 10 s ago (launch 1), no task has reported yet",
     "starting": "a task is starting, 10 s after launch 1",
-    "running": "attempt 1 of 3 is at work",
-    "retrying": "attempt 1 of 3 failed, the next follows in 5 s: server busy",
+    "running": "attempt 1 of 3 is running",
+    "retrying": "attempt 1 of 3 failed, the next starts in 5 s: server busy",
     "done": "done 10 s ago",
     "failed": "failed after 1 of 3 attempts: bad header",
     "cancelled": "cancelled by test_operator: not wanted",
@@ -102,14 +102,14 @@ def test_why_names_what_the_queue_waits_for(scene: Scenario) -> None:
     task = scene.start_task()
     assert scene.wait(task) == "wait"
     file = scene.insert_file(priority=-1)
-    assert "waiting for a task that is free" in scene.view(file)["why"]
+    assert "waiting for an idle task to claim it" in scene.view(file)["why"]
     scene.insert_file(priority=1)
     scene.claim(task)
     assert "waiting: 1 of 1 tasks are busy" in scene.view(file)["why"]
     scene.set_limits(max_tasks=2)
     assert "waiting: 1 busy task" in scene.view(file)["why"]
     scene.call("leave_task", task)
-    assert "waiting for tick(), which does not run" in scene.view(file)["why"]
+    assert "waiting for tick(), which is not running" in scene.view(file)["why"]
     scene.owner.execute("update locaria.ticks set last_tick = locaria.clock()")
     assert "waiting for tick() to dispatch it" in scene.view(file)["why"]
     scene.root.execute("set session_replication_role = replica; delete from locaria.containers")
