@@ -52,7 +52,7 @@ def update(scene: Scenario) -> int:
 
 
 def everything_readable(scene: Scenario, role: str) -> str:
-    """All that a role can read of the database, as text."""
+    """Return everything that a role can read, as text."""
     session = scene.session(role)
     names = session.execute(
         """

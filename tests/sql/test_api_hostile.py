@@ -39,7 +39,7 @@ def fields_of(scene: Scenario) -> dict[str, list[str]]:
 
 
 def check_reply(reply: Any) -> None:
-    """A reply is an object or a list; one with a code has a message, too."""
+    """Check that a reply is an object or a list, and that a code comes with a message."""
     assert isinstance(reply, dict | list)
     if isinstance(reply, dict) and "code" in reply:
         assert reply["code"] in CODES, reply

@@ -16,7 +16,7 @@ GOOD = {"data_set": "OpenNames", "category": "names"}
 
 
 def check(scene: Scenario, published: dict[str, Any], given: Any, **entry: Any) -> dict[str, str]:
-    """What is wrong with parameters for a container, by path."""
+    """Return the errors in parameters for a container, by path."""
     register(scene, "checked", parameters=published, **entry)
     reply = ask(scene.app, method="instantiate_container", name="checked", parameters=given)
     if "container_id" in reply:

@@ -18,7 +18,7 @@ class Ear:
         self.session.execute("listen locaria_changes")
 
     def heard(self) -> list[str]:
-        """What was notified since the last look. Notifications come before the reply to a query."""
+        """Return the notifications since the last call; they arrive before the reply to a query."""
         self.session.execute("select 1")
         return [notice.payload for notice in self.session.notifies(timeout=0)]
 
@@ -28,7 +28,7 @@ def watch(scene: Scenario, how_long: str = "1 minute") -> None:
 
 
 def live(scene: Scenario) -> list[str]:
-    """Everything that may happen to files; what is done, by the ear's name of it."""
+    """Each kind of change of a file, by name."""
     file = scene.insert_file()
     run = scene.claim_one()["run_id"]
     scene.progress(run, percent=1)

@@ -49,7 +49,7 @@ def test_every_method_names_the_least_role_that_it_needs(shared_scene: Scenario)
 @pytest.mark.parametrize("how", ["login", "set role", "identity"])
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_call_its_methods_and_no_others(scene: Scenario, role: str, how: str) -> None:
-    """Three ways to be one: one's own login; a transport's SET ROLE; a role named by a transport."""
+    """Ask as a role in three ways: with its login, after SET ROLE, and named by a transport."""
     register(scene, "free", parameters={})
     identity: Any = None
     if how == "login":

@@ -15,7 +15,7 @@ class Place(Scenario):
     """A scenario with a container of type listener."""
 
     def listen(self, **columns: Any) -> dict[str, Any]:
-        """A file that is being listened on; returns what the claim told."""
+        """Start a listening file; return the claimed row."""
         run = self.running(container=FINDER, **columns)
         self.owner.execute(
             "update locaria.dispatches set status = 'started', ended = locaria.clock() where ended is null"
@@ -24,7 +24,7 @@ class Place(Scenario):
         return run
 
     def command(self, name: str = "find", **attributes: Any) -> int:
-        """A command as a row."""
+        """Insert a command as a row."""
         return self.insert_file(container=FINDER, attributes={"command": name, **attributes})
 
 
@@ -199,7 +199,7 @@ def test_autostart_respects_a_person_who_cancelled_and_one_who_has_started_it(
 
 
 def health_of(place: Place) -> dict[str, str]:
-    """What `health` says of the listener."""
+    """Return the row of `health` about the listener."""
     (row,) = place.owner.execute(
         'select level, value, fix_sql from locaria.health where "check" = %s',
         [f"listener {FINDER}"],

@@ -17,7 +17,7 @@ def start(
     columns: Any = None,
     **options: Any,
 ) -> tuple[int, str]:
-    """A load that is ready to be published: its run and its staging table."""
+    """Prepare a load for publishing; return its run and its staging table."""
     run = scene.running(priority=9)["run_id"]
     staging = one(
         scene.loader,
@@ -34,7 +34,7 @@ def start(
 
 
 def load(scene: Scenario, *rows: tuple[Any, ...], mode: str = "merge", **options: Any) -> int:
-    """A whole load; its run."""
+    """Run a whole load; return its run."""
     run, staging = start(scene, *rows, mode=mode, **options)
     with scene.loader.transaction():
         stagings = json.dumps([{"staging": staging, "rows": len(rows)}])

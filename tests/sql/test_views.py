@@ -1,4 +1,4 @@
-"""What a person sees."""
+"""The views that a person reads."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ PHASES = [
 
 
 def bring_to(scene: Scenario, phase: str) -> int:
-    """A file in a phase."""
+    """Bring a file to a phase; return its id."""
     start = scene.at(seconds=0)
     if phase in ("queued", "scheduled", "held"):
         scene.control("pause", "file_loader") if phase == "queued" else None
@@ -159,7 +159,7 @@ def test_running_shows_progress_and_the_session_of_the_run(scene: Scenario) -> N
     scene.set_limits(stall_timeout="1 minute")
     scene.at(seconds=80)
     assert one(scene.app, "select stalled from locaria.running")["stalled"]
-    assert "its lease ran out 10 s ago" in scene.view(run["file_id"])["why"]
+    assert "its lease expired 10 s ago" in scene.view(run["file_id"])["why"]
 
 
 def test_attempts_and_failures_are_grouped_for_a_person(scene: Scenario) -> None:
@@ -182,7 +182,7 @@ def test_attempts_and_failures_are_grouped_for_a_person(scene: Scenario) -> None
 
 
 def test_each_change_of_status_is_in_the_history_exactly_once(scene: Scenario) -> None:
-    """Counted by a trigger of the test's own."""
+    """Counts changes with a trigger that the test creates."""
     scene.set_limits(max_attempts=3, max_tasks=50)
     scene.root.execute(
         """
@@ -314,7 +314,7 @@ def test_retry_sql_runs_all_of_its_failures_again(scene: Scenario) -> None:
 
 
 def test_the_views_keep_their_columns(scene: Scenario) -> None:
-    """Stable: a column that goes, or changes its place, breaks somebody's report."""
+    """A column that is removed or moved would break users' reports."""
     rows = scene.owner.execute(
         """
         select c.relname, string_agg(a.attname, ' ' order by a.attnum) as columns
