@@ -3,7 +3,8 @@ do $$
 declare
   v_role text;
 begin
-  foreach v_role in array array['locaria_app', 'locaria_loader', 'locaria_reader', 'locaria_operator', 'locaria_web', 'locaria_events'] loop
+  foreach v_role in array array['locaria_app', 'locaria_loader', 'locaria_reader', 'locaria_operator', 'locaria_web',
+    'locaria_events'] loop
     if not exists (select from pg_roles where rolname = v_role) then
       begin
         execute format('create role %I nologin', v_role);

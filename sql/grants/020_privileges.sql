@@ -1,11 +1,12 @@
--- Whoever is not named gets nothing: functions would be executable by everybody otherwise.
+-- Revoke everything first: by default every role could execute the functions.
 revoke all on all functions in schema locaria from public;
 revoke all on all tables in schema locaria from public;
 
 -- Applications: insert files, read what becomes of them.
 grant usage on schema locaria to locaria_app;
 grant insert (container, status, priority, run_after, debug, attributes) on locaria.files to locaria_app;
-grant select on locaria.files, locaria.status, locaria.running, locaria.queue, locaria.log, locaria.attempts, locaria.history,
+grant select on locaria.files, locaria.status, locaria.running, locaria.queue, locaria.log, locaria.attempts,
+  locaria.history,
   locaria.rejects, locaria.containers, locaria.statuses, locaria.published_tables to locaria_app;
 
 -- Loaders: the reporter's functions, no table.
@@ -69,8 +70,9 @@ grant select on all tables in schema locaria to locaria_reader;
 -- Operators: read everything, and the control functions.
 grant usage on schema locaria to locaria_operator;
 grant select on all tables in schema locaria to locaria_operator;
--- Configuration is the owner's alone, and credentials are nobody's.
-revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts, locaria.container_scripts from locaria_reader, locaria_operator;
+-- Only the owner reads the configuration, and no role reads credentials.
+revoke select on locaria.parameters, locaria.file_credentials, locaria.scripts, locaria.container_scripts
+  from locaria_reader, locaria_operator;
 grant execute on function
   locaria.cancel(bigint[], text), locaria.cancel(bigint, text),
   locaria.retry(bigint[], text), locaria.retry(bigint, text),
@@ -80,15 +82,17 @@ grant execute on function
   locaria.tick(), locaria.record_task_event(jsonb)
 to locaria_operator;
 
--- The Lambda function taskEvents: what AWS tells goes in, tick() heals.
+-- The Lambda function taskEvents: records the events of AWS and calls tick().
 grant usage on schema locaria to locaria_events;
 grant execute on function locaria.record_task_event(jsonb), locaria.tick() to locaria_events;
 
--- What the views above call on behalf of the reader, and what only tells.
+-- The functions that the views call with the reader's rights, and those that only read.
 grant execute on function
-  locaria.clock(), locaria.statement_clock(), locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(), locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
+  locaria.clock(), locaria.statement_clock(), locaria.get_phase(text, timestamptz, integer, timestamptz, text),
+    locaria.may_move_clock(), locaria.in_words(interval), locaria.schema_version(),
+    locaria.get_dispatch_circuit(text), locaria.queue_keys(text),
   locaria.list_run_backends(), locaria.timeline(bigint), locaria.explain(bigint), locaria.check_attributes(text, jsonb),
-  locaria.error_pattern(text), locaria.list_failed(text, text, text)
+  locaria.error_pattern(text), locaria.list_failed(text, text, text), locaria.list_files(jsonb, integer)
 to locaria_app, locaria_reader, locaria_operator;
 
 grant execute on function locaria.clock(), locaria.may_move_clock() to locaria_loader;
@@ -96,12 +100,16 @@ grant execute on function locaria.clock(), locaria.may_move_clock() to locaria_l
 -- The API. Each method's function runs with the owner's rights: who may execute it is its least role.
 grant usage on schema locaria to locaria_web;
 grant execute on function
-  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb), locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
-  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb), locaria.api_get_file(jsonb), locaria.api_get_overview(),
+  locaria.api(jsonb, jsonb), locaria.check_request(jsonb), locaria.api_call(text, jsonb),
+    locaria.api_error(text, text, text, text), locaria.reply_error(integer, text, jsonb),
+  locaria.api_get_containers(), locaria.api_get_container_status(jsonb), locaria.api_get_files(jsonb),
+    locaria.api_get_file(jsonb), locaria.api_get_overview(),
   locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint)
 to locaria_reader, locaria_app, locaria_operator;
 grant execute on function
-  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb), locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
+  locaria.api_instantiate_container(jsonb), locaria.api_add_file(jsonb), locaria.api_delete_file(jsonb),
+    locaria.api_cancel_file(jsonb), locaria.api_retry_file(jsonb)
 to locaria_app, locaria_operator;
-grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb), locaria.api_set_parameters(jsonb) to locaria_operator;
+grant execute on function locaria.api_update_file(jsonb), locaria.api_get_parameters(jsonb),
+  locaria.api_set_parameters(jsonb) to locaria_operator;
 grant execute on function locaria.watch_changes(interval), locaria.get_changes(bigint[], bigint) to locaria_web;

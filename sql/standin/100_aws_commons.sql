@@ -1,7 +1,6 @@
 -- The part of the extension aws_commons that names a Lambda function.
 create schema if not exists aws_commons;
-comment on schema aws_commons is
-  'Stand-in for the extension aws_commons of RDS and Aurora: names of Lambda functions.';
+comment on schema aws_commons is 'Stand-in for the extension aws_commons of RDS and Aurora: names of Lambda functions.';
 
 do $$
 begin

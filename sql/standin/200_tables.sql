@@ -1,4 +1,4 @@
--- What the stand-in knows and what it was asked to do.
+-- The functions of the stand-in and their invocations.
 create schema if not exists aws_lambda;
 comment on schema aws_lambda is
   'Stand-in for the extension aws_lambda of RDS and Aurora: invocations are delivered by the local runtime.';
@@ -14,7 +14,8 @@ create table if not exists aws_lambda.functions (
 comment on table aws_lambda.functions is 'The Lambda functions that exist here.';
 comment on column aws_lambda.functions.function_name is 'The bare name, as in an ARN after "function:".';
 comment on column aws_lambda.functions.fault is
-  'How an invocation misbehaves, for tests: unreachable, slow, throttled, denied, drop or duplicate. Null: it works.';
+  'How an invocation misbehaves, for tests: unreachable, slow, throttled, denied, drop or duplicate. Null: it '
+  'works.';
 comment on column aws_lambda.functions.aliases is 'Aliases and versions that may be named besides $LATEST.';
 
 create table if not exists aws_lambda.invocations (
@@ -60,7 +61,8 @@ comment on column aws_lambda.invocations.request_id is
 comment on column aws_lambda.invocations.invocation_type is 'Event or RequestResponse.';
 comment on column aws_lambda.invocations.qualifier is 'The version or alias that was asked for.';
 comment on column aws_lambda.invocations.payload is 'The event of the handler.';
-comment on column aws_lambda.invocations.client_context is 'The client context; Lambda passes it to synchronous invocations only.';
+comment on column aws_lambda.invocations.client_context is
+  'The client context; Lambda passes it to synchronous invocations only.';
 comment on column aws_lambda.invocations.response is 'What the handler returned, or the error that it raised.';
 comment on column aws_lambda.invocations.function_error is 'Unhandled when the last attempt raised.';
 comment on column aws_lambda.invocations.log_tail is 'The last 4 KB that the handler printed.';

@@ -48,7 +48,8 @@ as $$
 declare
   v_parts text[] := regexp_match(
     p_function,
-    '^(?:arn:aws[a-z-]*:lambda:([a-z0-9-]+):)?(?:(\d{12}):)?(?:function:)?([A-Za-z0-9_-]{1,140})(?::([A-Za-z0-9$_-]{1,128}))?$'
+    '^(?:arn:aws[a-z-]*:lambda:([a-z0-9-]+):)?(?:(\d{12}):)?(?:function:)?([A-Za-z0-9_-]{1,140})'
+    '(?::([A-Za-z0-9$_-]{1,128}))?$'
   );
   v_aliases text[];
 begin

@@ -12,7 +12,8 @@ begin
   perform dblink_connect(
     'aws_lambda',
     format(
-      'host=''%s'' port=%s dbname=''%s'' user=''%s'' password=''%s'' connect_timeout=5 application_name=''aws_lambda stand-in''',
+      'host=''%s'' port=%s dbname=''%s'' user=''%s'' password=''%s'' connect_timeout=5 '
+        'application_name=''aws_lambda stand-in''',
       v_writer.host,
       current_setting('port'),
       replace(replace(current_database(), '\', '\\'), '''', '\'''),

@@ -6,39 +6,53 @@ select
   x.phase,
   case x.phase
     when 'done' then 'done ' || locaria.in_words(locaria.statement_clock() - x.finished_at) || ' ago'
-    when 'failed' then format('failed after %s of %s attempts: %s', x.attempt, x.max_attempts, coalesce(x.last_error, 'see the log'))
+    when 'failed' then format('failed after %s of %s attempts: %s', x.attempt, x.max_attempts,
+      coalesce(x.last_error, 'see the log'))
     when 'cancelled' then coalesce(x.last_error, 'cancelled')
     when 'deleted' then 'deleted'
     when 'held' then 'held: release(array[' || x.file_id || ']) lets it run'
-    when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock()) || ' from now'
-    when 'retrying' then format('attempt %s of %s failed, the next follows in %s: %s', x.attempt, x.max_attempts,
-      locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')), coalesce(x.last_error, 'no reason was given'))
+    when 'scheduled' then 'waits for its time, ' || locaria.in_words(x.run_after - locaria.statement_clock())
+      || ' from now'
+    when 'retrying' then format('attempt %s of %s failed, the next starts in %s: %s', x.attempt, x.max_attempts,
+      locaria.in_words(greatest(x.run_after - locaria.statement_clock(), '0')),
+        coalesce(x.last_error, 'no reason was given'))
     when 'running' then case
         when x.command is not null then 'executing the command ' || x.command
         when x.endpoint is not null then 'listening on ' || x.endpoint
-        else format('attempt %s of %s is at work', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
+        else format('attempt %s of %s is running', x.attempt, x.max_attempts) || coalesce(', in stage ' || x.stage, '')
       end
-      || case when x.cancel_requested is not null then '; asked to stop ' || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
-      || case when x.lease_until < locaria.statement_clock() then '; its lease ran out ' || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will take it back' else '' end
+      || case when x.cancel_requested is not null then '; asked to stop '
+        || locaria.in_words(locaria.statement_clock() - x.cancel_requested) || ' ago' else '' end
+      || case when x.lease_until < locaria.statement_clock() then '; its lease expired '
+        || locaria.in_words(locaria.statement_clock() - x.lease_until) || ' ago, tick() will end the run' else '' end
     else case
       when not x.is_registered then 'waiting: there is no container ' || x.container
-      when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or cancel(array[%s])', x.container, x.file_id)
-      when x.is_paused then format('waiting: container %s is paused%s; resume(%L) goes on', x.container, (
-        select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at)) || coalesce(' (' || k.reason || ')', '')
+      when x.is_retired then format('waiting: container %s is not deployed any more; deploy it again, or '
+        'cancel(array[%s])', x.container, x.file_id)
+      when x.is_paused then format('waiting: container %s is paused%s; resume(%L) continues it', x.container, (
+        select format(' by %s for %s', k.by_user, locaria.in_words(locaria.statement_clock() - k.at))
+          || coalesce(' (' || k.reason || ')', '')
         from locaria.container_changes k where k.container = x.container order by k.id desc limit 1
       ), x.container)
-      when x.idle > 0 then 'waiting for a task that is free'
-      when x.dispatch_status = 'invoked' and x.phase = 'starting' then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch)
-      when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s', locaria.in_words(locaria.statement_clock() - x.invoked), x.launch,
+      when x.idle > 0 then 'waiting for an idle task to claim it'
+      when x.dispatch_status = 'invoked' and x.phase = 'starting'
+        then format('a task is starting, %s after launch %s', locaria.in_words(locaria.statement_clock() - x.invoked),
+        x.launch)
+      when x.dispatch_status = 'invoked' then format('dispatched %s ago (launch %s), no task has reported yet%s',
+        locaria.in_words(locaria.statement_clock() - x.invoked), x.launch,
         coalesce('; the launch before: ' || x.dispatch_error, ''))
       when x.dispatch_error is not null then format('waiting: no task could be started (%s); %s', x.dispatch_error,
-        coalesce('tick() tries again in ' || locaria.in_words(greatest(x.next_try - locaria.statement_clock(), '0')), 'tick() tries again'))
+        coalesce('tick() tries again in ' || locaria.in_words(greatest(x.next_try - locaria.statement_clock(), '0')),
+          'tick() tries again'))
       when x.living >= x.max_tasks then format('waiting: %s of %s tasks are busy', x.living, x.max_tasks)
       when x.dispatch_status = 'pending' then 'waiting to be dispatched by tick()'
-      when x.living > 0 then format('waiting: %s busy %s', x.living, case when x.living = 1 then 'task' else 'tasks' end)
-      when x.circuit_error is not null then format('waiting: the Lambda function failed (%s); tick() tries again in %s', x.circuit_error,
+      when x.living > 0 then format('waiting: %s busy %s', x.living, case when x.living = 1 then 'task'
+        else 'tasks' end)
+      when x.circuit_error is not null then format('waiting: the Lambda function failed (%s); tick() tries again in '
+        '%s', x.circuit_error,
         locaria.in_words(greatest(x.circuit_retry_at - locaria.statement_clock(), '0')))
-      when x.last_tick is null or x.last_tick < locaria.statement_clock() - interval '5 minutes' then 'waiting for tick(), which does not run: see sql/README.md'
+      when x.last_tick is null or x.last_tick < locaria.statement_clock() - interval '5 minutes'
+        then 'waiting for tick(), which is not running: see sql/README.md'
       else 'waiting for tick() to dispatch it'
     end
   end as why,
@@ -50,7 +64,9 @@ select
   x.rows_rejected,
   round((x.rows_done / nullif(x.reported_s, 0))::numeric, 1) as rate_per_s,
   case when x.phase = 'running' and x.percent between 1 and 99.99 and x.last_report > x.started_at
-    then x.last_report + (x.last_report - x.started_at) * ((100 - x.percent::double precision) / x.percent::double precision) end as eta,
+    then x.last_report + (x.last_report - x.started_at)
+      * ((100 - x.percent::double precision) / x.percent::double precision)
+  end as eta,
   x.last_message,
   x.last_error,
   x.attempt,
@@ -60,7 +76,8 @@ select
   x.queued_at,
   x.started_at,
   x.finished_at,
-  round(extract(epoch from coalesce(x.started_at, x.finished_at, locaria.statement_clock()) - x.queued_at)::numeric, 3) as wait_s,
+  round(extract(epoch from coalesce(x.started_at, x.finished_at, locaria.statement_clock()) - x.queued_at)::numeric,
+    3) as wait_s,
   round(x.run_s::numeric, 3) as run_s,
   x.run_id,
   x.task_arn,
@@ -77,7 +94,7 @@ select
     when 'cancelled' then 399
     when 'deleted' then 399
     when 'running' then case
-      -- A listener's own file: a command that it was given as a row is one that it executes.
+      -- A listener's own file: a command that was inserted as a row counts as executing.
       when x.type <> 'listener' or x.attributes ? 'command' then 303
       when x.endpoint is null then 300
       when x.command is null then 302
@@ -90,26 +107,15 @@ from (
     f.id as file_id,
     coalesce(f.container, s.container, r.container) as container,
     f.status as state,
-    case
-      when s.kind in ('done', 'failed', 'cancelled', 'deleted') then s.kind
-      when s.kind = 'processing' then 'running'
-      when f.run_after = 'infinity' then 'held'
-      when f.run_after > locaria.statement_clock() and f.attempts > 0 then 'retrying'
-      when f.run_after > locaria.statement_clock() then 'scheduled'
-      when d.status = 'invoked' and exists (
-        select from locaria.tasks t where t.dispatch_id = d.id and t.launch = d.launch and t.stopped is null
-      ) then 'starting'
-      when d.status = 'invoked' then 'dispatched'
-      else 'queued'
-    end as phase,
+    locaria.get_phase(s.kind, f.run_after, f.attempts, locaria.statement_clock(), coalesce(d.phase, 'queued')) as phase,
     c.name is not null as is_registered,
     coalesce(c.paused, false) as is_paused,
     c.retired is not null as is_retired,
     c.max_tasks,
     w.living,
     w.idle,
-    d.status as dispatch_status,
-    d.error as dispatch_error,
+    d.dispatch_status,
+    d.dispatch_error,
     d.invoked,
     d.launch,
     d.next_try,
@@ -164,9 +170,8 @@ from (
     where s.kind = 'requested' and a.container = c.name and a.stopped is null and a.started is not null
   ) as w on true
   left join lateral (
-    select * from locaria.dispatches d
-    where s.kind = 'requested' and d.container = c.name and d.ended is null
-    order by d.id desc limit 1
+    select * from locaria.due_phases d where s.kind = 'requested'
+      and d.container = coalesce(f.container, s.container) limit 1
   ) as d on true
   left join lateral (
     select b.error, b.retry_at from locaria.circuits b
@@ -174,14 +179,19 @@ from (
   ) as b on true
 ) as x;
 comment on view locaria.status is
-  'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent from locaria.status where file_id = 17.';
-comment on column locaria.status.phase is 'queued · scheduled · held · dispatched · starting · running · retrying · done · failed · cancelled · deleted. Nobody alive in the first five is as it should be.';
-comment on column locaria.status.why is 'Why is it not done? One plain sentence.';
+  'What happened to my file? One row per file. Stable: columns are only added. Example: select phase, why, percent '
+  'from locaria.status where file_id = 17.';
+comment on column locaria.status.phase is
+  'queued · scheduled · held · dispatched · starting · running · retrying · done · failed · cancelled · deleted. In '
+  'the first five no run is alive, as expected.';
+comment on column locaria.status.why is 'Why is it not done? One sentence.';
 comment on column locaria.status.percent is 'Of the whole run, over all stages; 100 when done.';
-comment on column locaria.status.eta is 'When it will be done, if it goes on like this.';
-comment on column locaria.status.endpoint is 'Where a living listener takes commands.';
-comment on column locaria.status.command is 'What a listener executes now.';
+comment on column locaria.status.eta is 'When it will be done at the present rate.';
+comment on column locaria.status.endpoint is 'The address at which a living listener takes commands.';
+comment on column locaria.status.command is 'The command that a listener is executing.';
 comment on column locaria.status.last_update is 'When its status, or its progress, last changed.';
-comment on column locaria.status.code is 'Its code in the API: 300 requested or being started · 301 done · 302 a listener that listens · 303 at work · 304 failed · 399 cancelled or deleted.';
+comment on column locaria.status.code is
+  'Its code in the API: 300 requested or being started · 301 done · 302 a listener that listens · 303 working · 304 '
+  'failed · 399 cancelled or deleted.';
 comment on column locaria.status.wait_s is 'Seconds from insert to the start of the last run.';
 comment on column locaria.status.run_s is 'Seconds that the last run took or has taken so far.';

@@ -21,7 +21,8 @@ select
   locaria.statement_clock() - greatest(p.heartbeat, r.started) as heartbeat_age,
   greatest(p.lease_until, r.lease_until) - locaria.statement_clock() as lease_left,
   locaria.statement_clock() - greatest(p.progressed, r.started) as progress_age,
-  p.endpoint is null and coalesce(locaria.statement_clock() - greatest(p.progressed, r.started) > c.stall_timeout, false) as stalled,
+  p.endpoint is null and coalesce(locaria.statement_clock() - greatest(p.progressed, r.started) > c.stall_timeout,
+    false) as stalled,
   p.cancel_requested,
   p.message,
   b.note as live_note,
@@ -40,4 +41,5 @@ left join lateral (
 ) as b on true
 where f.claimed_by is not null;
 comment on view locaria.running is
-  'What is being worked on now? One row per living run, shaped like pg_stat_progress_copy: 0 is unknown. live_note and copy_tuples come from the session itself and are newer than the last report. Stable: columns are only added.';
+  'What is being worked on now? One row per living run, shaped like pg_stat_progress_copy: 0 is unknown. live_note '
+  'and copy_tuples come from the session itself and are newer than the last report. Stable: columns are only added.';

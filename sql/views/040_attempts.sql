@@ -23,4 +23,5 @@ select
   r.result
 from locaria.runs r
 left join locaria.tasks t on t.id = r.task_id;
-comment on view locaria.attempts is 'How did each attempt at a file end? One row per run. Stable: columns are only added.';
+comment on view locaria.attempts is
+  'How did each attempt at a file end? One row per run. Stable: columns are only added.';

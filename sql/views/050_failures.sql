@@ -10,7 +10,8 @@ select
   (array_agg(f.id order by f.id desc))[1:20] as file_ids,
   case
     when count(*) <= 20 then format('select * from locaria.retry(array%s)', to_json(array_agg(f.id order by f.id desc)))
-    else format('select * from locaria.retry(locaria.list_failed(%L, %L, %L))', coalesce(f.container, r.container), r.error_kind, locaria.error_pattern(f.last_error))
+    else format('select * from locaria.retry(locaria.list_failed(%L, %L, %L))', coalesce(f.container, r.container),
+      r.error_kind, locaria.error_pattern(f.last_error))
   end as retry_sql
 from locaria.files f
 left join lateral (
@@ -18,5 +19,7 @@ left join lateral (
 ) as r on true
 where f.status = 'ERROR'
 group by 1, 2, 3;
-comment on view locaria.failures is 'What fails, and why? Files in ERROR, grouped by what their errors have in common, with the statement that runs all of them again. Stable: columns are only added.';
+comment on view locaria.failures is
+  'What fails, and why? Files in ERROR, grouped by what their errors have in common, with the statement that runs '
+  'all of them again. Stable: columns are only added.';
 comment on column locaria.failures.file_ids is 'The newest twenty.';

@@ -16,8 +16,12 @@ cross join lateral (
       and a.application_name = r.session
   ) as lives
 ) as l;
-comment on view locaria.agents is 'Who runs containers outside AWS: each agent, or `locaria up`, of the last 30 days. It lives while it holds its advisory lock. Empty on AWS. Stable: columns are only added.';
-comment on column locaria.agents.state is 'lives; stopped: in order; died: it neither lives nor has said that it stops.';
+comment on view locaria.agents is
+  'Who runs containers outside AWS: each agent, or `locaria up`, of the last 30 days. It lives while it holds its '
+  'advisory lock. Empty on AWS. Stable: columns are only added.';
+comment on column locaria.agents.state is
+  'lives; stopped: in order; died: it neither lives nor has said that it stops.';
 comment on column locaria.agents.runs_by is 'How it runs containers: process, docker or ecs.';
 comment on column locaria.agents.since is 'When it was started.';
-comment on column locaria.agents.tasks is 'How many of its tasks live; null on an ecs cluster, where tasks belong to no agent, and when it does not live.';
+comment on column locaria.agents.tasks is
+  'How many of its tasks live; null on an ecs cluster, where tasks belong to no agent, and when it does not live.';

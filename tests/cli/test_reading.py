@@ -57,6 +57,20 @@ def test_list_shows_the_newest_first_and_filters(
     assert locaria("list", "--status", "WRONG", code=2).err.count("FARGATE_PROCESSED") == 1
 
 
+def test_list_finds_a_failed_file_in_a_status_of_the_site(locaria: Command, db: Database) -> None:
+    file = insert(db, path="/a.csv")
+    owner = db.connect()
+    owner.execute(
+        "insert into locaria.statuses (status, kind, description)"
+        " values ('REFUSED', 'failed', 'Refused by the site.')"
+    )
+    owner.execute("update locaria.files set status = 'REFUSED' where id = %s", [file])
+    rows = locaria("list", "--phase", "failed", "--json").json
+    assert [(row["file_id"], row["phase"], row["state"]) for row in rows] == [
+        (file, "failed", "REFUSED")
+    ]
+
+
 def test_a_held_file_can_be_listed_and_shown(locaria: Command, db: Database) -> None:
     file = insert(db)
     db.connect("operator").execute("select id from locaria.hold(array[%s]::bigint[])", [file])

@@ -1,4 +1,4 @@
-"""Asking the API, and what the tests of it share."""
+"""Requests to the API, shared by its tests."""
 
 import json
 from typing import Any
@@ -23,13 +23,13 @@ OPENDATA = {
 
 
 def ask(connection: Connection, request: Any = None, /, **fields: Any) -> Any:
-    """The reply to a request, given whole or by its fields."""
+    """Return the reply to a request, given whole or by its fields."""
     text = json.dumps(fields if request is None else request)
     return one(connection, "select locaria.api(%s::jsonb) as reply", [text])["reply"]
 
 
 def ask_as(connection: Connection, identity: Any, **fields: Any) -> Any:
-    """The reply to a request that a transport brings for somebody."""
+    """Return the reply to a request that a transport forwards for a subject."""
     row = one(
         connection,
         "select locaria.api(%s::jsonb, %s::jsonb) as reply",
@@ -39,14 +39,14 @@ def ask_as(connection: Connection, identity: Any, **fields: Any) -> Any:
 
 
 def register(scene: Scenario, name: str = "load_os_opendata", **entry: Any) -> None:
-    """Register a container; without an entry, that of the source document."""
+    """Register a container, by default that of the source document."""
     scene.owner.execute(
         "select locaria.register_container(%s, %s::jsonb)", [name, json.dumps(entry or OPENDATA)]
     )
 
 
 def shape(value: Any) -> Any:
-    """The keys and types of a JSON value: two replies alike in these look alike to a client."""
+    """Return the keys and types of a JSON value, to compare the structure of replies."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the tests of the SQL share."""
+"""Fixtures of the tests of the SQL."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.sql.scenario import Scenario
 
 @pytest.fixture
 def scene(db: Database) -> Scenario:
-    """A database of the test's own, with everybody who takes part in it."""
+    """A scenario on the test's own database."""
     return Scenario(db)
 
 
@@ -19,6 +19,6 @@ def scene(db: Database) -> Scenario:
 def shared_scene(
     pg_server: PostgresServer, template: str, request: pytest.FixtureRequest
 ) -> Iterator[Scenario]:
-    """One for all tests of a module, which must not mind each other."""
+    """A scenario that all tests of a module share."""
     with cloned(pg_server, template, request.node.nodeid) as database:
         yield Scenario(database)

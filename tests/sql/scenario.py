@@ -1,4 +1,4 @@
-"""Verbs for tests: what applications, tasks, operators and tick() do, and what can be seen of it."""
+"""Helpers for tests: the actions of applications, tasks, operators and `tick()`, and their results."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ ARN = "arn:aws:ecs:local:000000000000:task/locaria/"
 
 
 class _InfiniteTimes(TimestamptzLoader):
-    """Python has no infinity: the last moment that it knows stands for it."""
+    """Loads infinity as `datetime.max`, because Python has no infinite time."""
 
     def load(self, data: Any) -> datetime:
         return datetime.max if bytes(data) == b"infinity" else super().load(data)
@@ -31,23 +31,23 @@ class _InfiniteTimes(TimestamptzLoader):
 def wait_until(
     condition: Callable[[], Any], what: str, seconds: float = 20, pause: float = 0.002
 ) -> Any:
-    """Return the first truthy value of a condition; fail when it does not come in time."""
+    """Return the first truthy value of a condition; fail if there is none in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain until {what}"
+        assert time.monotonic() < deadline, f"waited {seconds} s without success until {what}"
         time.sleep(pause)
     return value
 
 
 class Scenario:
-    """One database with everybody who takes part in it, each through a login of his own."""
+    """One database with a session for each role that takes part."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self.start: datetime | None = None
         self._now: datetime | None = None
 
-    # -- who takes part ------------------------------------------------------------------------
+    # -- sessions -------------------------------------------------------------------------------
 
     @cached_property
     def owner(self) -> Connection:
@@ -71,13 +71,13 @@ class Scenario:
 
     @cached_property
     def root(self) -> Connection:
-        """The superuser, who is Lambda and its faults."""
+        """The superuser, who sets the faults of Lambda."""
         connection = psycopg.connect(self.db.superuser_dsn, autocommit=True, row_factory=dict_row)
         self.db.connections.append(connection)
         return self._enter(connection)
 
     def session(self, role: str | None = None, *, autocommit: bool = True) -> Connection:
-        """Another session of the owner or of a role."""
+        """Open another session of the owner or of a role."""
         return self._enter(self.db.connect(role, autocommit=autocommit))
 
     def _enter(self, connection: Connection) -> Connection:
@@ -89,7 +89,7 @@ class Scenario:
     # -- time ----------------------------------------------------------------------------------
 
     def at(self, **offset: float) -> datetime:
-        """Move the clock of all sessions to this long after the start of the scenario."""
+        """Move the clock of all sessions to this offset from the start of the scenario."""
         if self.start is None:
             self.start = one(self.root, "select now() + '1 hour' as now")["now"]
         assert self.start is not None
@@ -110,7 +110,7 @@ class Scenario:
     def insert_files(
         self, count: int = 1, connection: Connection | None = None, **columns: Any
     ) -> list[int]:
-        """Insert files in one statement; returns their ids in order."""
+        """Insert files in one statement; return their ids in order."""
         if isinstance(columns.get("attributes"), dict):
             columns["attributes"] = json.dumps(columns["attributes"])
         columns.setdefault("attributes", "{}")
@@ -123,19 +123,19 @@ class Scenario:
         return sorted(row["id"] for row in rows)
 
     def origin(self) -> str:
-        """What this database is called in AWS."""
+        """Return the name of this database in AWS."""
         return str(
             one(self.owner, "select locaria.get_parameter('installation', 'origin') as o")["o"]
         )
 
     def insert_file(self, **columns: Any) -> int:
-        """Insert one file; returns its id."""
+        """Insert one file; return its id."""
         return self.insert_files(1, **columns)[0]
 
     # -- tasks ---------------------------------------------------------------------------------
 
     def start_task(self, container: str = "file_loader", **given: Any) -> int:
-        """A task reports itself and is accepted."""
+        """Report a task and expect that it is accepted; return its id."""
         row = self.report_task(container, **given)
         assert row["accepted"], row["reason"]
         return int(row["task_id"])
@@ -148,7 +148,7 @@ class Scenario:
         launch: int | None = None,
         connection: Connection | None = None,
     ) -> Row:
-        """A task reports itself; returns what it is told."""
+        """Report a task; return the reply of `start_task`."""
         return one(
             connection or self.loader,
             "select * from locaria.start_task(%s, %s, %s, %s)",
@@ -156,15 +156,15 @@ class Scenario:
         )
 
     def claim(self, task: int, count: int = 1) -> list[Row]:
-        """A task claims files."""
+        """Claim files for a task."""
         return list(self.loader.execute("select * from locaria.claim_files(%s, %s)", [task, count]))
 
     def claim_one(self, task: int | None = None) -> Row:
-        """A task, or a new one, claims one file."""
+        """Claim one file for a task, or for a new one."""
         return self.claim(self.start_task() if task is None else task)[0]
 
     def running(self, **columns: Any) -> Row:
-        """A file that is being worked on; returns what the claim told."""
+        """Insert a file and claim it; return the claimed row."""
         file = self.insert_file(**columns)
         task = self.start_task(str(columns.get("container") or "file_loader"), arn=f"{ARN}{file}")
         run = self.claim_one(task)
@@ -172,7 +172,7 @@ class Scenario:
         return run | {"task_id": task, "task_arn": f"{ARN}{file}"}
 
     def wait(self, task: int, xact: str | None = None, idle: str | None = None) -> str:
-        """A task that found nothing asks what to do."""
+        """Ask what a task that found nothing should do."""
         return str(
             one(
                 self.loader,
@@ -182,24 +182,24 @@ class Scenario:
         )
 
     def heartbeat(self, task: int, *runs: int) -> dict[int, str]:
-        """A task says that it is alive; returns the state of each run."""
+        """Send a heartbeat of a task; return the state of each run."""
         rows = self.loader.execute("select * from locaria.heartbeat(%s, %s)", [task, list(runs)])
         return {row["run_id"]: row["state"] for row in rows}
 
     def progress(self, run: int, **values: Any) -> str:
-        """A run reports progress."""
+        """Report progress of a run."""
         return str(self.call("report_progress", run, json.dumps(values)))
 
     def finish(self, run: int) -> None:
-        """A run has succeeded."""
+        """Finish a run with success."""
         self.call("finish_run", run)
 
     def fail(self, run: int, kind: str = "transient", error: str = "no luck") -> str:
-        """A run has failed; returns the file's new status."""
+        """Fail a run; return the new status of its file."""
         return str(self.call("fail_run", run, kind, error))
 
     def call(self, function: str, *arguments: Any, connection: Connection | None = None) -> Any:
-        """Call a function of schema locaria by position, as the loader; returns its value."""
+        """Call a function of schema locaria by position, as the loader; return its value."""
         marks = ", ".join("%s" for _ in arguments)
         row = one(
             connection or self.loader, f"select locaria.{function}({marks}) as value", arguments
@@ -209,7 +209,7 @@ class Scenario:
     # -- operators -----------------------------------------------------------------------------
 
     def tick(self, **offset: float) -> Row:
-        """Move the clock, if asked, and tick; returns what it did. No step may fail."""
+        """Move the clock, if asked, and call `tick()`; return its result. No step may fail."""
         if offset:
             self.at(**offset)
         result: Row = self.call("tick", connection=self.operator)
@@ -217,30 +217,30 @@ class Scenario:
         return result
 
     def tick_until_quiet(self) -> None:
-        """Tick until there is nothing left to do."""
+        """Call `tick()` until nothing is left to do."""
         for _ in range(10):
             if not self.tick():
                 return
-        raise AssertionError("tick() never comes to rest")
+        raise AssertionError("tick() never finishes")
 
     def control(self, function: str, *arguments: Any) -> list[Row]:
-        """Call a control function as the operator; returns its rows."""
+        """Call a control function as the operator; return its rows."""
         marks = ", ".join("%s" for _ in arguments)
         return list(self.operator.execute(f"select * from locaria.{function}({marks})", arguments))
 
     # -- Lambda --------------------------------------------------------------------------------
 
     def fault(self, kind: str | None) -> None:
-        """Let the Lambda function misbehave, or not any more."""
+        """Set or clear a fault of the Lambda function."""
         self.root.execute("update aws_lambda.functions set fault = %s", [kind])
 
     def invocations(self, action: str = "run_task") -> list[Row]:
-        """The payloads that Lambda accepted, in order."""
+        """Return the payloads that Lambda accepted, in order."""
         rows = self.root.execute("select payload from aws_lambda.invocations order by id")
         return [row["payload"] for row in rows if row["payload"]["action"] == action]
 
     def task_event(self, arn: str, version: int, status: str, **detail: Any) -> str:
-        """An "ECS Task State Change" event arrives; returns what was done."""
+        """Deliver an "ECS Task State Change" event; return the action taken."""
         return str(
             self.call(
                 "record_task_event",
@@ -252,38 +252,38 @@ class Scenario:
     # -- what can be seen ----------------------------------------------------------------------
 
     def file(self, file: int) -> Row:
-        """A row of files."""
+        """Return a row of files."""
         return one(self.owner, "select * from locaria.files where id = %s", [file])
 
     def status_of(self, file: int) -> str:
-        """files.status."""
+        """Return the status of a file."""
         return str(self.file(file)["status"])
 
     def view(self, file: int) -> Row:
-        """A row of the view status."""
+        """Return a row of the view status."""
         return one(self.app, "select * from locaria.status where file_id = %s", [file])
 
     def run(self, run: int) -> Row:
-        """A row of runs."""
+        """Return a row of runs."""
         return one(self.owner, "select * from locaria.runs where id = %s", [run])
 
     def task(self, task: int) -> Row:
-        """A row of tasks."""
+        """Return a row of tasks."""
         return one(self.owner, "select * from locaria.tasks where id = %s", [task])
 
     def dispatches(self) -> list[Row]:
-        """All rows of dispatches."""
+        """Return all rows of dispatches."""
         return list(self.owner.execute("select * from locaria.dispatches order by id"))
 
     def log(self, file: int) -> list[str]:
-        """What the runs of a file said."""
+        """Return the log messages of a file."""
         rows = self.owner.execute(
             "select * from locaria.log where file_id = %s order by id", [file]
         )
         return [f"{row['level']}: {row['message']}" for row in rows]
 
     def history(self, file: int) -> list[tuple[str, str]]:
-        """Every change of status, in order."""
+        """Return every change of status, in order."""
         rows = self.owner.execute(
             "select * from locaria.history where file_id = %s order by at, to_status <> 'FARGATE_PROCESSING'",
             [file],
@@ -306,7 +306,7 @@ class Scenario:
 
 
 def one(connection: Connection, query: str, values: Any = ()) -> Row:
-    """The one row of a query."""
+    """Return the only row of a query."""
     rows = connection.execute(query.encode(), values).fetchall()
     assert len(rows) == 1, f"{len(rows)} rows of: {query}"
     return rows[0]
@@ -325,7 +325,7 @@ def refused(sqlstate: str, *words: str) -> Iterator[None]:
 
 
 class Threads:
-    """Threads whose failures are the test's failure."""
+    """Threads whose failures fail the test."""
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
@@ -337,7 +337,7 @@ class Threads:
         def guarded() -> None:
             try:
                 work(*arguments)
-            except BaseException as failure:  # noqa: BLE001 - told by join()
+            except BaseException as failure:  # noqa: BLE001 - raised by join()
                 self._failures.append(failure)
 
         thread = threading.Thread(target=guarded, daemon=True)
@@ -345,7 +345,7 @@ class Threads:
         thread.start()
 
     def join(self, seconds: float = 60) -> None:
-        """Wait for all; raise what one of them raised."""
+        """Wait for all threads; raise the first failure."""
         deadline = time.monotonic() + seconds
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -355,12 +355,12 @@ class Threads:
 
     @property
     def failures(self) -> list[BaseException]:
-        """What has been raised so far."""
+        """The exceptions raised so far."""
         return self._failures
 
 
 def blocked(connection: Connection, pid: int) -> bool:
-    """Whether a session waits for a lock."""
+    """Return whether a session waits for a lock."""
     row = one(connection, "select cardinality(pg_blocking_pids(%s)) > 0 as yes", [pid])
     return bool(row["yes"])
 
@@ -378,7 +378,7 @@ def task_event(
     reason: str | None = None,
     **detail: Any,
 ) -> Row:
-    """An event in the shape in which EventBridge sends it (AWS: ecs_task_events)."""
+    """Build an event as EventBridge sends it (AWS: ecs_task_events)."""
     if containers is None:
         main: Row = {
             "containerArn": f"{arn}/c",

@@ -56,7 +56,7 @@ def status(scene: Scenario, file: int, **more: Any) -> Any:
     return ask(scene.app, method="get_container_status", container_id=file, **more)
 
 
-def test_get_containers_answers_as_the_source_document_says(scene: Scenario) -> None:
+def test_get_containers_replies_as_the_source_document_specifies(scene: Scenario) -> None:
     scene.owner.execute("update locaria.statuses set container = null")
     scene.owner.execute("delete from locaria.containers")
     register(scene)
@@ -69,7 +69,7 @@ def test_get_containers_answers_as_the_source_document_says(scene: Scenario) -> 
     assert ask(scene.app, method="get_containers")[0]["parameter_schema"] == {"required": []}
 
 
-def test_a_load_is_asked_for_and_followed_as_the_source_document_says(scene: Scenario) -> None:
+def test_a_load_is_requested_and_followed_as_the_source_document_specifies(scene: Scenario) -> None:
     register(scene, parameters=OPENDATA["parameters"])
     request = {"method": "instantiate_container", "parameters": PARAMETERS, "debug": True}
     # The document's own request names no container: that is told, not guessed.
@@ -179,7 +179,7 @@ def test_debug_messages_are_kept_and_returned_only_when_asked_for(scene: Scenari
     assert logs(told[False], debug=True) == ["plain"]
 
 
-def test_a_status_tells_the_last_hundred_messages_in_order(scene: Scenario) -> None:
+def test_a_status_contains_the_last_hundred_messages_in_order(scene: Scenario) -> None:
     run = scene.running()
     scene.call("log_run", run["run_id"], json.dumps([{"message": str(n)} for n in range(150)]))
     messages = status(scene, run["file_id"])["attributes"]["log_messages"]
@@ -195,7 +195,7 @@ FILE_KEYS = {
 }
 
 
-def test_a_file_is_described_with_times_in_utc_whatever_the_session_says(scene: Scenario) -> None:
+def test_times_are_in_utc_whatever_the_time_zone_of_the_session(scene: Scenario) -> None:
     scene.app.execute("set timezone = 'Asia/Kathmandu'; set datestyle = 'SQL, DMY'")
     reply = ask(
         scene.app,
@@ -213,7 +213,7 @@ def test_a_file_is_described_with_times_in_utc_whatever_the_session_says(scene: 
     assert reply["container_id"] == file["container_id"]
 
 
-def test_get_file_tells_runs_log_and_timeline(scene: Scenario) -> None:
+def test_get_file_returns_runs_log_and_timeline(scene: Scenario) -> None:
     run = scene.running(attributes={"path": "a.csv"})
     scene.progress(run["run_id"], stage="copy", rows_done=5, rows_total=10, percent=50)
     scene.call("log_run", run["run_id"], json.dumps([{"level": "warning", "message": "hm"}]))
@@ -310,7 +310,7 @@ def test_a_large_file_does_not_make_the_list_large(scene: Scenario) -> None:
     assert len(whole["attributes"]["notes"]) == 100_000
 
 
-def test_a_file_is_steered(scene: Scenario) -> None:
+def test_a_file_is_controlled(scene: Scenario) -> None:
     def steer(method: str, file: int, **more: Any) -> tuple[int | None, str]:
         reply = ask(scene.operator, method=method, container_id=file, **more)
         return reply.get("code"), reply["file"]["phase"] if "file" in reply else reply["message"]
@@ -417,7 +417,7 @@ def test_a_request_id_is_echoed_in_replies_and_errors(
         assert "request_id" not in ask(shared_scene.app, request)
 
 
-def test_an_error_teaches(shared_scene: Scenario) -> None:
+def test_an_error_names_the_fix(shared_scene: Scenario) -> None:
     reply = ask(shared_scene.app, method="get_file", container_id="12", colour="red")
     assert reply["code"] == 400
     assert {e["path"]: e["reason"] for e in reply["errors"]} == {
@@ -431,5 +431,5 @@ def test_an_error_teaches(shared_scene: Scenario) -> None:
     reply = ask(shared_scene.app, method="add_file", attributes={}, container="nix")
     assert (reply["code"], "file_loader" in reply["message"]) == (404, True)
     reply = ask(shared_scene.app, method="add_file", attributes={}, run_after="2030-02-31")
-    assert reply["errors"] == [{"path": "run_after", "reason": "is no time that exists"}]
+    assert reply["errors"] == [{"path": "run_after", "reason": "is not a valid time"}]
     assert "WebSocket" in ask(shared_scene.app, method="subscribe")["message"]

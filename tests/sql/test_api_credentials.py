@@ -1,4 +1,4 @@
-"""What arrives in `credentials` is the container's, and nobody's else."""
+"""The value of `credentials` reaches the container and nothing else."""
 
 import json
 from typing import Any
@@ -52,7 +52,7 @@ def update(scene: Scenario) -> int:
 
 
 def everything_readable(scene: Scenario, role: str) -> str:
-    """All that a role can read of the database, as text."""
+    """Return everything that a role can read, as text."""
     session = scene.session(role)
     names = session.execute(
         """
@@ -108,9 +108,7 @@ def test_credentials_reach_the_run_and_are_readable_nowhere(scene: Scenario, arr
 
 
 @pytest.mark.parametrize("kind", ["secret", "environment"])
-def test_the_name_of_a_secret_may_be_said_and_a_value_beside_it_not(
-    scene: Scenario, kind: str
-) -> None:
+def test_the_name_of_a_secret_is_shown_but_not_its_value(scene: Scenario, kind: str) -> None:
     register(scene, "secretive", **PUBLISHED)
     said = {}
     for credentials in (
@@ -180,7 +178,7 @@ def test_an_error_about_credentials_does_not_quote_them(shared_scene: Scenario) 
 
 
 @pytest.mark.parametrize("credentials", ["text", 4711, ["a"], {"a": 1}, True])
-def test_whatever_stands_there_is_moved(shared_scene: Scenario, credentials: object) -> None:
+def test_credentials_of_any_shape_are_moved(shared_scene: Scenario, credentials: object) -> None:
     file = shared_scene.insert_file(attributes={"path": "a", "credentials": credentials})
     assert shared_scene.file(file)["attributes"] == {"path": "a"}
     kept = one(

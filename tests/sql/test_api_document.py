@@ -1,4 +1,4 @@
-"""The examples of docs/websocket_api.md: each request is sent as it stands there, its reply compared."""
+"""The examples of docs/websocket_api.md: each request is sent unchanged, and its reply is compared."""
 
 import json
 import re
@@ -13,7 +13,7 @@ BLOCK = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def examples() -> list[tuple[Any, Any]]:
-    """Requests and replies of the part about methods, in order."""
+    """Return the requests and replies of the section about methods, in order."""
     part = DOCUMENT.read_text(encoding="utf-8").partition("\n## The methods\n")[2]
     blocks = [json.loads(text) for text in BLOCK.findall(part)]
     assert len(blocks) % 2 == 0
@@ -29,7 +29,7 @@ def kind(value: Any) -> str:
 
 
 def compare(reply: Any, example: Any, where: str) -> None:
-    """Keys and types are the same; where the example says "…", there may be more."""
+    """Check that keys and types are equal; "…" in the example allows more."""
     assert kind(reply) == kind(example), f"{where}: {reply!r}, the document says {example!r}"
     if isinstance(example, dict):
         more = example.get("…") is not None

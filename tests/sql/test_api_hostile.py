@@ -39,7 +39,7 @@ def fields_of(scene: Scenario) -> dict[str, list[str]]:
 
 
 def check_reply(reply: Any) -> None:
-    """A reply is an object or a list; one with a code has a message, too."""
+    """Check that a reply is an object or a list, and that a code comes with a message."""
     assert isinstance(reply, dict | list)
     if isinstance(reply, dict) and "code" in reply:
         assert reply["code"] in CODES, reply
@@ -64,7 +64,7 @@ def test_nonsense_in_every_field_of_every_method(shared_scene: Scenario, method:
 @pytest.mark.parametrize(
     "request_", [None, [], [1], "get_containers", 1, True, {}, {"method": {}}], ids=str
 )
-def test_a_request_that_is_none_is_told_so(shared_scene: Scenario, request_: Any) -> None:
+def test_a_value_that_is_not_a_request_is_refused(shared_scene: Scenario, request_: Any) -> None:
     row = one(shared_scene.app, "select locaria.api(%s::jsonb) as reply", [json.dumps(request_)])
     assert row["reply"]["code"] == 400
     assert one(shared_scene.app, "select locaria.api(null) as reply")["reply"]["code"] == 400
@@ -184,7 +184,7 @@ def test_any_json_gets_a_reply(shared_scene: Scenario, request: Any) -> None:
     check_reply(row["reply"])
 
 
-def test_a_timeout_is_the_transports_affair_and_leaves_nothing_behind(scene: Scenario) -> None:
+def test_a_timeout_is_raised_to_the_transport_and_leaves_nothing_behind(scene: Scenario) -> None:
     file = scene.insert_file()
     holder = scene.session(autocommit=False)
     holder.execute("select from locaria.files where id = %s for update", [file])
@@ -198,7 +198,7 @@ def test_a_timeout_is_the_transports_affair_and_leaves_nothing_behind(scene: Sce
     assert "file" in ask(scene.operator, method="cancel_file", container_id=file)
 
 
-def test_cancel_and_retry_at_once_end_in_one_of_both(scene: Scenario) -> None:
+def test_concurrent_cancel_and_retry_end_as_one_of_the_two(scene: Scenario) -> None:
     files = scene.insert_files(5, run_after="infinity")
     codes: list[int | None] = []
     barrier = threading.Barrier(4)
@@ -220,7 +220,7 @@ def test_cancel_and_retry_at_once_end_in_one_of_both(scene: Scenario) -> None:
             assert before[1] == after[0]
 
 
-def test_a_claim_and_a_cancel_at_once_lose_nothing(scene: Scenario) -> None:
+def test_a_concurrent_claim_and_cancel_lose_nothing(scene: Scenario) -> None:
     files = scene.insert_files(30)
     task = scene.start_task()
     claimed: list[int] = []

@@ -16,7 +16,7 @@ GOOD = {"data_set": "OpenNames", "category": "names"}
 
 
 def check(scene: Scenario, published: dict[str, Any], given: Any, **entry: Any) -> dict[str, str]:
-    """What is wrong with parameters for a container, by path."""
+    """Return the errors in parameters for a container, by path."""
     register(scene, "checked", parameters=published, **entry)
     reply = ask(scene.app, method="instantiate_container", name="checked", parameters=given)
     if "container_id" in reply:
@@ -69,7 +69,7 @@ def test_choices_and_text_without_default_are_required_and_all_errors_come_at_on
     }
 
 
-def test_a_schema_says_more(shared_scene: Scenario) -> None:
+def test_a_schema_restricts_further(shared_scene: Scenario) -> None:
     schema: dict[str, Any] = {
         "properties": {
             "mode": {"default": "a"},
@@ -129,7 +129,7 @@ def test_a_schema_says_more(shared_scene: Scenario) -> None:
     ],
     ids=str,
 )
-def test_what_makes_no_sense_is_refused_when_it_is_registered(
+def test_an_invalid_schema_is_refused_at_registration(
     shared_scene: Scenario, parameters: Any, schema: Any, words: str
 ) -> None:
     entry = json.dumps({"parameters": parameters, "parameter_schema": schema})
@@ -142,7 +142,7 @@ def test_what_makes_no_sense_is_refused_when_it_is_registered(
         )
 
 
-def test_a_schema_that_refers_to_itself_comes_to_an_end(shared_scene: Scenario) -> None:
+def test_checking_a_schema_that_refers_to_itself_terminates(shared_scene: Scenario) -> None:
     loop = {"$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"p": {"$ref": "#/$defs/a"}}}
     found = check(shared_scene, {"p": None}, {"p": 1}, parameter_schema=loop)
     assert found == {"parameters.p": "is nested too deeply"}
@@ -155,7 +155,7 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end(shared_scene: Scenario) 
     assert found == {"parameters.p.a.b": "must be an object, not 1"}
 
 
-def test_thousands_of_wrong_items_give_a_hundred_errors_or_so(shared_scene: Scenario) -> None:
+def test_thousands_of_wrong_items_give_about_a_hundred_errors(shared_scene: Scenario) -> None:
     given = {"p": list(range(20_000))}
     assert len(check(shared_scene, {"p": []}, given)) == 100
 
@@ -239,7 +239,7 @@ def test_the_checker_agrees_with_the_reference_implementation(
 
 
 @pytest.mark.parametrize("number", [0, 1, -1, 1.0, 1.5, 1e18, 1e300, -0.0])
-def test_whole_numbers_are_told_from_others(shared_scene: Scenario, number: float) -> None:
+def test_whole_numbers_are_distinguished_from_others(shared_scene: Scenario, number: float) -> None:
     row = one(
         shared_scene.owner,
         "select locaria.check_json(%s::jsonb, '{\"type\": \"integer\"}') = '[]' as whole",
@@ -300,7 +300,7 @@ def test_new_attributes_are_checked_and_the_old_ones_stay(shared_scene: Scenario
     assert shared_scene.file(file)["attributes"] == {"mode": "a"}
 
 
-def test_an_insert_is_kept_whatever_it_says_and_explained(shared_scene: Scenario) -> None:
+def test_an_insert_with_invalid_attributes_is_kept_and_explained(shared_scene: Scenario) -> None:
     register(shared_scene, "checked", parameters={"mode": ["a", "b"]})
     file = shared_scene.insert_file(container="checked", attributes={"mode": "c"})
     told = shared_scene.app.execute("select locaria.explain(%s) as line", [file]).fetchall()

@@ -1,4 +1,4 @@
-"""What those who watch are told, and that nobody is told anything when nobody watches."""
+"""Notifications of changes, sent only while a server watches."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ class Ear:
         self.session.execute("listen locaria_changes")
 
     def heard(self) -> list[str]:
-        """What was notified since the last look. Notifications come before the reply to a query."""
+        """Return the notifications since the last call; they arrive before the reply to a query."""
         self.session.execute("select 1")
         return [notice.payload for notice in self.session.notifies(timeout=0)]
 
@@ -28,7 +28,7 @@ def watch(scene: Scenario, how_long: str = "1 minute") -> None:
 
 
 def live(scene: Scenario) -> list[str]:
-    """Everything that may happen to files; what is done, by the ear's name of it."""
+    """Each kind of change of a file, by name."""
     file = scene.insert_file()
     run = scene.claim_one()["run_id"]
     scene.progress(run, percent=1)
@@ -40,7 +40,7 @@ def live(scene: Scenario) -> list[str]:
     return [str(file)] * 8
 
 
-def test_nothing_is_notified_while_nobody_watches(scene: Scenario) -> None:
+def test_nothing_is_notified_while_no_server_watches(scene: Scenario) -> None:
     ear = Ear(scene)
     live(scene)
     assert ear.heard() == []
@@ -130,7 +130,7 @@ def test_what_is_rolled_back_is_not_notified(scene: Scenario) -> None:
     assert ear.heard() == []
 
 
-def test_get_changes_tells_what_a_subscriber_needs(scene: Scenario) -> None:
+def test_get_changes_returns_what_a_subscriber_needs(scene: Scenario) -> None:
     run = scene.running()
     file = run["file_id"]
     for n in range(3):
@@ -190,6 +190,6 @@ def test_several_watchers_do_not_shorten_each_others_time(scene: Scenario) -> No
 
 
 @pytest.mark.parametrize("role", ["reader", "app", "operator"])
-def test_whoever_may_read_may_watch(scene: Scenario, role: str) -> None:
+def test_every_role_that_may_read_may_watch(scene: Scenario, role: str) -> None:
     scene.session(role).execute("select locaria.watch_changes()")
     scene.session(role).execute("select locaria.get_changes(array[1::bigint])")

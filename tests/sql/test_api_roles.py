@@ -49,7 +49,7 @@ def test_every_method_names_the_least_role_that_it_needs(shared_scene: Scenario)
 @pytest.mark.parametrize("how", ["login", "set role", "identity"])
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_may_call_its_methods_and_no_others(scene: Scenario, role: str, how: str) -> None:
-    """Three ways to be one: one's own login; a transport's SET ROLE; a role named by a transport."""
+    """Ask as a role in three ways: with its login, after SET ROLE, and named by a transport."""
     register(scene, "free", parameters={})
     identity: Any = None
     if how == "login":
@@ -88,7 +88,7 @@ def test_an_identity_never_exceeds_the_sql_role(scene: Scenario) -> None:
     assert ask_as(web, {"role": "operator"}, method="get_parameters")["code"] == 403
 
 
-def test_a_submitter_steers_his_own_files_only(scene: Scenario) -> None:
+def test_a_submitter_controls_only_its_own_files(scene: Scenario) -> None:
     web = scene.session("web")
     web.execute("set role locaria_app")
 
@@ -116,7 +116,7 @@ def test_a_submitter_steers_his_own_files_only(scene: Scenario) -> None:
     assert [act["by_user"] for act in acts] == ["ann", "ann", "test_operator", "ann"]
 
 
-def test_only_a_transport_is_believed_who_somebody_is(scene: Scenario) -> None:
+def test_only_a_transport_may_name_the_subject(scene: Scenario) -> None:
     ann = {"role": "submitter", "subject": "ann"}
     web = scene.session("web")
     web.execute("set role locaria_app")

@@ -1,4 +1,4 @@
-"""Cheap with many files: what is read grows with the reply, not with the table."""
+"""The cost of a request grows with the reply, not with the table."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def crowd(shared_scene: Scenario) -> Scenario:
 
 
 def reads(scene: Scenario, request: dict[str, Any]) -> int:
-    """How many pages of files and its indexes a request reads, warmed up."""
+    """Return how many pages a warmed-up request reads."""
     session = scene.session("reader")
     ask(session, request)
     query = "explain (analyze, buffers, format json) select locaria.api(%s::jsonb)"
@@ -43,7 +43,7 @@ def reads(scene: Scenario, request: dict[str, Any]) -> int:
 
 
 def whole(scene: Scenario) -> int:
-    """How many pages the table has."""
+    """Return the number of pages of the table."""
     query = "select pg_relation_size('locaria.files') / 8192 as pages"
     return int(one(scene.owner, query)["pages"])
 

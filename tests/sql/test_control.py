@@ -3,7 +3,7 @@
 from tests.sql.scenario import Scenario, one, refused
 
 
-def test_cancel_tells_of_each_file_what_became_of_it(scene: Scenario) -> None:
+def test_cancel_returns_the_outcome_of_each_file(scene: Scenario) -> None:
     waiting, done = scene.insert_files(2)
     run = scene.running(priority=9)
     task = scene.start_task()
@@ -45,7 +45,7 @@ def test_two_cancels_keep_the_first_reason(scene: Scenario) -> None:
     assert scene.file(run["file_id"])["last_error"].endswith("first")
 
 
-def test_retry_runs_again_what_has_ended_and_dispatches_once(scene: Scenario) -> None:
+def test_retry_runs_finished_files_again_with_one_dispatch(scene: Scenario) -> None:
     scene.set_limits(max_tasks=50)
     ended = []
     for kind in ("data", "cancelled", None):
@@ -70,7 +70,7 @@ def test_retry_runs_again_what_has_ended_and_dispatches_once(scene: Scenario) ->
     assert reasons == [{"by_user": "test_operator", "reason": "try again"}] * 3
 
 
-def test_retry_refuses_in_plain_words(scene: Scenario) -> None:
+def test_retry_explains_why_it_refuses(scene: Scenario) -> None:
     running = scene.running()["file_id"]
     deleted, waiting, delayed = scene.insert_files(3)
     scene.owner.execute("update locaria.files set status = 'DELETED' where id = %s", [deleted])
@@ -127,7 +127,7 @@ def test_release_and_run_now_dispatch(scene: Scenario) -> None:
     assert [p["container"] for p in scene.invocations()] == ["file_loader", "file_download"]
 
 
-def test_pause_lets_go_on_what_runs(scene: Scenario) -> None:
+def test_running_files_continue_after_a_pause(scene: Scenario) -> None:
     run = scene.running()
     (row,) = scene.control("pause", "file_loader")
     assert row["paused"]
@@ -144,7 +144,7 @@ def test_pause_lets_go_on_what_runs(scene: Scenario) -> None:
             scene.control(function, "nobody")
 
 
-def test_a_retired_container_starts_nothing_and_says_so_until_it_is_registered_again(
+def test_a_retired_container_starts_nothing_until_it_is_registered_again(
     scene: Scenario,
 ) -> None:
     run = scene.running()
@@ -200,7 +200,7 @@ def test_registering_a_container_again_changes_what_the_entry_names(scene: Scena
         )
 
 
-def test_who_held_released_or_moved_a_file_stands_in_its_timeline(scene: Scenario) -> None:
+def test_the_timeline_shows_who_held_released_or_moved_a_file(scene: Scenario) -> None:
     file = scene.insert_file()
     for act in ("hold(array[%s])", "release(array[%s])", "set_priority(array[%s], 7)"):
         scene.operator.execute(f"select locaria.{act}", [file])
@@ -216,7 +216,7 @@ def test_a_file_that_is_being_worked_on_cannot_be_removed(scene: Scenario) -> No
         scene.owner.execute("delete from locaria.files where id = %s", [run["file_id"]])
 
 
-def test_who_paused_and_resumed_a_container_is_on_record(scene: Scenario) -> None:
+def test_pauses_and_resumes_of_a_container_are_recorded(scene: Scenario) -> None:
     file = scene.insert_file()
     scene.control("pause", "file_loader", "the disk is full")
     inserted_meanwhile = scene.insert_file()
@@ -225,7 +225,7 @@ def test_who_paused_and_resumed_a_container_is_on_record(scene: Scenario) -> Non
     assert (queue["paused_by"], queue["paused_why"]) == ("test_operator", "the disk is full")
     why = one(scene.app, "select why from locaria.status where file_id = %s", [file])["why"]
     assert why.startswith("waiting: container file_loader is paused by test_operator for ")
-    assert why.endswith("(the disk is full); resume('file_loader') goes on")
+    assert why.endswith("(the disk is full); resume('file_loader') continues it")
     scene.control("resume", "file_loader")
     scene.owner.execute("update locaria.containers set paused = true where name = 'file_download'")
     scene.owner.execute("update locaria.containers set max_tasks = 3")

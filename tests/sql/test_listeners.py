@@ -15,7 +15,7 @@ class Place(Scenario):
     """A scenario with a container of type listener."""
 
     def listen(self, **columns: Any) -> dict[str, Any]:
-        """A file that is being listened on; returns what the claim told."""
+        """Start a listening file; return the claimed row."""
         run = self.running(container=FINDER, **columns)
         self.owner.execute(
             "update locaria.dispatches set status = 'started', ended = locaria.clock() where ended is null"
@@ -24,7 +24,7 @@ class Place(Scenario):
         return run
 
     def command(self, name: str = "find", **attributes: Any) -> int:
-        """A command as a row."""
+        """Insert a command as a row."""
         return self.insert_file(container=FINDER, attributes={"command": name, **attributes})
 
 
@@ -64,7 +64,7 @@ def test_a_command_without_a_living_listener_starts_one_task_however_many(place:
     assert len(place.claim(task, 10)) == 3, "not listening, it takes what there is"
 
 
-def test_each_listening_file_gets_a_task_of_its_own_up_to_max_tasks(place: Place) -> None:
+def test_each_listening_file_gets_its_own_task_up_to_max_tasks(place: Place) -> None:
     first = place.listen()
     place.insert_files(2, container=FINDER)
     assert [p["count"] for p in place.invocations()] == [1, 1], "max_tasks is 2"
@@ -90,7 +90,7 @@ def test_a_command_reaches_a_listener_by_notify_and_finds_it_behind_other_listen
     assert [row["file_id"] for row in place.claim(run["task_id"], 5)] == [command]
 
 
-def test_a_listening_run_knows_neither_timeout_nor_stall_but_a_cancel(place: Place) -> None:
+def test_a_listening_run_has_no_timeout_or_stall_but_can_be_cancelled(place: Place) -> None:
     place.at(seconds=0)
     starting = place.running(container=FINDER)
     place.tick(seconds=70)
@@ -111,7 +111,7 @@ def test_a_listening_run_knows_neither_timeout_nor_stall_but_a_cancel(place: Pla
     assert place.task(run["task_id"])["stop_requested"] is not None
 
 
-def test_the_death_of_a_listener_uses_up_no_attempt_and_waits_ever_longer(place: Place) -> None:
+def test_a_dead_listener_uses_up_no_attempt_and_restarts_with_growing_delays(place: Place) -> None:
     place.set_limits(FINDER, max_attempts=1, max_tasks=100, backoff="10 seconds")
     start = place.at(seconds=0)
     pauses = []
@@ -131,7 +131,7 @@ def test_the_death_of_a_listener_uses_up_no_attempt_and_waits_ever_longer(place:
     assert place.fail(run["run_id"], "transient") == "ERROR", "it did not listen this time"
 
 
-def test_what_a_listener_does_stands_in_status_and_in_the_log(place: Place) -> None:
+def test_status_and_log_show_what_a_listener_does(place: Place) -> None:
     run = place.listen()
     row = place.view(run["file_id"])
     assert (row["endpoint"], row["command"]) == (HERE, None)
@@ -199,7 +199,7 @@ def test_autostart_respects_a_person_who_cancelled_and_one_who_has_started_it(
 
 
 def health_of(place: Place) -> dict[str, str]:
-    """What `health` says of the listener."""
+    """Return the row of `health` about the listener."""
     (row,) = place.owner.execute(
         'select level, value, fix_sql from locaria.health where "check" = %s',
         [f"listener {FINDER}"],
@@ -207,7 +207,7 @@ def health_of(place: Place) -> dict[str, str]:
     return row
 
 
-def test_health_names_a_listener_that_was_cancelled_and_how_it_comes_back(place: Place) -> None:
+def test_health_names_a_cancelled_listener_and_how_to_restart_it(place: Place) -> None:
     autostart(place)
     place.at(seconds=0)
     assert health_of(place)["fix_sql"] == "select locaria.tick()"
@@ -235,7 +235,7 @@ def test_autostart_of_a_paused_container_waits(place: Place) -> None:
     assert len(files_of(place)) == 1
 
 
-def test_a_listener_logs_on_after_its_log_limit_the_next_day(place: Place) -> None:
+def test_a_listener_that_reached_its_log_limit_logs_again_the_next_day(place: Place) -> None:
     place.set_limits(FINDER, log_limit=2)
     place.at(seconds=0)
     run = place.listen()

@@ -17,7 +17,7 @@ def start(
     columns: Any = None,
     **options: Any,
 ) -> tuple[int, str]:
-    """A load that is ready to be published: its run and its staging table."""
+    """Prepare a load for publishing; return its run and its staging table."""
     run = scene.running(priority=9)["run_id"]
     staging = one(
         scene.loader,
@@ -34,7 +34,7 @@ def start(
 
 
 def load(scene: Scenario, *rows: tuple[Any, ...], mode: str = "merge", **options: Any) -> int:
-    """A whole load; its run."""
+    """Run a whole load; return its run."""
     run, staging = start(scene, *rows, mode=mode, **options)
     with scene.loader.transaction():
         stagings = json.dumps([{"staging": staging, "rows": len(rows)}])
@@ -56,7 +56,7 @@ def undo(scene: Scenario, run: int) -> list[tuple[Any, ...]]:
 KEY: dict[str, Any] = {"key": ["id"], "load_run": True, "keep_previous": True}
 
 
-def test_a_merge_adds_changes_and_leaves_alone(site: Scenario) -> None:  # noqa: F811
+def test_a_merge_inserts_updates_and_keeps_rows(site: Scenario) -> None:  # noqa: F811
     load(site, (1, "a"), (2, "b"), **KEY)
     assert places(site) == [(1, "a"), (2, "b")]
     first = rows_of(site, "(select ctid, * from public.places) as p")
@@ -84,7 +84,7 @@ def test_a_merge_adds_changes_and_leaves_alone(site: Scenario) -> None:  # noqa:
     ids=["twice", "null"],
 )
 @pytest.mark.parametrize("there", [True, False], ids=["into a table", "as a new table"])
-def test_a_key_twice_or_missing_is_refused_and_named(
+def test_a_duplicate_or_missing_key_is_refused_and_named(
     site: Scenario,  # noqa: F811
     rows: list[tuple[Any, ...]],
     says: str,
@@ -101,14 +101,14 @@ def test_a_key_twice_or_missing_is_refused_and_named(
         assert places(site) == [(1, "old")]
 
 
-def test_a_key_must_be_there(site: Scenario) -> None:  # noqa: F811
+def test_a_key_must_exist(site: Scenario) -> None:  # noqa: F811
     with refused("LC007"):
         start(site, (1, "a"), mode="merge")
     with refused("LC007"):
         start(site, (1, "a"), mode="merge", key=["nr"])
 
 
-def test_two_merges_at_the_same_time_lose_and_double_nothing(
+def test_concurrent_merges_neither_lose_nor_duplicate_rows(
     site: Scenario,  # noqa: F811
 ) -> None:
     load(site, (1, "a"), **KEY)
@@ -147,7 +147,7 @@ def test_undo_of_a_new_table_drops_it(site: Scenario) -> None:  # noqa: F811
         undo(site, run)
 
 
-def test_undo_of_a_replacement_brings_the_table_back_with_its_indexes(
+def test_undo_of_a_replacement_restores_the_table_with_its_indexes(
     site: Scenario,  # noqa: F811
 ) -> None:
     load(site, (1, "a"), mode="create")
@@ -166,7 +166,7 @@ def test_undo_of_a_replacement_brings_the_table_back_with_its_indexes(
     assert places(site) == [(4, "d")]
 
 
-def test_undo_of_a_replacement_on_which_a_view_hangs(site: Scenario) -> None:  # noqa: F811
+def test_undo_of_a_replacement_that_a_view_depends_on(site: Scenario) -> None:  # noqa: F811
     load(site, (1, "a"), mode="create")
     site.owner.execute("create view seen as select * from places")
     run = load(site, (2, "b"), mode="replace", keep_previous=True)
@@ -175,7 +175,7 @@ def test_undo_of_a_replacement_on_which_a_view_hangs(site: Scenario) -> None:  #
     assert rows_of(site, "seen") == [(1, "a")]
 
 
-def test_undo_takes_out_what_was_appended_also_under_later_loads(
+def test_undo_removes_appended_rows_even_after_later_loads(
     site: Scenario,  # noqa: F811
 ) -> None:
     load(site, (1, "a"), mode="create", load_run=True)
@@ -223,7 +223,7 @@ def test_two_merges_are_undone_in_any_order(site: Scenario) -> None:  # noqa: F8
         assert base
 
 
-def test_what_is_kept_for_undo_goes_after_some_days(site: Scenario) -> None:  # noqa: F811
+def test_rows_kept_for_undo_are_dropped_after_some_days(site: Scenario) -> None:  # noqa: F811
     load(site, (1, "a"), mode="create")
     run = load(site, (2, "b"), mode="replace", keep_previous=True)
     site.owner.execute("select locaria.tick()")

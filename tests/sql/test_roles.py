@@ -33,6 +33,8 @@ TELLING = {
     "check_attributes",
     "error_pattern",
     "list_failed",
+    "list_files",
+    "get_phase",
     "get_log_position",
     "read_log",
     "get_ingest_state",
@@ -340,6 +342,7 @@ def test_functions_pin_their_search_path(scene: Scenario) -> None:
     assert {row["name"] for row in rows} == {
         "locaria.clock()",
         "locaria.statement_clock()",
+        "locaria.get_phase(text,timestamp with time zone,integer,timestamp with time zone,text)",
         "locaria.schema_version()",
     }
 

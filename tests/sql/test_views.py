@@ -1,4 +1,4 @@
-"""What a person sees."""
+"""The views that a person reads."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ PHASES = [
 
 
 def bring_to(scene: Scenario, phase: str) -> int:
-    """A file in a phase."""
+    """Bring a file to a phase; return its id."""
     start = scene.at(seconds=0)
     if phase in ("queued", "scheduled", "held"):
         scene.control("pause", "file_loader") if phase == "queued" else None
@@ -58,8 +58,8 @@ WHY = {
     "held": "release(array[1]) lets it run",
     "dispatched": "dispatched 10 s ago (launch 1), no task has reported yet",
     "starting": "a task is starting, 10 s after launch 1",
-    "running": "attempt 1 of 3 is at work",
-    "retrying": "attempt 1 of 3 failed, the next follows in 5 s: server busy",
+    "running": "attempt 1 of 3 is running",
+    "retrying": "attempt 1 of 3 failed, the next starts in 5 s: server busy",
     "done": "done 10 s ago",
     "failed": "failed after 1 of 3 attempts: bad header",
     "cancelled": "cancelled by test_operator: not wanted",
@@ -102,21 +102,21 @@ def test_why_names_what_the_queue_waits_for(scene: Scenario) -> None:
     task = scene.start_task()
     assert scene.wait(task) == "wait"
     file = scene.insert_file(priority=-1)
-    assert "waiting for a task that is free" in scene.view(file)["why"]
+    assert "waiting for an idle task to claim it" in scene.view(file)["why"]
     scene.insert_file(priority=1)
     scene.claim(task)
     assert "waiting: 1 of 1 tasks are busy" in scene.view(file)["why"]
     scene.set_limits(max_tasks=2)
     assert "waiting: 1 busy task" in scene.view(file)["why"]
     scene.call("leave_task", task)
-    assert "waiting for tick(), which does not run" in scene.view(file)["why"]
+    assert "waiting for tick(), which is not running" in scene.view(file)["why"]
     scene.owner.execute("update locaria.ticks set last_tick = locaria.clock()")
     assert "waiting for tick() to dispatch it" in scene.view(file)["why"]
     scene.root.execute("set session_replication_role = replica; delete from locaria.containers")
     assert scene.view(file)["why"] == "waiting: there is no container file_loader"
 
 
-def test_the_phase_of_a_file_that_is_tried_again_says_dispatched_when_it_is_due(
+def test_a_retried_file_is_dispatched_when_it_is_due(
     scene: Scenario,
 ) -> None:
     file = bring_to(scene, "retrying")
@@ -159,7 +159,7 @@ def test_running_shows_progress_and_the_session_of_the_run(scene: Scenario) -> N
     scene.set_limits(stall_timeout="1 minute")
     scene.at(seconds=80)
     assert one(scene.app, "select stalled from locaria.running")["stalled"]
-    assert "its lease ran out 10 s ago" in scene.view(run["file_id"])["why"]
+    assert "its lease expired 10 s ago" in scene.view(run["file_id"])["why"]
 
 
 def test_attempts_and_failures_are_grouped_for_a_person(scene: Scenario) -> None:
@@ -182,7 +182,7 @@ def test_attempts_and_failures_are_grouped_for_a_person(scene: Scenario) -> None
 
 
 def test_each_change_of_status_is_in_the_history_exactly_once(scene: Scenario) -> None:
-    """Counted by a trigger of the test's own."""
+    """Counts changes with a trigger that the test creates."""
     scene.set_limits(max_attempts=3, max_tasks=50)
     scene.root.execute(
         """
@@ -270,7 +270,7 @@ def test_the_timeline_of_a_whole_life_is_in_order(scene: Scenario) -> None:
     assert "hush" not in text
 
 
-def test_health_names_what_is_wrong_and_the_statement_that_mends_it(scene: Scenario) -> None:
+def test_health_names_each_problem_and_the_statement_that_fixes_it(scene: Scenario) -> None:
     def levels() -> dict[str, str]:
         rows = scene.session("reader").execute("select * from locaria.health").fetchall()
         assert all(row["advice"] and row["fix_sql"] and row["value"] for row in rows)
@@ -313,8 +313,8 @@ def test_retry_sql_runs_all_of_its_failures_again(scene: Scenario) -> None:
         assert [each["note"] for each in again] == ["runs again"] * row["files"]
 
 
-def test_columns_of_the_views_stay(scene: Scenario) -> None:
-    """Stable: a column that goes, or changes its place, breaks somebody's report."""
+def test_the_views_keep_their_columns(scene: Scenario) -> None:
+    """A column that is removed or moved would break users' reports."""
     rows = scene.owner.execute(
         """
         select c.relname, string_agg(a.attname, ' ' order by a.attnum) as columns

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
-from psycopg import sql
+from psycopg.types.json import Json
 
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.files.progress import count_words, name_of
 from locaria.cli.options import dsn_option, json_option
 from locaria.cli.render import duration, moment, out, plain, print_json, say, styled_phase, table
 
-# Where the files of a phase stand, in terms of the indexes of files. The view then decides exactly.
-# An array, so that the view is worked out for these files only; as many as --limit may ask for.
-AMONG = """
-file_id = any (array(select id from locaria.files where {} order by id desc limit 100000))
+# The names that locaria.list_phases() returns, which decides what they mean.
+PHASES = (
+    "queued",
+    "scheduled",
+    "held",
+    "dispatched",
+    "starting",
+    "running",
+    "retrying",
+    "done",
+    "failed",
+    "cancelled",
+    "deleted",
+)
+QUERY = """
+select * from locaria.status
+where file_id = any (array(select unnest(locaria.list_files(%s::jsonb, %s))))
+order by file_id desc
 """
-WAITING = "claimed_by is null and finished is null"
-PHASES = {
-    "queued": WAITING,
-    "dispatched": WAITING,
-    "starting": WAITING,
-    "scheduled": f"{WAITING} and run_after > locaria.statement_clock()",
-    "retrying": f"{WAITING} and attempts > 0",
-    "held": f"{WAITING} and run_after = 'infinity'",
-    "running": "claimed_by is not null",
-    "done": "finished is not null and status not in ('ERROR', 'CANCELLED', 'DELETED')",
-    "failed": "status = 'ERROR'",
-    "cancelled": "status = 'CANCELLED'",
-    "deleted": "status = 'DELETED'",
-}
 
 
 @click.command("list")
 @click.option("--status", "-s", metavar="STATUS", help="Only this status, e.g. ERROR.")
-@click.option("--phase", "-p", type=click.Choice(list(PHASES)), help="Only this phase.")
+@click.option("--phase", "-p", type=click.Choice(PHASES), help="Only this phase.")
 @click.option("--container", "-c", metavar="NAME", help="Only this container.")
 @click.option(
     "--limit", "-n", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most."
@@ -61,8 +59,9 @@ def list_files(
     With --json, one array of rows of the view locaria.status.
     """
     with Session(find_dsn(dsn), "list") as session:
-        query, values = build_query(status, phase, container, limit)
-        rows = session.rows(query, values)
+        given = {"status": status, "phase": phase, "container": container}
+        filters = {name: value for name, value in given.items() if value is not None}
+        rows = session.rows(QUERY, [Json(filters), limit])
         if status is not None and not rows:
             check_status(session, status)
     if as_json:
@@ -73,32 +72,6 @@ def list_files(
         show_list(rows)
         if len(rows) == limit:
             say(f"… the newest {limit}; more with --limit")
-
-
-def build_query(
-    status: str | None, phase: str | None, container: str | None, limit: int
-) -> tuple[sql.Composed, dict[str, Any]]:
-    """The query for some filters, and its values."""
-    filters: list[sql.Composable] = []
-    narrow: list[sql.Composable] = []
-    if container is not None:
-        filters.append(sql.SQL("container = %(container)s"))
-    if status is not None:
-        filters.append(sql.SQL("state = %(status)s"))
-        narrow.append(sql.SQL("status = %(status)s"))
-    if phase is not None:
-        filters.append(sql.SQL("phase = %(phase)s"))
-        narrow.append(sql.SQL(PHASES[phase]))
-    if narrow:
-        filters.append(sql.SQL(AMONG).format(sql.SQL(" and ").join(narrow)))
-    where = sql.SQL(" where ") + sql.SQL(" and ").join(filters) if filters else sql.SQL("")
-    query = (
-        sql.SQL("select * from locaria.status")
-        + where
-        + sql.SQL(" order by file_id desc limit %(limit)s")
-    )
-    values = {"status": status, "phase": phase, "container": container, "limit": limit}
-    return query, values
 
 
 def check_status(session: Session, status: str) -> None:

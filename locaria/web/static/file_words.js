@@ -6,14 +6,14 @@ import { bytes, count, duration, number, percent, visible } from "./format.js";
 export const PHASES = {
   queued: "waits for a task",
   scheduled: "waits for its time",
-  held: "held back until somebody releases it",
-  dispatched: "a task was asked for",
+  held: "held until it is released",
+  dispatched: "a task was requested",
   starting: "a task is starting",
   running: "a task works on it",
-  retrying: "an attempt failed, the next follows by itself",
+  retrying: "an attempt failed, the next starts automatically",
   done: "the data is there",
   failed: "ended with an error",
-  cancelled: "stopped by somebody",
+  cancelled: "cancelled",
   deleted: "taken out",
 };
 

@@ -10,11 +10,14 @@ as $$
     update locaria.files set run_after = 'infinity', last_update = locaria.clock()
     where id = any (p_files) and claimed_by is null and finished is null returning *
   ), recorded as (
-    insert into locaria.transitions (file_id, at, from_status, to_status, reason) select id, last_update, status, status, 'held' from changed
+    insert into locaria.transitions (file_id, at, from_status, to_status, reason) select id, last_update, status,
+      status, 'held' from changed
   )
   select * from changed
 $$;
-comment on function locaria.hold(bigint[]) is 'Keeps waiting files from being run until release. Returns the held ones. Example: select id from locaria.hold(array[17]). Error: LC008.';
+comment on function locaria.hold(bigint[]) is
+  'Keeps waiting files from being run until release. Returns the held ones. Example: select id from '
+  'locaria.hold(array[17]). Error: LC008.';
 
 create or replace function locaria.hold(p_file bigint)
 returns setof locaria.files

@@ -15,4 +15,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.require_files(bigint[]) is 'Refuses numbers that name no file, so that nobody believes that something was done. Error: LC008.';
+comment on function locaria.require_files(bigint[]) is
+  'Refuses ids of files that do not exist, so that a caller is not misled. Error: LC008.';

@@ -23,7 +23,8 @@ begin
   with wanted as (
     select f.id, f.status, f.finished, f.claimed_by, f.run_after, s.kind, coalesce(
       (select r.requested_status from locaria.runs r where r.file_id = f.id order by r.id desc limit 1),
-      (select t.from_status from locaria.transitions t join locaria.statuses q on q.status = t.from_status and q.kind = 'requested'
+      (select t.from_status from locaria.transitions t join locaria.statuses q on q.status = t.from_status
+        and q.kind = 'requested'
        where t.file_id = f.id order by t.id desc limit 1),
       'REGISTERED'
     ) as requested_status
@@ -56,7 +57,9 @@ begin
 end
 $$;
 comment on function locaria.retry(bigint[], text) is
-  'Runs files again that have ended (with all their attempts), and at once those that wait for a retry. Example, all that failed today: select * from locaria.retry(array(select id from locaria.files where status = ''ERROR'' and last_update > current_date)). Error: LC008.';
+  'Runs files again that have ended (with all their attempts), and at once those that wait for a retry. Example, '
+  'all that failed today: select * from locaria.retry(array(select id from locaria.files where status = ''ERROR'' '
+  'and last_update > current_date)). Error: LC008.';
 
 create or replace function locaria.retry(
   p_file bigint,

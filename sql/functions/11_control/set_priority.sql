@@ -11,7 +11,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_priority is null or p_priority not between -32768 and 32767 then
-    raise exception using errcode = 'LC007', message = format('set_priority: %s is not between -32768 and 32767', coalesce(p_priority::text, 'null'));
+    raise exception using errcode = 'LC007', message = format('set_priority: %s is not between -32768 and 32767',
+      coalesce(p_priority::text, 'null'));
   end if;
   perform locaria.require_files(p_files);
   return query
@@ -25,7 +26,9 @@ begin
   select * from changed;
 end
 $$;
-comment on function locaria.set_priority(bigint[], integer) is 'Moves waiting files forward (higher) or back (lower). Returns them. Example: select id, priority from locaria.set_priority(array[17, 18], 10). Errors: LC007, LC008.';
+comment on function locaria.set_priority(bigint[], integer) is
+  'Moves waiting files forward (higher) or back (lower). Returns them. Example: select id, priority from '
+  'locaria.set_priority(array[17, 18], 10). Errors: LC007, LC008.';
 
 create or replace function locaria.set_priority(
   p_file bigint,
@@ -36,4 +39,5 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$ select * from locaria.set_priority(array[p_file], p_priority) $$;
-comment on function locaria.set_priority(bigint, integer) is 'Moves one waiting file. Example: select id, priority from locaria.set_priority(17, 10).';
+comment on function locaria.set_priority(bigint, integer) is
+  'Moves one waiting file. Example: select id, priority from locaria.set_priority(17, 10).';

@@ -26,17 +26,24 @@ as $$
   union all
   select 'locaria_circuits_open', '{}', count(*) from locaria.circuits
   union all
-  select 'locaria_runs_total', jsonb_build_object('container', container, 'outcome', outcome), runs from locaria.outcomes
+  select 'locaria_runs_total', jsonb_build_object('container', container, 'outcome', outcome), runs
+    from locaria.outcomes
   union all
-  select 'locaria_run_seconds_sum', jsonb_build_object('container', o.container), sum(o.seconds) from locaria.outcomes o group by o.container
+  select 'locaria_run_seconds_sum', jsonb_build_object('container', o.container), sum(o.seconds)
+    from locaria.outcomes o group by o.container
   union all
-  select 'locaria_run_seconds_count', jsonb_build_object('container', o.container), sum(o.runs) from locaria.outcomes o group by o.container
+  select 'locaria_run_seconds_count', jsonb_build_object('container', o.container), sum(o.runs)
+    from locaria.outcomes o group by o.container
   union all
   select 'locaria_run_seconds_bucket', jsonb_build_object('container', o.container, 'le', b.le), sum(b.runs)
-  from locaria.outcomes o, unnest(o.runs_within || o.runs, array['1', '10', '60', '300', '1800', '7200', '+Inf']) as b (runs, le)
+  from locaria.outcomes o, unnest(o.runs_within || o.runs,
+    array['1', '10', '60', '300', '1800', '7200', '+Inf']) as b (runs, le)
   group by o.container, b.le
   union all
-  select 'locaria_tick_age_seconds', '{}', extract(epoch from locaria.clock() - last_tick) from locaria.ticks where last_tick is not null
+  select 'locaria_tick_age_seconds', '{}', extract(epoch from locaria.clock() - last_tick) from locaria.ticks
+    where last_tick is not null
 $$;
 comment on function locaria.get_metrics() is
-  'Numbers for monitoring, in the words of Prometheus: queue depth, oldest age, tasks, dispatch failures by container; runs by outcome and how long they took, counted by tick() some seconds later. Cheap whatever the number of files.';
+  'Numbers for monitoring, in the words of Prometheus: queue depth, oldest age, tasks, dispatch failures by '
+  'container; runs by outcome and how long they took, counted by tick() some seconds later. Cheap whatever the '
+  'number of files.';

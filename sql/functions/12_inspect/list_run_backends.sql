@@ -24,4 +24,6 @@ as $$
   left join pg_stat_progress_copy c on c.pid = a.pid
   where a.application_name like 'locaria run=%' and a.datname = current_database()
 $$;
-comment on function locaria.list_run_backends() is 'The sessions of living runs, with the COPY that each is in: what a person watches between two reports, at no write.';
+comment on function locaria.list_run_backends() is
+  'The sessions of living runs, with the COPY that each is in: what a person watches between two reports, at no '
+  'write.';

@@ -17,11 +17,12 @@ begin
   select * into v_container from locaria.containers where name = p_container;
   if not found then
     raise exception using errcode = 'LC004', message = format('there is no container "%s"', p_container),
-      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers), 'none is registered yet') || '.';
+      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers),
+        'none is registered yet') || '.';
   elsif jsonb_typeof(p_attributes) is distinct from 'object' then
     return '[{"path": "attributes", "reason": "must be an object"}]';
   elsif v_container.type = 'listener' and p_attributes ? 'command' then
-    return '[]'; -- What a command takes the listener alone knows.
+    return '[]'; -- Only the listener knows what its commands take.
   elsif v_container.parameters = '{}' and v_container.parameter_schema is null then
     return '[]';
   end if;
@@ -30,8 +31,12 @@ begin
   if not v_wrapped and not v_rules -> 'properties' ? 'reject_limit' then
     v_parameters := v_parameters - 'reject_limit';
   end if;
-  return locaria.check_json(v_parameters, v_rules, case when v_wrapped then 'attributes.parameters' else 'attributes' end);
+  return locaria.check_json(v_parameters, v_rules, case when v_wrapped then 'attributes.parameters'
+    else 'attributes' end);
 end
 $$;
 comment on function locaria.check_attributes(text, jsonb) is
-  'Whether a container would take these attributes of a file: [{"path", "reason"}], [] if so. Checks attributes.parameters if that is an object, else the attributes themselves, against what the container publishes; one that publishes nothing takes everything. Example, before an INSERT: select locaria.check_attributes(''file_loader'', ''{"path": "/data/a.csv"}''). Error: LC004.';
+  'Whether a container would take these attributes of a file: [{"path", "reason"}], [] if so. Checks '
+  'attributes.parameters if that is an object, else the attributes themselves, against what the container '
+  'publishes; one that publishes nothing takes everything. Example, before an INSERT: select '
+  'locaria.check_attributes(''file_loader'', ''{"path": "/data/a.csv"}''). Error: LC004.';

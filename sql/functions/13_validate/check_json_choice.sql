@@ -22,11 +22,14 @@ declare
   v_reason text;
 begin
   if p_key = 'if' then
-    v_branch := p_schema -> (case when locaria.check_json(p_value, v_rule, p_path, p_defs, p_secret, p_depth) = '[]' then 'then' else 'else' end);
-    return case when v_branch is null then '[]' else locaria.check_json(p_value, v_branch, p_path, p_defs, p_secret, p_depth) end;
+    v_branch := p_schema -> (case when locaria.check_json(p_value, v_rule, p_path, p_defs, p_secret, p_depth) = '[]'
+      then 'then' else 'else' end);
+    return case when v_branch is null then '[]' else locaria.check_json(p_value, v_branch, p_path, p_defs, p_secret,
+      p_depth) end;
   elsif p_key = 'not' then
     return case when locaria.check_json(p_value, v_rule, p_path, p_defs, p_secret, p_depth) = '[]'
-      then jsonb_build_array(jsonb_build_object('path', p_path, 'reason', coalesce(v_rule ->> 'description', 'is what it must not be'))) else '[]' end;
+      then jsonb_build_array(jsonb_build_object('path', p_path, 'reason',
+        coalesce(v_rule ->> 'description', 'is what it must not be'))) else '[]' end;
   end if;
   for v_branch in select b from jsonb_array_elements(v_rule) as e (b) loop
     v_found := locaria.check_json(p_value, v_branch, p_path, p_defs, p_secret, p_depth);
@@ -43,8 +46,10 @@ begin
     when p_key <> 'allOf' and v_fitting = 0 then left(array_to_string(v_alternatives, '; or '), 2000)
     when p_key = 'oneOf' and v_fitting > 1 then format('fits %s of the alternatives, and may fit one only', v_fitting)
   end;
-  return case when v_reason is null then v_errors else jsonb_build_array(jsonb_build_object('path', p_path, 'reason', v_reason)) end;
+  return case when v_reason is null then v_errors
+    else jsonb_build_array(jsonb_build_object('path', p_path, 'reason', v_reason)) end;
 end
 $$;
 comment on function locaria.check_json_choice(jsonb, jsonb, text, text, jsonb, boolean, integer) is
-  'The rules of a JSON Schema that combine others: allOf, anyOf, oneOf, not, if/then/else. Where no alternative fits, the reason names what each lacks.';
+  'The rules of a JSON Schema that combine others: allOf, anyOf, oneOf, not, if/then/else. Where no alternative '
+  'fits, the reason names what each lacks.';

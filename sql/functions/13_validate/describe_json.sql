@@ -12,8 +12,10 @@ as $$
     when 'array' then 'a list'
     when 'null' then 'null'
     when 'boolean' then p_value::text
-    when 'string' then case when p_secret then 'a text' when length(p_value #>> '{}') <= 60 then p_value::text else to_json(left(p_value #>> '{}', 57) || '…')::text end
+    when 'string' then case when p_secret then 'a text' when length(p_value #>> '{}') <= 60 then p_value::text
+      else to_json(left(p_value #>> '{}', 57) || '…')::text end
     else case when p_secret or length(p_value::text) > 60 then 'such a number' else p_value::text end
   end
 $$;
-comment on function locaria.describe_json(jsonb, boolean) is 'A JSON value in an error message: short, and without its content where it may be a secret.';
+comment on function locaria.describe_json(jsonb, boolean) is
+  'A JSON value in an error message: short, and without its content where it may be a secret.';

@@ -4,7 +4,8 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select string_agg(concat_ws(' ', nullif(e ->> 'path', ''), e ->> 'reason'), '; ' order by n) || case when jsonb_array_length(p_errors) > 5 then '; …' else '' end
+  select string_agg(concat_ws(' ', nullif(e ->> 'path', ''), e ->> 'reason'), '; ' order by n) || case
+    when jsonb_array_length(p_errors) > 5 then '; …' else '' end
   from jsonb_array_elements(p_errors) with ordinality as x (e, n)
   where n <= 5
 $$;

@@ -20,4 +20,5 @@ as $$
   ) as m
 $$;
 comment on function locaria.caller_role() is
-  'What the caller may do in the API: reader, submitter, operator or none. By the group roles of the SQL session''s role, and no more than the identity that api() was given.';
+  'What the caller may do in the API: reader, submitter, operator or none. By the group roles of the SQL session''s '
+  'role, and no more than the identity that api() was given.';

@@ -11,4 +11,5 @@ as $$
   select jsonb_strip_nulls(jsonb_build_object('code', p_code, 'message', p_message, 'errors', nullif(p_errors, '[]')))
 $$;
 comment on function locaria.reply_error(integer, text, jsonb) is
-  'A reply that says what is wrong: 400 the request, 403 not allowed, 404 not found, 409 not in this state, 422 the parameters, 500 our fault.';
+  'An error reply: 400 the request, 403 not allowed, 404 not found, 409 not in this state, 422 the parameters, 500 '
+  'our fault.';

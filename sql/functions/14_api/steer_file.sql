@@ -20,8 +20,10 @@ begin
   end if;
   v_file := v_locked.file;
   v_conflict := case
-    when p_what <> 'cancel' and v_file.claimed_by is not null then format('file %s is being worked on: cancel it first', v_id)
-    when p_what = 'cancel' and v_file.finished is not null then format('file %s is %s already: nothing to cancel', v_id, v_file.status)
+    when p_what <> 'cancel' and v_file.claimed_by is not null
+      then format('file %s is being worked on: cancel it first', v_id)
+    when p_what = 'cancel' and v_file.finished is not null
+      then format('file %s is %s already: nothing to cancel', v_id, v_file.status)
     when p_what = 'delete' and v_file.status = 'DELETED' then format('file %s is DELETED already', v_id)
     when p_what = 'retry' and v_file.status = 'DELETED' then format('file %s is DELETED, for good: add it anew', v_id)
   end;
@@ -43,4 +45,5 @@ begin
 end
 $$;
 comment on function locaria.steer_file(jsonb, text) is
-  'What delete_file, cancel_file and retry_file have in common: whose file it is (404, 403), whether its state allows it (409), the act, and the reply {"container_id", "message", "file"}.';
+  'What delete_file, cancel_file and retry_file have in common: whose file it is (404, 403), whether its state '
+  'allows it (409), the act, and the reply {"container_id", "message", "file"}.';

@@ -12,4 +12,5 @@ begin
   return null;
 end
 $$;
-comment on function locaria.files_notify_change() is 'After a change of a file that is neither a claim nor the end of a run: tells those who watch.';
+comment on function locaria.files_notify_change() is
+  'After a change of a file that is neither a claim nor the end of a run: notifies the servers that watch.';

@@ -9,4 +9,5 @@ as $$
   select greatest(last_value - 100, 0) from locaria.log_messages_id
 $$;
 comment on function locaria.get_log_position() is
-  'A number below that of any log message that becomes visible from now on: from here, get_changes tells what is new.';
+  'A number below that of any log message that becomes visible from now on: get_changes returns what is new from '
+  'there.';

@@ -21,4 +21,5 @@ as $$
   ) as m
 $$;
 comment on function locaria.read_log(bigint, bigint, bigint) is
-  'Log messages of a file between two numbers, the oldest 1,000 of them: what get_changes, which tells the newest 100, left out.';
+  'Log messages of a file between two numbers, the oldest 1,000 of them: what get_changes, which tells the newest '
+  '100, left out.';

@@ -13,4 +13,5 @@ begin
 end
 $$;
 comment on function locaria.watch_changes(interval) is
-  'From now on, for so long, changes of files are announced on channel locaria_changes. A transport with subscribers calls it again and again, well before three quarters of the time are over.';
+  'From now on, for so long, changes of files are announced on channel locaria_changes. A transport with '
+  'subscribers calls it again and again, well before three quarters of the time are over.';

@@ -6,7 +6,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := locaria.clock();
-  v_pause interval := make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_most_s', '300')::double precision);
+  v_pause interval := make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_most_s',
+    '300')::double precision);
   v_container record;
   v_file locaria.files;
   v_kind text;
@@ -19,7 +20,7 @@ begin
   loop
     select * into v_file from locaria.files where id = v_container.autostart_file;
     select kind into v_kind from locaria.statuses where status = v_file.status;
-    -- At work or waiting. Cancelled or deleted: a person wants it silent, and retry() or an INSERT of his ends that.
+    -- Running or waiting. Cancelled or deleted: a person stopped it, and only retry() or an INSERT starts it again.
     if v_kind in ('requested', 'processing', 'cancelled', 'deleted') then
       continue;
     elsif locaria.has_listening_file(v_container.name) then
@@ -31,7 +32,8 @@ begin
     elsif v_file.finished + v_pause <= v_now then
       perform set_config('locaria.reason', 'autostart', true);
       update locaria.files set status = coalesce(
-        (select r.requested_status from locaria.runs r where r.file_id = v_file.id order by r.id desc limit 1), 'REGISTERED')
+        (select r.requested_status from locaria.runs r where r.file_id = v_file.id order by r.id desc limit 1),
+          'REGISTERED')
       where id = v_file.id;
       perform set_config('locaria.reason', '', true);
       v_count := v_count + 1;
@@ -41,4 +43,6 @@ begin
 end
 $$;
 comment on function locaria.ensure_listeners() is
-  'Sees to it that one file of each container with autostart is alive: inserts it, and runs it again when it has ended or failed for good, at most every dispatch_config.retry_most_s. One that a person has cancelled or deleted stays silent until retry(). Returns how many it started.';
+  'Sees to it that one file of each container with autostart is alive: inserts it, and runs it again when it has '
+  'ended or failed for good, at most every dispatch_config.retry_most_s. One that a person has cancelled or deleted '
+  'stays silent until retry(). Returns how many it started.';

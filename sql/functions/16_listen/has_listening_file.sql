@@ -9,7 +9,8 @@ as $$
     where f.claimed_by is not null and r.container = p_container and not f.attributes ? 'command'
   ) or exists (
     select from locaria.files f
-    where coalesce(f.container, f.status) = any (locaria.queue_keys(p_container)) and f.claimed_by is null and f.finished is null
+    where coalesce(f.container, f.status) = any (locaria.queue_keys(p_container)) and f.claimed_by is null
+      and f.finished is null
       and not f.attributes ? 'command'
   )
 $$;

@@ -33,7 +33,8 @@ begin
     endpoint = excluded.endpoint, command = excluded.command
   returning p.cancel_requested into v_cancel;
   if p_endpoint is distinct from v_before then
-    perform locaria.add_log_message(v_file, p_run, 'info', null, coalesce('listening on ' || p_endpoint, 'no longer listening'));
+    perform locaria.add_log_message(v_file, p_run, 'info', null,
+      coalesce('listening on ' || p_endpoint, 'no longer listening'));
   end if;
   if locaria.is_watched() then
     perform locaria.notify_changes(array[v_file]);
@@ -42,4 +43,6 @@ begin
 end
 $$;
 comment on function locaria.report_listening(bigint, text, text) is
-  'Where a listener takes commands (null: nowhere any more), and the command that it executes now (null: none). From then on its run knows neither timeout nor stall. Extends the lease. Returns running, or cancel: stop. Errors: LC001, LC002, LC007, LC008.';
+  'Where a listener takes commands (null: nowhere any more), and the command that it executes now (null: none). '
+  'From then on its run has no timeout and is never stalled. Extends the lease. Returns running, or cancel: stop. '
+  'Errors: LC001, LC002, LC007, LC008.';

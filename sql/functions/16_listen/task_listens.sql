@@ -10,4 +10,5 @@ as $$
   )
 $$;
 comment on function locaria.task_listens(bigint) is
-  'Whether a task of a listener holds a listening file, one without the attribute command: it then takes commands, and no second listening file.';
+  'Whether a task of a listener holds a listening file, one without the attribute command: it then takes commands, '
+  'and no second listening file.';

@@ -34,7 +34,8 @@ begin
       v_exception := v_loss;
       v_task := coalesce(v_job.failed_task, v_task);
       v_percent := coalesce(v_job.failed_percent, 0);
-      v_updated := greatest(v_updated, (select ended from locaria.runs where id = v_job.run_id and v_job.phase = 'uploading'));
+      v_updated := greatest(v_updated, (select ended from locaria.runs where id = v_job.run_id
+        and v_job.phase = 'uploading'));
     else
       v_percent := coalesce(least(100, 100.0 * v_job.bytes_received / nullif(v_job.bytes_expected, 0)), 0);
     end if;
@@ -43,7 +44,8 @@ begin
     select * into v_progress from locaria.run_progress where run_id = v_run.id;
     select kind into v_kind from locaria.statuses where status = v_file.status;
     v_task := coalesce(v_progress.stage, v_run.stage,
-      case when v_run.id is null then 'UPLOADING' when v_file.attributes ->> 'kind' = 'move' then 'load metadata' else 'open tar' end);
+      case when v_run.id is null then 'UPLOADING' when v_file.attributes ->> 'kind' = 'move' then 'load metadata'
+        else 'open tar' end);
     v_updated := greatest(v_updated, v_progress.progressed);
     if v_kind = 'done' then
       v_task := 'ingest metadata';
@@ -75,4 +77,5 @@ begin
 end
 $$;
 comment on function locaria.get_ingest_state(bigint) is
-  'What GET /get_state answers: job_id, state (OK, FAILED), task, task_percent, updated and created (UTC), exception, complete. Null: there is no such job.';
+  'What GET /get_state answers: job_id, state (OK, FAILED), task, task_percent, updated and created (UTC), '
+  'exception, complete. Null: there is no such job.';

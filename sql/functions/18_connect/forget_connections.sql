@@ -11,4 +11,5 @@ as $$
   )
   select ((select count(*) from tickets) + (select count(*) from connections))::integer
 $$;
-comment on function locaria.forget_connections() is 'A step of tick(): removes tickets and connections that have expired. Returns how many.';
+comment on function locaria.forget_connections() is
+  'A step of tick(): removes tickets and connections that have expired. Returns how many.';

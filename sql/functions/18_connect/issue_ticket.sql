@@ -13,7 +13,8 @@ declare
   v_ticket text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
 begin
   if p_identity ->> 'role' is null or p_identity ->> 'role' not in ('reader', 'submitter', 'operator') then
-    raise exception using errcode = 'LC007', message = 'issue_ticket: p_identity needs a role: reader, submitter or operator';
+    raise exception using errcode = 'LC007', message = 'issue_ticket: p_identity needs a role: reader, submitter or '
+      'operator';
   end if;
   if p_valid is null or p_valid not between interval '1 second' and interval '5 minutes' then
     raise exception using errcode = 'LC007', message = 'issue_ticket: p_valid must be from 1 second to 5 minutes';

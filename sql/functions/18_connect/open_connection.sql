@@ -18,4 +18,5 @@ as $$
     endpoint = excluded.endpoint, identity = excluded.identity, opened = excluded.opened, expires = excluded.expires
 $$;
 comment on function locaria.open_connection(text, text, jsonb) is
-  'Remembers who opened a connection of API Gateway: {"role", "subject", "expires"}, expires in Unix time or absent.';
+  'Remembers who opened a connection of API Gateway: {"role", "subject", "expires"}, expires in Unix time or '
+  'absent.';

@@ -10,4 +10,5 @@ as $$
   )
   select identity from taken where expires > locaria.clock()
 $$;
-comment on function locaria.redeem_ticket(text) is 'The identity behind a ticket, once; null when it is unknown, used or too old.';
+comment on function locaria.redeem_ticket(text) is
+  'The identity behind a ticket, once; null when it is unknown, used or too old.';

@@ -1,5 +1,5 @@
 -- For agents (`locaria agent`): writing an invocation within the caller's transaction. Needs no superuser and no
--- dblink, and is kinder than the real service: a rollback takes the invocation back, and nobody starts before the commit.
+-- dblink, and is kinder than the real service: a rollback takes the invocation back, and no task starts before the commit.
 
 create or replace function aws_lambda._enqueue(
   p_function_name text,
@@ -43,4 +43,5 @@ begin
   raise feature_not_supported using message = 'agents take invocations of type Event only';
 end
 $$;
-comment on function aws_lambda._await(bigint, integer) is 'Raises: within one transaction there is no answer to wait for.';
+comment on function aws_lambda._await(bigint, integer) is
+  'Raises: within one transaction there is no answer to wait for.';

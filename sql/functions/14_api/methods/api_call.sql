@@ -27,4 +27,5 @@ begin
   end case;
 end
 $$;
-comment on function locaria.api_call(text, jsonb) is 'Calls the function of a method. Those run with the owner''s rights; who may execute them is granted by role.';
+comment on function locaria.api_call(text, jsonb) is
+  'Calls the function of a method. Those run with the owner''s rights; who may execute them is granted by role.';

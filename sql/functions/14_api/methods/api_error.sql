@@ -23,13 +23,13 @@ begin
   if p_state like 'LC%' then
     return locaria.reply_error(v_code, concat_ws('. ', p_message, nullif(p_hint, '')));
   elsif v_code = 409 then
-    return locaria.reply_error(v_code, 'somebody else changes the same file: send the request again');
+    return locaria.reply_error(v_code, 'another session is changing the same file: send the request again');
   elsif v_code = 400 then
     return locaria.reply_error(v_code, 'the request is nested too deeply');
   elsif v_code = 403 then
     return locaria.reply_error(v_code, 'the SQL role of this connection may not do that');
   end if;
-  -- What Postgres says may quote the request, credentials and all: it goes nowhere, but where it happened does.
+  -- A message of Postgres may quote the request with its credentials, so only its location is logged.
   raise log 'locaria.api failed with SQLSTATE % in %', p_state, p_context;
   return locaria.reply_error(v_code, format('an internal error (SQLSTATE %s); the server''s log says where', p_state));
 end

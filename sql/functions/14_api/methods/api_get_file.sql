@@ -21,16 +21,20 @@ begin
       ) as a
     ), '[]'),
     'log_messages', coalesce((
-      select jsonb_agg(jsonb_build_object('id', m.id, 'at', m.at, 'level', m.level, 'stage', m.stage, 'message', m.message) order by m.id)
+      select jsonb_agg(jsonb_build_object('id', m.id, 'at', m.at, 'level', m.level, 'stage', m.stage, 'message',
+        m.message) order by m.id)
       from locaria.list_log_messages(v_file, (v_described ->> 'created')::timestamptz, 0, true, 1000) as m
     ), '[]'),
     'timeline', coalesce((
-      select jsonb_agg(jsonb_build_object('at', t.at, 'what', t.what, 'detail', left(t.detail, 2000)) order by t.n) from (
-        select e.at, e.what, e.detail, e.n from locaria.timeline(v_file) with ordinality as e (at, what, detail, n) order by e.n desc limit 1000
+      select jsonb_agg(jsonb_build_object('at', t.at, 'what', t.what, 'detail', left(t.detail, 2000)) order by t.n)
+        from (
+        select e.at, e.what, e.detail, e.n from locaria.timeline(v_file) with ordinality as e (at, what, detail, n)
+          order by e.n desc limit 1000
       ) as t
     ), '[]')
   );
 end
 $$;
 comment on function locaria.api_get_file(jsonb) is
-  'Method get_file: {"file", "runs" (rows of the view attempts), "log_messages": [{"id", "at", "level", "stage", "message"}], "timeline": [{"at", "what", "detail"}]}.';
+  'Method get_file: {"file", "runs" (rows of the view attempts), "log_messages": [{"id", "at", "level", "stage", '
+  '"message"}], "timeline": [{"at", "what", "detail"}]}.';

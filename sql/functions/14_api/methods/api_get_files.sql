@@ -23,4 +23,5 @@ begin
 end
 $$;
 comment on function locaria.api_get_files(jsonb) is
-  'Method get_files: {"files", "next"}, newest first. next is the key of the page that follows (after), null when there is none.';
+  'Method get_files: {"files", "next"}, newest first. next is the key of the page that follows (after), null when '
+  'there is none.';
