@@ -257,8 +257,7 @@ class Session:
         """
         patience = self.patience if patience is None else patience
         give_up_at: float | None = None
-        tried = 0
-        for pause in backoff(self._longest_pause):
+        for tried, pause in enumerate(backoff(self._longest_pause), 1):
             connection: Connection | None = None
             try:
                 connection = self.connection()
@@ -270,7 +269,6 @@ class Session:
             if not failure.transient:
                 raise self._translated(failure)
             self.close()
-            tried += 1
             if give_up_at is None:
                 give_up_at = time.monotonic() + patience
             if tried == self._tries or time.monotonic() + pause > give_up_at:

@@ -1,4 +1,4 @@
-"""The Lambda function `taskEvents`: hands what happened to a task to the database.
+"""The Lambda function `taskEvents`: records the events of tasks in the database.
 
 It takes four shapes, the first three as AWS sends them:
 
@@ -20,7 +20,8 @@ import os
 import sys
 from typing import Any
 
-from event_database import DatabaseUnavailable, EventDatabase, EventRefused
+from database_settings import DatabaseUnavailable
+from event_database import EventDatabase, EventRefused
 
 log = logging.getLogger("locaria.task_events")
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
@@ -54,13 +55,13 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         if event == TICK:
             done = _database.tick()
-            _say("tick", context, done=done)
+            _log("tick", context, done=done)
             return done
         _record(event)
     except (EventRefused, DatabaseUnavailable) as error:
-        _say("failed", context, error_type=type(error).__name__, error=str(error))
+        _log("failed", context, error_type=type(error).__name__, error=str(error))
         raise
-    _say("recorded", context)
+    _log("recorded", context)
     return {"recorded": 1}
 
 
@@ -74,12 +75,12 @@ def _record_batch(messages: list[dict[str, Any]], context: object) -> dict[str, 
                 _record(_body_of(message))
                 continue
             except EventRefused as error:
-                _say("failed", context, message=message["messageId"], error=str(error))
+                _log("failed", context, message=message["messageId"], error=str(error))
             except DatabaseUnavailable as error:
                 unavailable = True  # the other messages need not wait for the same timeout
-                _say("failed", context, message=message["messageId"], error=str(error))
+                _log("failed", context, message=message["messageId"], error=str(error))
         failed.append(message["messageId"])
-    _say("batch", context, recorded=len(messages) - len(failed), failed=len(failed))
+    _log("batch", context, recorded=len(messages) - len(failed), failed=len(failed))
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
 
@@ -117,7 +118,7 @@ def _shape_of(event: object) -> str:
     return f"a {type(event).__name__}"
 
 
-def _say(what: str, context: object, **more: object) -> None:
+def _log(what: str, context: object, **more: object) -> None:
     """Log one line of JSON."""
     line = {"event": what, "request_id": getattr(context, "aws_request_id", None)}
     log.info(json.dumps(line | more))

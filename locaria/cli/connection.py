@@ -13,7 +13,6 @@ from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
 from psycopg.sql import Composed
 from psycopg.types.datetime import TimestamptzLoader
 

@@ -61,7 +61,7 @@ def lambda_behind_gateway(site: Database, environment: dict[str, str]) -> Iterat
             with FakeApiGateway(function.handler) as gateway:
                 patch.setenv("LOCARIA_CONNECTIONS_URL", gateway.endpoint)
                 yield gateway
-            function._database._database.close()
+            function._database.session.close()
 
 
 @pytest.fixture(scope="module")

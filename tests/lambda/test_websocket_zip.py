@@ -1,11 +1,12 @@
 """The folder of `websocket_api` has everything that the function imports."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from function_modules import LAMBDA
+
+from locaria.deploy.assemble import assemble
 
 PROOF = """
 import sys
@@ -23,7 +24,7 @@ print(answer["statusCode"])
 
 
 def test_the_function_runs_from_the_files_of_its_folder_alone(tmp_path: Path) -> None:
-    shutil.copytree(LAMBDA / "websocket_api", tmp_path / "zip")  # follows links, as the zip does
+    assemble(LAMBDA / "websocket_api", tmp_path / "zip")
     done = subprocess.run(
         [sys.executable, "-c", PROOF, str(tmp_path / "zip")],
         cwd=tmp_path,
