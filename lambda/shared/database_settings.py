@@ -21,7 +21,7 @@ SECRET_FIELDS = {
     "password": "password",
     "dbname": "dbname",
 }
-"""Fields of a secret of RDS, and libpq's words for them. Other fields (engine, …) are ignored."""
+"""Fields of a secret of RDS, and libpq's names for them. Other fields (engine, …) are ignored."""
 
 _CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
@@ -34,7 +34,7 @@ _CONNECTION: dict[str, Any] = {
 }
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818 - a state, which may pass
+class DatabaseUnavailable(Exception):  # noqa: N818 - part of the protocol
     """No connection to the database, or it failed twice in a row. Another delivery may work."""
 
 
@@ -110,15 +110,15 @@ class DatabaseSettings:
 
 def _parsed(dsn: str, where: str) -> dict[str, Any]:
     try:
-        # make_conninfo checks what conninfo_to_dict lets pass
+        # make_conninfo checks more than conninfo_to_dict does.
         return conninfo_to_dict(make_conninfo(dsn))
     except psycopg.Error:
-        pass  # libpq's own message would quote the string, password and all
+        pass  # libpq's message would quote the string with its password
     raise DatabaseUnavailable(f"{where} is no connection string (postgresql://… or host=… user=…)")
 
 
 def _fields(secret: str) -> dict[str, Any] | None:
-    """The settings in a secret as RDS writes it, or None when the secret is no JSON object."""
+    """Return the settings in a secret as RDS writes it, or None if it is not a JSON object."""
     try:
         fields = json.loads(secret)
     except ValueError:
@@ -129,7 +129,7 @@ def _fields(secret: str) -> dict[str, Any] | None:
 
 
 def _read_secret(arn: str) -> str:
-    """The text of a secret. Its region is in its ARN: it may be another than this function's."""
+    """Read the text of a secret, in the region that its ARN names."""
     parts = arn.split(":")
     region = parts[3] if len(parts) > 3 else None
     try:
@@ -138,7 +138,7 @@ def _read_secret(arn: str) -> str:
     except (ClientError, BotoCoreError) as error:
         raise DatabaseUnavailable(
             f"can't read the secret {arn}: {error}. The role of this Lambda function needs "
-            "secretsmanager:GetSecretValue on it (and kms:Decrypt, if a key of yours encrypts it)"
+            "secretsmanager:GetSecretValue on it (and kms:Decrypt, if your own key encrypts it)"
         ) from error
     except KeyError:
         raise DatabaseUnavailable(f"the secret {arn} is binary; store it as text") from None

@@ -1,4 +1,4 @@
-"""`locaria.api` and the connections of API Gateway, as the Lambda function calls them."""
+"""The SQL functions that `websocketApi` calls: `locaria.api` and those about connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WEB = "locaria_web"
 
 
 class ApiDatabase:
-    """One connection for as long as the sandbox lives; each call is a transaction under a role."""
+    """Keeps one session while the sandbox lives; each call is a transaction under a role."""
 
     def __init__(self) -> None:
         # A request is never repeated; that the server closed the connection while the sandbox
@@ -29,7 +29,7 @@ class ApiDatabase:
         self.session = Session(settings.connect, patience=0, checks_idle=True, translate=_refused)
 
     def call(self, request: str, identity: Identity) -> str:
-        """The reply to a request, JSON as text.
+        """Return the reply to a request, JSON as text.
 
         Raises:
             RefusedError: the database can't be reached or took too long (503), or can't read
@@ -38,16 +38,16 @@ class ApiDatabase:
         return str(self._value(identity.database_role, _CALL, [request, identity.json]))
 
     def redeem(self, ticket: str) -> dict[str, Any] | None:
-        """The identity behind a ticket, once. Raises RefusedError, as the following."""
+        """Return the identity behind a ticket, which is used up by this."""
         return self._identity("select locaria.redeem_ticket(%s)", [ticket.replace("\0", "")])
 
     def open(self, connection: str, endpoint: str, identity: str) -> None:
-        """Remember who opened a connection; `identity` is JSON with the key expires."""
+        """Record whose a new connection is; `identity` is JSON with the key expires."""
         query = "select locaria.open_connection(%s, %s, %s::jsonb)"
         self._value(_WEB, query, [connection, endpoint, identity])
 
     def find(self, connection: str) -> dict[str, Any] | None:
-        """Who opened a connection, with the key expired; None when it is unknown."""
+        """Return a connection's identity with the key expired, or None if it is unknown."""
         return self._identity("select locaria.find_connection(%s)", [connection])
 
     def close(self, connection: str) -> None:
