@@ -10,9 +10,9 @@
         │   └── CheckFailed     a check given to finish() was false
         ├── LeaseLost       76  another task owns the file now: nothing more may be written
         ├── Cancelled      143  a person cancelled the file
-        └── Terminated     143  SIGTERM or SIGINT: the file is queued again, and the attempt not counted
+        └── Terminated     143  SIGTERM or SIGINT: the file is queued again, uncounted
     Exception
-    └── ReporterError           a mistake in the loader or its environment; the message names the fix
+    └── ReporterError           a mistake in the loader or around it; the message names the fix
         ├── RunClosed           a report after the run had ended
         ├── NotPublished        a staging table was filled and never published
         ├── NotFinished         the process exited inside the block
