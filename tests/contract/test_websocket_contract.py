@@ -4,11 +4,9 @@ The client is written for the stricter of the two: frames of 32 KB at most.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -21,7 +19,6 @@ from tests.conftest import Database, cloned
 from tests.web.conftest import Web
 from tests.web.provider import Provider
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lambda")]
 from fake_api_gateway import FakeApiGateway
 from function_modules import loaded
 
