@@ -90,7 +90,7 @@ class RequestHandler(BaseHTTPRequestHandler):
             raise HttpError(421, f"this is not {host}")
         if self.path.partition("?")[0] != "/":
             raise HttpError(
-                404, "the only path is /: GET describes the listener, POST takes a command"
+                404, "the only path is /: GET describes it, POST takes a command"
             )
 
     def _get(self) -> Json:

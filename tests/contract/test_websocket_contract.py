@@ -11,6 +11,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from fake_api_gateway import FakeApiGateway
+from function_modules import loaded
 from websockets.sync.client import ClientConnection, connect
 
 from locaria.local.postgres.server import PostgresServer
@@ -18,9 +20,6 @@ from locaria.web.settings import Settings, read_settings
 from tests.conftest import Database, cloned
 from tests.web.conftest import Web
 from tests.web.provider import Provider
-
-from fake_api_gateway import FakeApiGateway
-from function_modules import loaded
 
 FRAME = 30_000
 
