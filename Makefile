@@ -46,7 +46,7 @@ lint: setup ## format check, lint, types
 	$(BIN)/mypy locaria locaria_reporter bench
 	@for folder in containers/*/ lambda/*/; do \
 	  if ls $$folder*.py >/dev/null 2>&1; then \
-	    echo "mypy $$folder"; MYPYPATH=containers/modules $(BIN)/mypy $$folder || exit 1; \
+	    echo "mypy $$folder"; MYPYPATH=containers/modules:lambda/shared:. $(BIN)/mypy $$folder || exit 1; \
 	  fi; \
 	done
 

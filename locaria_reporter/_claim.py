@@ -23,17 +23,20 @@ _SHORTEST_WAIT = 0.05
 
 
 def claim(container: str | None = None, *, channel: Channel | None = None) -> Run:
-    """Claim one file: `with claim() as run: …`.
+    """Claim one file and return its run, to be used in a `with` block.
 
-    Inside a container of Locaria (LOCARIA_DSN is set) that is a row of `files`; outside, the same
+    In a container of Locaria (LOCARIA_DSN is set) the file is a row of `files`; elsewhere, the same
     script runs once, with parameters from the command line (see TerminalChannel).
 
+        with claim() as run:
+            load(run)
+
     Args:
-        container: whose files; LOCARIA_CONTAINER by default.
+        container: claim this container's files; LOCARIA_CONTAINER by default.
         channel: for tests: a RecordingChannel.
 
     Raises:
-        NothingToClaim: a SystemExit with code 0: no file waits, the process may go.
+        NothingToClaim: no file waits. It is a SystemExit with code 0.
     """
     task = _start(container, channel, keep_going=False)
     runs = _next(task, count=1, idle=0.0)
@@ -51,17 +54,21 @@ def claims(
     batch: int = 1,
     channel: Channel | None = None,
 ) -> Iterator[Run]:
-    """Claim files until there are no more: `for run in claims(): with run: load(run)`.
+    """Claim files until there are no more, and yield the run of each.
 
-    An exception inside `with run:` ends that file (by its type: Retry, Fatal, any other), is
-    logged, and the loop goes on with the next; LeaseLost and a signal end the loop.
+        for run in claims():
+            with run:
+                load(run)
+
+    An exception inside `with run:` ends that file (according to its type: Retry, Fatal, any other)
+    and is logged; the loop continues with the next. LeaseLost and a signal end the loop.
 
     Args:
-        container: whose files; LOCARIA_CONTAINER by default.
+        container: claim this container's files; LOCARIA_CONTAINER by default.
         idle: seconds to wait for more before leaving; the container's idle_timeout by default.
-        batch: how many to claim at once. Files of a batch that end without finish() being given
-            anything are finished together, when the batch is done: fast for many small files, but
-            a crash repeats those of its batch.
+        batch: how many to claim at once. Files that end without arguments to finish() are finished
+            together at the end of their batch: this is fast for many small files, but a crash
+            repeats the files of the batch.
         channel: for tests: a RecordingChannel.
     """
     task = _start(container, channel, keep_going=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from psycopg import sql
 
 from locaria_reporter._channel import Block
-from locaria_reporter._session import Connection
+from locaria_reporter.session import Connection
 
 # 01/02/2024 is January or February: refused, whatever the server is set to. Years come first.
 PLAIN_DATES = "set local datestyle to 'ISO, YMD'"

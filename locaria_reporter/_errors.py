@@ -1,4 +1,4 @@
-"""What a loader can raise, and what can be raised at it.
+"""The exceptions that a loader raises or receives.
 
     SystemExit
     └── Outcome                 ends the run; uncaught, it ends the process with the right exit code
@@ -8,15 +8,15 @@
         ├── Fatal           65  never try it again; the text is for its user (by loaders)
         │   ├── TooManyRejects  more bad rows than the file's limit allows
         │   └── CheckFailed     a check given to finish() was false
-        ├── LeaseLost       76  somebody else owns the file now: nothing more may be written
+        ├── LeaseLost       76  another task owns the file now: nothing more may be written
         ├── Cancelled      143  a person cancelled the file
-        └── Terminated     143  SIGTERM or SIGINT: the file went back to the queue, uncounted
+        └── Terminated     143  SIGTERM or SIGINT: the file is queued again, uncounted
     Exception
-    └── ReporterError           a mistake in the loader or around it; the message says the fix
+    └── ReporterError           a mistake in the loader or around it; the message names the fix
         ├── RunClosed           a report after the run had ended
         ├── NotPublished        a staging table was filled and never published
-        ├── NotFinished         the process was told to exit inside the block
-        ├── OutsideLocaria      this needs Locaria, or a database, and there is none
+        ├── NotFinished         the process exited inside the block
+        ├── OutsideLocaria      the call needs Locaria, or a database, and there is none
         └── Refused             the database refused the call; `.code` is its SQLSTATE (LC004 …)
 
 Outcomes are no subclasses of `Exception` on purpose: a loader's `except Exception` around one bad
@@ -38,7 +38,7 @@ EXIT_TERMINATED = 143
 
 
 class Outcome(SystemExit):
-    """Base of everything that ends a run by name; `code` is the exit code of the process."""
+    """Base of the exceptions that end a run; `code` is the exit code of the process."""
 
     exit_code = EXIT_DONE
     default = ""
@@ -54,7 +54,7 @@ class Outcome(SystemExit):
 
 
 class NothingToClaim(Outcome):
-    """No file waits for this container. Uncaught, the process ends with 0, which is right."""
+    """No file waits for this container. Uncaught, it ends the process with exit code 0."""
 
     default = "nothing to claim"
 
@@ -63,9 +63,9 @@ class Retry(Outcome):
     """Try this file again: `raise Retry("the server is busy", in_=60)`.
 
     Args:
-        message: why, in words for the file's user.
+        message: the reason, for the file's user.
         in_: seconds (or a timedelta) until the next attempt; without it, the container's backoff.
-            `in` itself is a keyword of Python: `Retry(**{"in": 60})` works, too.
+            (`in` is a keyword of Python; `Retry(**{"in": 60})` works, too.)
     """
 
     exit_code = EXIT_RETRY
@@ -77,7 +77,7 @@ class Retry(Outcome):
         super().__init__(message)
         wanted = named.pop("in", in_)
         if named:
-            raise TypeError(f"Retry() knows in_= (or in=), not {', '.join(sorted(named))}")
+            raise TypeError(f"Retry() takes in_= (or in=), not {', '.join(sorted(named))}")
         self.delay: timedelta | None = (
             wanted
             if isinstance(wanted, timedelta) or wanted is None
@@ -86,7 +86,7 @@ class Retry(Outcome):
 
 
 class Unavailable(Retry):
-    """The database could not be reached for longer than a lease can be saved."""
+    """The database could not be reached until the lease ran out."""
 
     default = "the database could not be reached"
 
@@ -95,8 +95,8 @@ class Fatal(Outcome):
     """Never try this file again: `raise Fatal("column 'id' is missing")`; the text is for its user.
 
     Args:
-        message: what is wrong, and what the user can do.
-        kind: 'data' (the file is bad), 'config' (the site is) or 'fatal'.
+        message: the fault, and what the user can do.
+        kind: 'data' (the file is wrong), 'config' (the site is) or 'fatal'.
     """
 
     exit_code = EXIT_FATAL
@@ -117,7 +117,7 @@ class TooManyRejects(Fatal):
 
 
 class CheckFailed(Fatal):
-    """A check handed to finish(checks=…) was false, so nothing was published."""
+    """A check given to finish() was false, so nothing was published."""
 
     default = "a check failed"
 
@@ -126,7 +126,7 @@ class CheckFailed(Fatal):
 
 
 class LeaseLost(Outcome):
-    """Another task owns the file now, or the run has been ended: stop, nothing can be written."""
+    """Another task owns the file now, or the run has ended: stop, nothing can be written."""
 
     exit_code = EXIT_LEASE_LOST
     default = "the lease of this run is lost"
@@ -140,7 +140,7 @@ class Cancelled(Outcome):
 
 
 class Terminated(Outcome, KeyboardInterrupt):
-    """SIGTERM or SIGINT. Also a KeyboardInterrupt, so that psycopg cancels a waiting statement."""
+    """SIGTERM or SIGINT. Also a KeyboardInterrupt, so that psycopg cancels a statement."""
 
     exit_code = EXIT_TERMINATED
     default = "terminated"
@@ -173,22 +173,22 @@ class RunClosed(ReporterError):
 
 
 class NotPublished(ReporterError):
-    """The block ended normally, but a staging table was never published."""
+    """The block ended normally, but a staging table was not published."""
 
 
 class NotFinished(ReporterError):
-    """`sys.exit(0)` inside the block: an exit is not a success, finish() is."""
+    """`sys.exit(0)` inside the block: only finish() ends a run as a success."""
 
 
 class OutsideLocaria(ReporterError):
-    """The call needs Locaria or a database, and the script runs without."""
+    """The call needs Locaria or a database, and the script runs without one."""
 
 
 class Refused(ReporterError):
     """The database refused a call.
 
     Args:
-        message: its words.
+        message: the database's.
         code: its SQLSTATE, LC003 to LC012 (table in docs/loader_authors.md).
     """
 
@@ -205,7 +205,7 @@ _BY_SQLSTATE: dict[str, type[Outcome]] = {
 
 
 def from_sqlstate(code: str | None, message: str) -> BaseException | None:
-    """The exception for one of Locaria's own SQLSTATEs, None for any other: the one place."""
+    """Return the exception for one of Locaria's own SQLSTATEs, None for any other."""
     if code is None or not code.startswith("LC"):
         return None
     outcome: Any = _BY_SQLSTATE.get(code)

@@ -94,8 +94,8 @@ class _Download:
     """A download over several connections, if need be.
 
     Args:
-        mark: a file that keeps what tells this version of the document from another one, so that
-            a later process can go on; None: nobody will.
+        mark: a file that identifies this version of the document, so that
+            a later process can resume; None: none will.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class _Download:
                 file.truncate()
             if position == 0 and resumed:
                 self._validator = None
-                raise _PassingError(f"the server sent {given} of the file, which nobody asked for")
+                raise _PassingError(f"the server sent {given} of the file, which was not requested")
             self._remember(answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
             self._receive(answer, file, position)
         finally:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Forked(Protocol):
-    """What is to be told in a child that it is not its own any more."""
+    """An object that a forked child must leave to its parent."""
 
     def leave_to_parent(self) -> None:
         """Called in the child, once."""

@@ -89,7 +89,7 @@ class RequestHandler(BaseHTTPRequestHandler):
             # A page in a browser whose name was made to point here (DNS rebinding).
             raise HttpError(421, f"this is not {host}")
         if self.path.partition("?")[0] != "/":
-            raise HttpError(404, "there is only /: GET tells what this is, POST takes a command")
+            raise HttpError(404, "the only path is /: GET describes it, POST takes a command")
 
     def _get(self) -> Json:
         return self.server.describe()

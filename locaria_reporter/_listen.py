@@ -19,10 +19,10 @@ def listen(
     container: str | None = None,
     channel: Channel | None = None,
 ) -> None:
-    """Be a listener: `listen({"find": find, "refresh": refresh})`.
+    """Take commands until the listener's file is cancelled.
 
-    Takes the container's files: one without the attribute `command` is listened on until it is
-    cancelled; one with it is a command. Where a handler needs what the file says, write the loop:
+    A file of the container without the attribute `command` starts the listener; a file with it is
+    a command. If a handler needs the parameters of its file, write the loop yourself:
 
         for run in locaria_reporter.claims():
             with run:
@@ -31,14 +31,15 @@ def listen(
 
     Args:
         handler: name → function, called with the command's parameters as keyword arguments; or one
-            function that takes a Command. What it returns is the reply (JSON). `Fatal` means that
+            function that takes a Command. Its return value is the reply (JSON). `Fatal` means that
             the command is wrong (422), `Retry` that it may be repeated (503), any other exception
-            500; the listener goes on.
-        port, host: where to listen, see bind_port().
-        token: a bearer token that every HTTP request must bring; LOCARIA_LISTEN_TOKEN by default.
+            500; the listener keeps running.
+        port: of the HTTP server; see bind_port().
+        host: the address it listens on; see bind_port().
+        token: a bearer token that every HTTP request must send; LOCARIA_LISTEN_TOKEN by default.
         limits: of requests, see Limits.
-        grace: seconds from SIGTERM until the process is ended, even within a command.
-        container: whose files; LOCARIA_CONTAINER by default.
+        grace: seconds from SIGTERM until the process exits, even during a command.
+        container: claim this container's files; LOCARIA_CONTAINER by default.
         channel: for tests: a RecordingChannel.
     """
     for run in claims(container, channel=channel):

@@ -76,7 +76,7 @@ class Listener:
         os.set_blocking(self._wake_write, False)
 
     def work(self) -> None:
-        """Until the run is cancelled, loses its lease, or the process is told to end.
+        """Run until the run is cancelled, loses its lease, or the process is terminated.
 
         Raises:
             Cancelled, LeaseLost, Terminated: that it was so.

@@ -94,8 +94,8 @@ class Loads(Reports):
             keep_previous: keep what is replaced or merged away, so that locaria.undo() can bring
                 it back.
             labels: kept with the published table (data_set, category, tags).
-            source: what the rows come from, for instance a checksum of the file: an attempt goes on
-                only with a table that was filled from the same.
+            source: identifies the source of the rows, for instance a checksum of the file: an
+                attempt resumes only a table that was filled from the same source.
             own_checkpoint: keep the checkpoints given to write() and copy() with this table, as its
                 `.checkpoint`, and not with the run: for runs that fill several.
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from locaria_reporter._channel import Block, StagingTable
 from locaria_reporter._copying import PLAIN_DATES, copy_into, copy_statement
 from locaria_reporter._errors import OutsideLocaria
-from locaria_reporter._session import Session
+from locaria_reporter._session import make_session
 
 _MODES = ("create", "replace", "append")
 # As where Locaria runs: a table without a schema is in public, whatever the search_path says.
@@ -35,7 +35,7 @@ class PlainDatabase:
     """
 
     def __init__(self, dsn: str) -> None:
-        self._session = Session(dsn, "locaria outside", patience=5.0)
+        self._session = make_session(dsn, "locaria outside", patience=5.0)
         self._targets: dict[str, _Target] = {}
 
     def connect(self) -> psycopg.Connection[Any]:

@@ -28,7 +28,8 @@ from locaria_reporter._channel import (
 from locaria_reporter._copying import PLAIN_DATES, copy_into, copy_statement, count_rows
 from locaria_reporter._errors import Retry, TooManyRejects
 from locaria_reporter._rows import aged, as_jsonb, claimed, in_seconds
-from locaria_reporter._session import Connection, Session, committed
+from locaria_reporter._session import make_session
+from locaria_reporter.session import Connection, committed
 
 _POLL_EVERY = 2.0
 
@@ -59,7 +60,7 @@ class PostgresChannel:
     ) -> None:
         self._dsn = dsn
         self._container = container
-        self._session = Session(dsn, f"locaria {container}", pause=pause)
+        self._session = make_session(dsn, f"locaria {container}", pause=pause)
         self._session.settings["idle_in_transaction_session_timeout"] = str(_LONGEST_GAP_MS)
         self._listens: set[str] = set()
         self._hears = True
@@ -251,7 +252,7 @@ class PostgresChannel:
         self._session.call("select locaria.release_run(%s, %s::text)", run, reason)
 
     def connect(self, run: int, lease: float) -> psycopg.Connection[Any]:
-        session = Session(self._dsn, f"locaria run={run}", patience=self._session.patience)
+        session = make_session(self._dsn, f"locaria run={run}", patience=self._session.patience)
         # A loader that hangs in a transaction would pin old rows for everybody.
         session.settings["idle_in_transaction_session_timeout"] = f"{max(lease, 1) * 1000:.0f}"
         connection: psycopg.Connection[Any] = session.attempt(lambda opened: opened)
@@ -292,9 +293,10 @@ class PostgresChannel:
         return self._hears
 
     def describe(self, text: str) -> None:
-        if text != self._session.name:
-            self._session.call("select set_config('application_name', %s, false)", text[:63])
-            self._session.name = text
+        name = text[:63]
+        if name != self._session.settings["application_name"]:
+            self._session.call("select set_config('application_name', %s, false)", name)
+            self._session.settings["application_name"] = name
 
     def close(self) -> None:
         self._session.close()
@@ -309,7 +311,7 @@ class PostgresChannel:
                 row = connection.execute("select pg_backend_pid() as pid").fetchone()
                 self._hears = bool(row and row["pid"] == connection.info.backend_pid)
 
-            self._session.on_open(listen)
+            self._session.on_connect(listen)
             self._session.attempt(lambda connection: connection)
 
 

@@ -81,7 +81,7 @@ class Process:
 
     @property
     def signalled(self) -> bool:
-        """Whether the process has been told to end."""
+        """Whether the process has been asked to terminate."""
         return self._signals.received is not None
 
     def wake(self) -> None:

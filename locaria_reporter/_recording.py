@@ -42,7 +42,7 @@ class RecordingChannel:
         checkpoint: as if an earlier attempt had saved it.
         files: more than one file: their parameters (then `parameters` is not used).
         reject_limit: rejected rows beyond it raise TooManyRejects.
-        cancel_after: after so many progress reports and blocks the run is told to cancel.
+        cancel_after: number of progress reports and blocks after which the run is cancelled.
 
     Attributes:
         calls: (name, arguments) of everything, in order.

@@ -47,7 +47,7 @@ class Reports:
 
     @property
     def signalled(self) -> bool:
-        """Whether the process has been told to end (SIGTERM, SIGINT)."""
+        """Whether the process has been asked to terminate (SIGTERM, SIGINT)."""
         return self._task.signalled
 
     def stage(
@@ -94,7 +94,7 @@ class Reports:
         """Say how far the stage is, for loaders that count themselves. Cheap: call it often.
 
         Raises:
-            TypeError: `done` or `total` is no number. None and NaN are: unknown.
+            TypeError: `done` or `total` is not a number; None and NaN mean unknown.
         """
         self._account.check()
         if type(done) is not int:
@@ -162,7 +162,7 @@ class Reports:
         allow_private: bool | None = None,
         resume: bool = False,
     ) -> Path:
-        """Download to a file, with progress in bytes; goes on where a connection broke.
+        """Download to a file, with progress in bytes; resume after a lost connection.
 
         Args:
             url: http, https or file.

@@ -58,9 +58,10 @@ class Run(Loads):
         limits: Limits | None = None,
         grace: float = 20.0,
     ) -> None:
-        """Take commands, over HTTP and as rows, until this run is cancelled; see listen().
+        """Take commands, over HTTP and as rows, until this run is cancelled.
 
-        Where this run's own file is a command (attributes.command), that one is done instead.
+        If the run's own file is a command (attributes.command), execute that one instead. The
+        arguments are those of the function `locaria_reporter.listen`.
 
         Raises:
             Cancelled: the usual end of a listener.
@@ -113,12 +114,13 @@ class Run(Loads):
         before: Sequence[str] = (),
         after: Sequence[str] = (),
     ) -> None:
-        """Succeed; with `swap`, publish the staging tables in the same short transaction.
+        """End the run as a success; publish the staging tables in the same short transaction.
 
         Args:
             swap: the staging table to publish, or several.
-            before, after: names of registered scripts (locaria.register_script) to run in that
-                transaction, before and after the tables are published.
+            before: names of registered scripts (locaria.register_script) to run in that
+                transaction before the tables are published.
+            after: the same, after the tables are published.
             message: one line for the file's status.
             result: kept with the run (JSON).
             checks: name → passed; one that is false fails the run, and nothing is published.

@@ -82,7 +82,7 @@ class Staging:
 
         Args:
             row: a sequence in the order of the columns, or a mapping by column name.
-            checkpoint: where a later attempt goes on after this row; stored with its block.
+            checkpoint: where a later attempt resumes after this row; stored with its block.
         """
         if isinstance(row, Mapping):
             row = [row.get(column) for column in self.columns]
@@ -110,7 +110,7 @@ class Staging:
 
         Args:
             data: what COPY … FROM STDIN takes; a few megabytes are a good size.
-            checkpoint: where a later attempt goes on after this block.
+            checkpoint: where a later attempt resumes after this block.
             options: the text in COPY … WITH (…), e.g. "format csv, delimiter ';'". Never put
                 text from a file's attributes into it unquoted.
             columns: which columns the lines hold; all of them by default.

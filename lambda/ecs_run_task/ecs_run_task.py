@@ -1,13 +1,13 @@
-"""The Lambda function `ecsRunTask`: starts (or stops) Fargate tasks for one dispatch.
+"""The Lambda function `ecsRunTask`: start, or stop, Fargate tasks for one dispatch.
 
 It is thin on purpose: no database, and no dependency but boto3, which Lambda brings along. The
 database sends a payload (`lambda/protocol/run_task.json`); this function checks it against an
-allow-list and builds every override itself, so that nobody who can write an event can choose a
-command, a role or an environment.
+allow-list and builds every override itself, so that an event cannot choose a command, a role or
+an environment.
 
-A payload may come more than once: Lambda's queue delivers at least once, and Lambda repeats what
-raised. That is safe, because every request is computed from the payload alone: the same payload
-gives the same client tokens and parameters, and ECS answers with the tasks that it has started.
+A payload may arrive more than once: Lambda's queue delivers at least once, and Lambda retries an
+invocation that raised. That is safe, because every request depends on the payload alone: the same
+payload gives the same client tokens and parameters, and ECS returns the tasks it already started.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from run_task_errors import (
     LaunchFailed,
     classify,
     code_and_message,
+    describe_failure,
     failed_call,
     name_of,
-    tell_failure,
 )
 from run_task_payload import build_run_task_requests, build_stop_task_request, check_payload
 
@@ -46,7 +46,7 @@ _client: ECSClient | None = None
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Entry point of the Lambda function.
+    """Handle one invocation.
 
     Args:
         event: a payload as in `lambda/protocol/run_task.json`.
@@ -54,7 +54,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Returns:
         For `run_task` `{"tasks": [arn, …], "launched": n}`; for `stop_task`
-        `{"task": arn, "stopped": bool}`, where false means that nothing was left to stop.
+        `{"task": arn, "stopped": bool}`, where false means that ECS does not know the task.
 
     Raises:
         EcsRunTaskError: one of the classes in `run_task_errors`.
@@ -62,51 +62,53 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         result = _stop_task(event) if check_payload(event) == "stop_task" else _run_task(event)
     except EcsRunTaskError as error:
-        _say("failed", event, context, error_type=type(error).__name__, error=str(error))
+        _log("failed", event, context, error_type=type(error).__name__, error=str(error))
         raise
-    _say("done", event, context, **result)
+    _log("done", event, context, **result)
     return result
 
 
 def _run_task(payload: dict[str, Any]) -> dict[str, Any]:
-    """Ask for every chunk of tasks, then say what came of it.
+    """Request every chunk of tasks, then return the result.
 
-    A chunk with failures does not keep the next ones from being tried. An error does: the next
-    delivery asks for the chunks before it again, and ECS answers those without starting a task.
+    After a chunk with failures the next chunks are still requested. After an error they are not:
+    the next delivery requests the earlier chunks again, for which ECS starts no further task.
     """
     launched = 0
     tasks: list[str] = []
     failures: list[str] = []
     for request in build_run_task_requests(payload):
-        started, failed = _ask_for(request, payload, launched)
-        # a conflict need not name the tasks, but says that they were launched
+        started, failed = _request_tasks(request, payload, launched)
+        # A conflict need not name the tasks, but it means that they were launched.
         launched += request["count"] - len(failed)
         tasks += started
         failures += failed
     if failures:
-        reasons = "; ".join(f"{failures.count(told)} x {told}" for told in dict.fromkeys(failures))
+        reasons = "; ".join(
+            f"{failures.count(reason)} x {reason}" for reason in dict.fromkeys(failures)
+        )
         raise LaunchFailed(
             f"{launched} of {payload['count']} tasks launched of {name_of(payload)}: {reasons}. "
-            "The missing ones need a new launch number: under this one ECS repeats its answer."
+            "The missing tasks need a new launch number: for this one ECS repeats its answer."
         )
     return {"tasks": tasks, "launched": launched}
 
 
-def _ask_for(
+def _request_tasks(
     request: dict[str, Any], payload: dict[str, Any], launched: int
 ) -> tuple[list[str], list[str]]:
-    """Send one RunTask request: the ARNs of its tasks, and a clause for each missing task."""
+    """Send one RunTask request; return its tasks' ARNs and the reason for each missing task."""
     try:
         response = _ecs().run_task(**request)
     except ClientError as error:
         code, message = code_and_message(error)
         if code == "ConflictException":
-            # The token is taken, by an earlier delivery under other parameters (say, the family
-            # has a new revision since): the tasks of this launch exist.
+            # An earlier delivery used the token with other parameters (the family has a new
+            # revision since, for example): the tasks of this launch exist.
             known: object = error.response.get("resourceIds", [])
             return [str(arn) for arn in known] if isinstance(known, list) else [], []
         if classify(message) != "other":
-            return [], [tell_failure({"reason": message})] * request["count"]
+            return [], [describe_failure({"reason": message})] * request["count"]
         before = f" ({launched} of {payload['count']} tasks launched before)" if launched else ""
         raise failed_call(error, "RunTask", payload, before) from error
     except BotoCoreError as error:
@@ -114,12 +116,12 @@ def _ask_for(
         raise failed_call(error, "RunTask", payload, before) from error
     started = [task["taskArn"] for task in response["tasks"]]
     missing = request["count"] - len(started)
-    failed = [tell_failure(dict(failure)) for failure in response["failures"]][:missing]
-    return started, failed + [tell_failure({})] * (missing - len(failed))
+    failed = [describe_failure(dict(failure)) for failure in response["failures"]][:missing]
+    return started, failed + [describe_failure({})] * (missing - len(failed))
 
 
 def _stop_task(payload: dict[str, Any]) -> dict[str, Any]:
-    """Stop one task. One that ECS no longer knows is as good as stopped."""
+    """Stop one task; one that ECS no longer knows counts as stopped."""
     try:
         _ecs().stop_task(**build_stop_task_request(payload))
     except ClientError as error:
@@ -133,11 +135,11 @@ def _stop_task(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ecs() -> ECSClient:
-    """The ECS client: made at first use, kept for the later invocations of this sandbox.
+    """Return the ECS client, made at first use and kept for later invocations of this sandbox.
 
     Region and endpoint come from the environment (AWS_REGION, AWS_ENDPOINT_URL_ECS). The retry
-    mode is pinned, since its default differs between versions of botocore; botocore's retries
-    repeat the request with its client token.
+    mode is fixed because its default differs between versions of botocore; a retry repeats the
+    request with its client token.
     """
     global _client  # noqa: PLW0603 - one client per sandbox is the point
     if _client is None:
@@ -148,7 +150,7 @@ def _ecs() -> ECSClient:
     return _client
 
 
-def _say(what: str, event: object, context: object, **more: object) -> None:
+def _log(what: str, event: object, context: object, **more: object) -> None:
     """Log one line of JSON. Of the event only these keys are copied: it may hold anything."""
     known = event if isinstance(event, dict) else {}
     keys = ("action", "dispatch", "launch", "container", "count", "cluster", "task_arn")

@@ -1,13 +1,13 @@
-"""What can go wrong with a launch, and in which words it is told.
+"""Errors of a launch, and their messages.
 
-The name of a class is the `errorType` of Lambda's on-failure record, which `task_events` hands to
-the database as it is: the names are part of the protocol, and stable.
+The name of a class is the `errorType` of Lambda's on-failure record, which `task_events` passes
+to the database unchanged: the names are part of the protocol, and stable.
 
     EcsRunTaskError
     ├── PayloadError           the event is not a payload of this version; no retry can help
     ├── LaunchFailed           ECS had no room for (some) tasks; launch again under the next number
-    ├── PermanentLaunchError   a person has to change permissions or configuration; it says what
-    ├── RetryableLaunchError   ECS throttles, fails or is out of reach; send the same payload again
+    ├── PermanentLaunchError   permissions or configuration must change; the message says how
+    ├── RetryableLaunchError   ECS throttles, fails or can't be reached; send the same payload again
     ├── PermanentStopError     as PermanentLaunchError, for `stop_task`
     └── RetryableStopError     as RetryableLaunchError, for `stop_task`
 """
@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class EcsRunTaskError(Exception):
-    """Base of everything that this function raises on purpose."""
+    """Base of the errors that this function reports."""
 
 
 class PayloadError(EcsRunTaskError):
@@ -38,7 +38,7 @@ class LaunchFailed(EcsRunTaskError):  # noqa: N818 - the protocol's word for it
 
 
 class PermanentLaunchError(EcsRunTaskError):
-    """ECS refused RunTask and will go on refusing it until a person changes something."""
+    """ECS refused RunTask, and will until permissions or configuration change."""
 
 
 class RetryableLaunchError(EcsRunTaskError):
@@ -46,14 +46,14 @@ class RetryableLaunchError(EcsRunTaskError):
 
 
 class PermanentStopError(EcsRunTaskError):
-    """ECS refused StopTask and will go on refusing it until a person changes something."""
+    """ECS refused StopTask, and will until permissions or configuration change."""
 
 
 class RetryableStopError(EcsRunTaskError):
     """ECS throttled, failed or could not be reached. The same payload may be sent again."""
 
 
-_PASSING = {
+_TRANSIENT = {
     "ServerException",
     "ServiceUnavailable",
     "InternalFailure",
@@ -89,10 +89,10 @@ _FIX_ANY = {
 
 
 def classify(reason: str) -> str:
-    """Say what kind of shortage a failure reason of ECS is: `capacity`, `vCPU quota` or `other`.
+    """Classify a failure reason of ECS as `capacity`, `vCPU quota` or `other`.
 
-    The texts are AWS's service event messages; AWS spells "You've" with either apostrophe, so it
-    is matched beside it. An older quota counted tasks instead of vCPUs, in the same words.
+    The texts are AWS's service event messages; AWS writes "You've" with either apostrophe, so
+    the pattern leaves it out. An older quota counted tasks instead of vCPUs, in the same words.
     """
     text = reason.lower()
     if "reached the limit on the number of" in text:
@@ -102,50 +102,50 @@ def classify(reason: str) -> str:
     return "other"
 
 
-def tell_failure(failure: dict[str, Any]) -> str:
-    """One entry of `failures[]` as a clause: its kind, the reason, and the detail if any."""
+def describe_failure(failure: dict[str, Any]) -> str:
+    """Describe one entry of `failures[]`: its kind, its reason, and its detail if there is one."""
     reason = failure.get("reason") or "ECS started no task and gave no reason"
     detail = failure.get("detail")
     return f"{classify(reason)}: {reason}" + (f" ({detail})" if detail else "")
 
 
 def code_and_message(error: ClientError) -> tuple[str, str]:
-    """The error code and the message of an answer of ECS."""
-    told = error.response.get("Error", {})
-    return told.get("Code", "Unknown"), told.get("Message", "")
+    """Return the code and the message of an error response of ECS."""
+    details = error.response.get("Error", {})
+    return details.get("Code", "Unknown"), details.get("Message", "")
 
 
 def failed_call(
     error: ClientError | BotoCoreError, action: str, payload: dict[str, Any], before: str = ""
 ) -> EcsRunTaskError:
-    """The exception to raise for a call of ECS that did not work.
+    """Return the exception to raise for a failed call of ECS.
 
     Args:
         error: what botocore raised, after its own retries.
         action: `RunTask` or `StopTask`.
-        payload: the checked payload, to name things in the message.
-        before: what had been done when the call failed, as a clause.
+        payload: the checked payload, whose names go into the message.
+        before: what was done before the call failed, as a clause.
     """
     if isinstance(error, ClientError):
         code, message = code_and_message(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        passing = code in _PASSING or status >= 500
+        transient = code in _TRANSIENT or status >= 500
         advice = _advice(code, message, action, payload)
     else:
         code, message = type(error).__name__, str(error)
-        # no connection; no answer in time, or a connection cut in the middle
-        passing = isinstance(error, aws.ConnectionError | aws.HTTPClientError)
+        # No connection, no answer in time, or a connection cut halfway.
+        transient = isinstance(error, aws.ConnectionError | aws.HTTPClientError)
         advice = "check the role, AWS_REGION and the network of this Lambda function"
-    told = f"{action} of {name_of(payload)}{before}: {code}: {message}"
-    if passing:
+    text = f"{action} of {name_of(payload)}{before}: {code}: {message}"
+    if transient:
         retryable = RetryableLaunchError if action == "RunTask" else RetryableStopError
-        return retryable(f"{told} Send the same payload again.")
+        return retryable(f"{text} Send the same payload again.")
     permanent = PermanentLaunchError if action == "RunTask" else PermanentStopError
-    return permanent(f"{told} To do: {advice}.")
+    return permanent(f"{text} To do: {advice}.")
 
 
 def name_of(payload: dict[str, Any]) -> str:
-    """What a payload is about, in a few words."""
+    """Name the subject of a payload in a few words."""
     if "task_arn" in payload:
         return str(payload["task_arn"])
     return f"{payload['container']} (dispatch {payload['dispatch']}, launch {payload['launch']})"

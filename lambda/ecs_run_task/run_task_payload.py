@@ -1,6 +1,6 @@
-"""The payload, version 1, and the requests that it becomes: pure functions, no AWS.
+"""The payload, version 1, and its translation into requests of ECS: pure functions, no AWS.
 
-`lambda/protocol/run_task.json` says the same as a JSON Schema; a test keeps the two together.
+`lambda/protocol/run_task.json` is the same as a JSON Schema; a test compares the two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TASKS_PER_CALL = 10
 """ECS starts at most 10 tasks per call (API reference of RunTask, `count`)."""
 
 STOP_REASON_LENGTH = 255
-"""Longer reasons are cut, never refused: a task that should stop must stop."""
+"""Longer reasons are cut, never refused: the task must stop in any case."""
 
 
 class Text(NamedTuple):
@@ -27,7 +27,7 @@ class Text(NamedTuple):
     pattern: str
 
     def complaint(self, value: object) -> str | None:
-        """What is wrong with the value, as the end of a sentence, or nothing."""
+        """Return what is wrong with the value, as the end of a sentence, or None."""
         if isinstance(value, str) and re.fullmatch(self.pattern, value):
             return None
         return f"must be a string matching {self.pattern}"
@@ -40,8 +40,8 @@ class Integer(NamedTuple):
     high: int
 
     def complaint(self, value: object) -> str | None:
-        """What is wrong with the value, as the end of a sentence, or nothing."""
-        # type(), because isinstance(True, int)
+        """Return what is wrong with the value, as the end of a sentence, or None."""
+        # Not isinstance(): a bool is an int to it.
         if type(value) is int and self.low <= value <= self.high:
             return None
         return f"must be a whole number from {self.low} to {self.high}"
@@ -54,7 +54,7 @@ class TextList(NamedTuple):
     most: int
 
     def complaint(self, value: object) -> str | None:
-        """What is wrong with the value, as the end of a sentence, or nothing."""
+        """Return what is wrong with the value, as the end of a sentence, or None."""
         good = isinstance(value, list) and 1 <= len(value) <= self.most
         if good and isinstance(value, list):
             item = Text(self.pattern)
@@ -107,7 +107,7 @@ def check_payload(payload: object) -> str:
         The action: `run_task` or `stop_task`.
 
     Raises:
-        PayloadError: naming everything that is wrong, so that one look is enough.
+        PayloadError: the message names every fault.
     """
     if not isinstance(payload, dict):
         raise PayloadError(f"the event must be a JSON object, not {type(payload).__name__}")
@@ -138,29 +138,29 @@ def _why_refused(key: object) -> str:
 
 
 def client_token(payload: dict[str, Any], chunk: int) -> str:
-    """The idempotency token of one chunk of a launch: at most 64 printable ASCII characters.
+    """Return the idempotency token of one chunk of a launch: at most 64 printable ASCII characters.
 
-    ECS keeps tokens per cluster, but dispatch numbers begin at 1 in every database: `origin`, where
-    the payload has one, keeps databases that share a cluster from being given each other's tasks.
+    ECS keeps tokens per cluster, but dispatch numbers begin at 1 in every database: `origin`, if
+    the payload has it, keeps databases that share a cluster from getting each other's tasks.
     """
     key = [payload.get("origin"), payload["dispatch"], payload["launch"], chunk]
     return f"locaria-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:48]}"
 
 
 def started_by(payload: dict[str, Any]) -> str:
-    """The mark on a task by which its events find back to the launch that asked for it."""
+    """Return the mark on a task that links its events to the launch that requested it."""
     parts = ["locaria", payload["dispatch"], payload["launch"], payload.get("origin")]
     return "-".join(str(part) for part in parts if part is not None)
 
 
 def build_run_task_requests(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """Turn a `run_task` payload into the RunTask requests that serve it, each for up to 10 tasks.
+    """Turn a `run_task` payload into RunTask requests, each for up to 10 tasks.
 
     Nothing but the payload goes in: no time, no request id, no environment of this function. A
     parameter that differed between two deliveries would make ECS answer ConflictException.
 
     Raises:
-        PayloadError: as `check_payload`.
+        PayloadError: the payload is not valid; see `check_payload`.
     """
     if check_payload(payload) != "run_task":
         raise PayloadError("only a run_task payload can become RunTask requests")
@@ -178,7 +178,7 @@ def build_run_task_requests(payload: dict[str, Any]) -> list[dict[str, Any]]:
         "overrides": {"containerOverrides": [_container_override(payload)]},
     }
     if "capacity_provider" in payload:
-        # weight is 0 when left out, and ECS refuses a strategy whose weights are all 0
+        # The default weight is 0, and ECS refuses a strategy whose weights are all 0.
         provider = {"capacityProvider": payload["capacity_provider"], "weight": 1}
         common["capacityProviderStrategy"] = [provider]
     else:

@@ -1,15 +1,16 @@
-"""The Lambda function `taskEvents`: hands what happened to a task to the database.
+"""The Lambda function `taskEvents`: records the events of tasks in the database.
 
 It takes four shapes, the first three as AWS sends them:
 
 - EventBridge's "ECS Task State Change" (a task started, stopped, ran out of memory, …),
 - the record of an asynchronous invocation that failed (Lambda's on-failure destination),
 - an SQS batch of either, of which the messages that failed are reported for another delivery,
-- `{"action": "tick"}`, which a schedule sends: `locaria.tick()` is called.
+- `{"action": "tick"}`, which a schedule sends, to call `locaria.tick()`.
 
-Every other event becomes one call of one SQL function, `locaria.record_task_event(jsonb)`; what
-the event means is decided there. Events may come twice, late or in the wrong order: that is the SQL
-function's business, too. The connection is kept between invocations.
+Every other event becomes one call of the SQL function `locaria.record_task_event(jsonb)`, which
+interprets it. Events may come twice, late or out of order; the SQL function handles that, too.
+
+The connection is kept between invocations.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import os
 import sys
 from typing import Any
 
-from event_database import DatabaseUnavailable, EventDatabase, EventRefused
+from database_settings import DatabaseUnavailable
+from event_database import EventDatabase, EventRefused
 
 log = logging.getLogger("locaria.task_events")
 if "AWS_LAMBDA_RUNTIME_API" in os.environ:
@@ -34,7 +36,7 @@ TICK = {"action": "tick"}
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Entry point of the Lambda function.
+    """Handle one invocation.
 
     Args:
         event: an EventBridge envelope, an on-failure record, an SQS batch of them, or `TICK`.
@@ -42,7 +44,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
     Returns:
         For a batch `{"batchItemFailures": [{"itemIdentifier": id}, …]}`, which needs
-        `ReportBatchItemFailures` on the event source mapping; for a tick what tick() did;
+        `ReportBatchItemFailures` on the event source mapping; for a tick, the result of tick();
         otherwise `{"recorded": 1}`.
 
     Raises:
@@ -54,18 +56,18 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         if event == TICK:
             done = _database.tick()
-            _say("tick", context, done=done)
+            _log("tick", context, done=done)
             return done
         _record(event)
     except (EventRefused, DatabaseUnavailable) as error:
-        _say("failed", context, error_type=type(error).__name__, error=str(error))
+        _log("failed", context, error_type=type(error).__name__, error=str(error))
         raise
-    _say("recorded", context)
+    _log("recorded", context)
     return {"recorded": 1}
 
 
 def _record_batch(messages: list[dict[str, Any]], context: object) -> dict[str, Any]:
-    """Record each message of an SQS batch. One bad message does not keep the others back."""
+    """Record each message of an SQS batch. A bad message does not hold up the others."""
     failed: list[str] = []
     unavailable = False
     for message in messages:
@@ -74,12 +76,12 @@ def _record_batch(messages: list[dict[str, Any]], context: object) -> dict[str, 
                 _record(_body_of(message))
                 continue
             except EventRefused as error:
-                _say("failed", context, message=message["messageId"], error=str(error))
+                _log("failed", context, message=message["messageId"], error=str(error))
             except DatabaseUnavailable as error:
-                unavailable = True  # the other messages need not wait for the same timeout
-                _say("failed", context, message=message["messageId"], error=str(error))
+                unavailable = True  # The other messages would wait for the same timeout.
+                _log("failed", context, message=message["messageId"], error=str(error))
         failed.append(message["messageId"])
-    _say("batch", context, recorded=len(messages) - len(failed), failed=len(failed))
+    _log("batch", context, recorded=len(messages) - len(failed), failed=len(failed))
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
 
@@ -102,7 +104,7 @@ def _record(event: object) -> None:
 
 
 def is_task_event(event: object) -> bool:
-    """Whether the event has one of the two shapes that the database understands."""
+    """Whether the event has one of the two shapes that the SQL function accepts."""
     if not isinstance(event, dict):
         return False
     if event.get("source") == "aws.ecs" and event.get("detail-type") == "ECS Task State Change":
@@ -111,13 +113,13 @@ def is_task_event(event: object) -> bool:
 
 
 def _shape_of(event: object) -> str:
-    """The names of an unknown event's keys, never its values: they go to the log."""
+    """Describe an unknown event for the log: the names of its keys, never its values."""
     if isinstance(event, dict):
         return f"an object with the keys {', '.join(sorted(map(str, event))[:20])}"
     return f"a {type(event).__name__}"
 
 
-def _say(what: str, context: object, **more: object) -> None:
+def _log(what: str, context: object, **more: object) -> None:
     """Log one line of JSON."""
     line = {"event": what, "request_id": getattr(context, "aws_request_id", None)}
     log.info(json.dumps(line | more))

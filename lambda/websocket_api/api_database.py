@@ -1,15 +1,15 @@
-"""`locaria.api` and the connections of API Gateway, as the Lambda function calls them."""
+"""The SQL functions that `websocketApi` calls: `locaria.api` and those about connections."""
 
 from __future__ import annotations
 
-import select
 from typing import Any
 
 import psycopg
-from event_database import DatabaseUnavailable, EventDatabase
+from database_settings import DatabaseSettings, DatabaseUnavailable
 
 from locaria.web.access.identity import Identity
 from locaria.web.messages import RefusedError
+from locaria_reporter.session import Connection, Session, SessionFailure
 
 _BECOME = """
 select set_config('role', %s, true), set_config('statement_timeout', '20s', true),
@@ -20,13 +20,16 @@ _WEB = "locaria_web"
 
 
 class ApiDatabase:
-    """One connection for as long as the sandbox lives; each call is a transaction under a role."""
+    """Keeps one session while the sandbox lives; each call is a transaction under a role."""
 
     def __init__(self) -> None:
-        self._database = EventDatabase("websocket_api")
+        # A request is never repeated; that the server closed the connection while the sandbox
+        # slept is noticed before anything is sent.
+        settings = DatabaseSettings("websocket_api")
+        self.session = Session(settings.connect, patience=0, checks_idle=True, translate=_refused)
 
     def call(self, request: str, identity: Identity) -> str:
-        """The reply to a request, JSON as text.
+        """Return the reply to a request, JSON as text.
 
         Raises:
             RefusedError: the database can't be reached or took too long (503), or can't read
@@ -35,16 +38,16 @@ class ApiDatabase:
         return str(self._value(identity.database_role, _CALL, [request, identity.json]))
 
     def redeem(self, ticket: str) -> dict[str, Any] | None:
-        """The identity behind a ticket, once. Raises RefusedError, as the following."""
+        """Return the identity behind a ticket, which is used up by this."""
         return self._identity("select locaria.redeem_ticket(%s)", [ticket.replace("\0", "")])
 
     def open(self, connection: str, endpoint: str, identity: str) -> None:
-        """Remember who opened a connection; `identity` is JSON with the key expires."""
+        """Record whose a new connection is; `identity` is JSON with the key expires."""
         query = "select locaria.open_connection(%s, %s, %s::jsonb)"
         self._value(_WEB, query, [connection, endpoint, identity])
 
     def find(self, connection: str) -> dict[str, Any] | None:
-        """Who opened a connection, with the key expired; None when it is unknown."""
+        """Return a connection's identity with the key expired, or None if it is unknown."""
         return self._identity("select locaria.find_connection(%s)", [connection])
 
     def close(self, connection: str) -> None:
@@ -57,37 +60,22 @@ class ApiDatabase:
         return found
 
     def _value(self, role: str, query: str, values: list[str]) -> object:
-        try:
-            connection = self._connected()
+        def work(connection: Connection) -> object:
             with connection.pipeline(), connection.transaction():
                 connection.execute(_BECOME, [role])
                 cursor = connection.execute(query.encode(), values)
             row = cursor.fetchone()
+            assert row is not None
+            return next(iter(row.values()))
+
+        try:
+            return self.session.attempt(work)
         except DatabaseUnavailable:
             raise RefusedError(503, "the database can't be reached") from None
-        except psycopg.Error as error:
-            raise _refused(error) from None
-        assert row is not None
-        return row[0]
-
-    def _connected(self) -> psycopg.Connection:
-        """The connection; another one when the server has closed it while the sandbox slept.
-
-        Found out without a round trip, and before anything is sent: a request is never repeated.
-        """
-        connection = self._database.connected()
-        poll = select.poll()
-        poll.register(connection.pgconn.socket, select.POLLIN)
-        try:
-            while poll.poll(0):
-                connection.pgconn.consume_input()
-        except psycopg.OperationalError:
-            self._database.close()
-            connection = self._database.connected()
-        return connection
 
 
-def _refused(error: psycopg.Error) -> RefusedError:
+def _refused(failure: SessionFailure) -> RefusedError:
+    error = failure.error
     state = error.sqlstate or ""
     if isinstance(error, psycopg.errors.QueryCanceled):
         return RefusedError(503, "the database took too long; try again later, or ask for less")

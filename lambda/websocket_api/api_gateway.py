@@ -1,7 +1,7 @@
-"""The other direction: messages to the clients of an API Gateway WebSocket API.
+"""Post messages to the clients of an API Gateway WebSocket API.
 
 Limits (AWS: API Gateway quotas; botocore: apigatewaymanagementapi): 128 KB a message; 410 when the
-client has gone, or the connection is not established yet; 429 when it does not read.
+client is gone or the connection is not established yet; 429 when it does not read.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _CONFIG = Config(
 
 
 class GoneError(Exception):
-    """The client is not connected any more."""
+    """The client is no longer connected."""
 
 
 class PostError(Exception):
-    """The message could not be delivered; the text says why."""
+    """The message could not be delivered; the text gives the reason."""
 
 
 class TooLargeError(Exception):
@@ -44,7 +44,9 @@ class ApiGateway:
         """Send one message.
 
         Raises:
-            GoneError, TooLargeError, PostError.
+            GoneError: the client is no longer connected.
+            TooLargeError: the message is over API Gateway's limit.
+            PostError: it could not be delivered for another reason.
         """
         data = text.encode()
         if len(data) > MAX_REPLY:
@@ -62,7 +64,11 @@ class ApiGateway:
             raise PostError(f"PostToConnection: {type(error).__name__}") from None
 
     def close(self, connection: str) -> None:
-        """Close a connection; one that has gone is no error. Raises PostError."""
+        """Close a connection; one that is gone already is fine.
+
+        Raises:
+            PostError: API Gateway refused, or could not be reached.
+        """
         try:
             self._client.delete_connection(ConnectionId=connection)
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""Who opens a connection: known to an authorizer, by a token, or by a ticket."""
+"""Identify who opens a connection: by an authorizer, a bearer token or a ticket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Event = Mapping[str, Any]
 
 
 class Doorkeeper:
-    """Lets connections in, as `$connect` describes them."""
+    """Decides at `$connect` whether a connection is accepted, and whose it is."""
 
     def __init__(self, database: ApiDatabase) -> None:
         self._database = database
@@ -28,10 +28,11 @@ class Doorkeeper:
         self._origins = [each.strip() for each in allowed.split(",") if each.strip()]
 
     def identify(self, event: Event) -> Identity:
-        """Who connects.
+        """Return the identity of the client that connects.
 
         Raises:
-            RefusedError: nobody known (401), or a page that may not (403); 503 as the database.
+            RefusedError: no valid credentials (401), a page of an origin that is not allowed
+                (403), or no database (503).
         """
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         if not is_own_or_allowed(headers.get("origin"), headers.get("host", ""), self._origins):
@@ -42,19 +43,23 @@ class Doorkeeper:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             if self._jwt is None:
-                raise RefusedError(401, "LOCARIA_JWKS_URL names no identity provider")
+                raise RefusedError(
+                    401, "bearer tokens are not accepted: LOCARIA_JWKS_URL is not set"
+                )
             return self._jwt.verify(token.strip())
         ticket = (event.get("queryStringParameters") or {}).get("ticket")
         found = self._database.redeem(ticket) if ticket else None
         if found is None:
-            raise RefusedError(401, "a bearer token is needed, or a ticket that is fresh")
+            raise RefusedError(
+                401, "not authenticated: send a bearer token, or a ticket that is still valid"
+            )
         return _identity(found)
 
 
 def _identity(known: Mapping[str, Any]) -> Identity:
-    """What an authorizer's context, or a ticket, says. An authorizer gives numbers as text."""
+    """The identity in an authorizer's context or a ticket. An authorizer gives numbers as text."""
     if known["role"] not in DATABASE_ROLES:
-        raise RefusedError(403, "the authorizer names none of our roles")
+        raise RefusedError(403, f"the authorizer's role {known['role']!r} is not a role of Locaria")
     expires = known.get("expires")
     identity = Identity(
         str(known["role"]),
@@ -67,7 +72,7 @@ def _identity(known: Mapping[str, Any]) -> Identity:
 
 
 def as_json(identity: Identity) -> str:
-    """As `open_connection` takes it."""
+    """Return the identity as `open_connection` takes it."""
     return json.dumps(
         {"role": identity.role, "subject": identity.subject, "expires": identity.expires}
     )

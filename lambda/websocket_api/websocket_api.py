@@ -1,9 +1,9 @@
 """The Lambda function `websocketApi`: the API behind an API Gateway WebSocket API.
 
-One function for the routes `$connect`, `$disconnect` and `$default`. It carries: requests go to
-`locaria.api(jsonb, jsonb)` and replies back through PostToConnection, since a route without a route
-response returns nothing to the client. Who a connection belongs to is decided once, at `$connect`,
-and kept in `locaria.websocket_connections`.
+One function for the routes `$connect`, `$disconnect` and `$default`. It is only
+a transport: requests go to `locaria.api(jsonb, jsonb)`, and replies go back through
+PostToConnection, since a route without a route response returns nothing to the client. The identity
+of a connection is established once, at `$connect`, and kept in `locaria.websocket_connections`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _gateways: dict[str, ApiGateway] = {}
 
 
 def handler(event: Event, context: object) -> dict[str, Any]:
-    """Entry point of the Lambda function.
+    """Handle one invocation.
 
     Args:
         event: what API Gateway sends for a route of a WebSocket API.
         context: unused.
 
     Returns:
-        `{"statusCode": 200}`; from `$connect` 401, 403 or 503 where the connection is refused.
+        `{"statusCode": 200}`; for a `$connect` that is refused 401, 403 or 503.
     """
     del context
     route = event["requestContext"]["routeKey"]
@@ -69,9 +69,9 @@ def _connect(event: Event) -> int:
         identity = _doorkeeper.identify(event)
         _database.open(_connection(event), _endpoint(event), as_json(identity))
     except RefusedError as refusal:
-        _say("refused", event, code=refusal.code, reason=str(refusal))
+        _log("refused", event, code=refusal.code, reason=str(refusal))
         return refusal.code
-    _say("connected", event, subject=identity.subject, role=identity.role)
+    _log("connected", event, subject=identity.subject, role=identity.role)
     return 200
 
 
@@ -79,7 +79,7 @@ def _disconnect(event: Event) -> int:
     try:
         _database.close(_connection(event))
     except RefusedError as refusal:  # tick() removes it later
-        _say("not forgotten", event, reason=str(refusal))
+        _log("not forgotten", event, reason=str(refusal))
     return 200
 
 
@@ -97,12 +97,12 @@ def _message(event: Event) -> int:
     except GoneError:
         _disconnect(event)
     except (PostError, TooLargeError) as error:
-        _say("not delivered", event, reason=str(error))
+        _log("not delivered", event, reason=str(error))
     return 200
 
 
 def _answer(event: Event) -> tuple[str, bool]:
-    """The reply to a message, and whether the connection goes on."""
+    """Return the reply to a message, and whether the connection stays open."""
     request: Request | None = None
     try:
         request = parse(_body(event))
@@ -113,14 +113,14 @@ def _answer(event: Event) -> tuple[str, bool]:
     except RefusedError as refusal:
         return refusal.reply(request), refusal.code != 401
     if '"code": 403' in reply:
-        _say("refused", event, subject=identity.subject, role=identity.role, code=403)
+        _log("refused", event, subject=identity.subject, role=identity.role, code=403)
     return reply, True
 
 
 def _identity(event: Event) -> Identity:
     found = _database.find(_connection(event))
     if found is None:
-        raise RefusedError(401, "this connection is not known: connect again")
+        raise RefusedError(401, "unknown connection: connect again")
     if found["expired"]:
         raise RefusedError(401, "the token has expired")
     return Identity(found["role"], found["subject"])
@@ -137,11 +137,11 @@ def _body(event: Event) -> str | bytes:
 
 
 def _too_large(event: Event, size: int) -> str:
-    """In place of a reply that API Gateway does not carry."""
+    """Return the reply to send in place of one that is too large for API Gateway."""
     refusal = RefusedError(
         413,
-        f"this was answered, but the reply has {size:,} bytes and {MAX_REPLY:,} are the limit "
-        "here: ask for less, for instance with a smaller limit",
+        f"the request was executed, but its reply of {size:,} bytes is over the limit of "
+        f"{MAX_REPLY:,} bytes: ask for less, for instance with a smaller limit",
     )
     return refusal.reply(parse(_body(event)))
 
@@ -151,7 +151,7 @@ def _connection(event: Event) -> str:
 
 
 def _endpoint(event: Event) -> str:
-    """Where to post: as configured, else as the client came (a custom domain has no stage)."""
+    """Return the URL to post to: as configured, or where the client connected."""
     given = os.environ.get("LOCARIA_CONNECTIONS_URL")
     context = event["requestContext"]
     return given or f"https://{context['domainName']}/{context['stage']}"
@@ -164,7 +164,7 @@ def _gateway(event: Event) -> ApiGateway:
     return _gateways[endpoint]
 
 
-def _say(what: str, event: Event, **more: object) -> None:
+def _log(what: str, event: Event, **more: object) -> None:
     """Log one line of JSON: never a body, a header or a query."""
     context = event["requestContext"]
     line = {"event": what, "route": context["routeKey"], "connection": _connection(event)}

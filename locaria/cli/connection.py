@@ -7,24 +7,23 @@ local runtime if one is running here. A password is never printed.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
 from psycopg.sql import Composed
 from psycopg.types.datetime import TimestamptzLoader
 
 from locaria.cli.errors import CommandError, ExitCode, translate
 from locaria.cli.runtime.local import read_local_dsn
+from locaria_reporter.session import Session as ReconnectingSession
+from locaria_reporter.session import SessionFailure, connector
 
 Row = dict[str, Any]
 Query = LiteralString | Composed
 FOREVER = datetime.max.replace(tzinfo=UTC)
-CONNECT_TIMEOUT_S = 10
 PATIENCE_S = 60.0
 NO_DATABASE_HINT = (
     "Start a local one with: locaria up --detach\n"
@@ -43,7 +42,7 @@ class MomentLoader(TimestamptzLoader):
 def find_dsn(option: str | None) -> str:
     """The connection string to use.
 
-    Parameters:
+    Args:
         option: what --dsn or LOCARIA_DSN said.
 
     Raises:
@@ -101,9 +100,9 @@ def _unreadable(where: str = "--dsn or LOCARIA_DSN") -> CommandError:
 
 
 class Session:
-    """One autocommit connection that survives a restart of the database while it only watches.
+    """An autocommit connection that raises CommandError, and that can wait for its database.
 
-    Parameters:
+    Args:
         dsn: libpq connection string, URL or keywords.
         name: the command's name, shown in pg_stat_activity.application_name.
     """
@@ -111,8 +110,16 @@ class Session:
     def __init__(self, dsn: str, name: str) -> None:
         self.dsn = dsn
         self.place = describe(dsn)
-        self._name = name
-        self._connection = self._connect()
+        self._connect = connector(dsn)
+        self._session = ReconnectingSession(
+            self._open,
+            # The views cost little and are estimated high: compiling them would take longer.
+            settings={"application_name": f"locaria {name}", "jit": "off"},
+            patience=0,
+            longest_pause=0.5,
+            translate=self._translate,
+        )
+        self._session.attempt(lambda _: None)
 
     def __enter__(self) -> Self:
         return self
@@ -122,19 +129,15 @@ class Session:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._session.close()
 
     def rows(self, query: Query, values: Sequence[Any] | Row = ()) -> list[Row]:
         """Run a query in its own transaction and return its rows.
 
         Raises:
-            CommandError: the database refused, or is gone.
+            CommandError: the database refused, or can't be reached.
         """
-        try:
-            cursor = self._connection.execute(query, values or None)
-            return cursor.fetchall() if cursor.description else []
-        except psycopg.Error as error:
-            raise translate(error, self.place) from error
+        return self._session.attempt(_fetch(query, values))
 
     def row(self, query: Query, values: Sequence[Any] | Row = ()) -> Row:
         """Run a query that returns one row."""
@@ -146,45 +149,46 @@ class Session:
         values: Sequence[Any] | Row = (),
         on_loss: Callable[[str], None] | None = None,
     ) -> list[Row]:
-        """As rows(), but a broken connection is made anew, for a minute.
+        """Run a query that changes nothing; repeat it for a minute if the connection breaks.
 
-        Only for queries that change nothing.
-
-        Parameters:
-            on_loss: told once, in words, when the connection is lost.
+        Args:
+            query: run again after each reconnection.
+            values: of the query's parameters.
+            on_loss: called once, with a message, when the connection is lost.
         """
-        give_up = time.monotonic() + PATIENCE_S
-        told = False
-        while True:
-            try:
-                if self._connection.closed:
-                    self._connection = self._connect()
-                return self.rows(query, values)
-            except CommandError as error:
-                if error.exit_code != ExitCode.UNREACHABLE or time.monotonic() > give_up:
-                    raise
-                if on_loss is not None and not told:
-                    on_loss(f"{error.message}; trying again for {PATIENCE_S:.0f} s")
-                    told = True
-                self._connection.close()
-                time.sleep(0.5)
 
-    def _connect(self) -> psycopg.Connection[Row]:
-        options: dict[str, Any] = {"application_name": f"locaria {self._name}"}
-        if "connect_timeout" not in conninfo_to_dict(self.dsn):
-            options["connect_timeout"] = CONNECT_TIMEOUT_S
-        try:
-            connection = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row, **options)
-            # The views cost little and are estimated high: compiling them would take longer.
-            connection.execute("set jit = off")
-        except psycopg.Error as error:
-            raise CommandError(
-                f"can't reach {self.place}: {_last_words(error, self.dsn)}",
-                "Is it running, and are host, port and login right?",
-                ExitCode.UNREACHABLE,
-            ) from error
+        def report(error: BaseException) -> None:
+            if on_loss is not None:
+                on_loss(f"{error}; trying again for {PATIENCE_S:.0f} s")
+
+        return self._session.attempt(_fetch(query, values), patience=PATIENCE_S, on_loss=report)
+
+    def _open(self) -> psycopg.Connection[Row]:
+        connection = self._connect()
         connection.adapters.register_loader("timestamptz", MomentLoader)
         return connection
+
+    def _translate(self, failure: SessionFailure) -> CommandError:
+        if failure.connected:
+            error = translate(failure.error, self.place)
+        else:
+            error = CommandError(
+                f"can't reach {self.place}: {_last_words(failure.error, self.dsn)}",
+                "Is it running, and are host, port and login right?",
+                ExitCode.UNREACHABLE,
+            )
+        error.__cause__ = failure.error
+        return error
+
+
+def _fetch(
+    query: Query, values: Sequence[Any] | Row
+) -> Callable[[psycopg.Connection[Row]], list[Row]]:
+    def fetch(connection: psycopg.Connection[Row]) -> list[Row]:
+        cursor = connection.execute(query, values or None)
+        return cursor.fetchall() if cursor.description else []
+
+    return fetch
 
 
 def _last_words(error: psycopg.Error, dsn: str) -> str:

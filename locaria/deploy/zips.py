@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from locaria.deploy.assemble import AssembleError, assemble
 from locaria.deploy.functions import RUNTIME, Function, list_functions
 from locaria.resources import LAMBDA, ROOT
 
@@ -84,12 +85,15 @@ def build_zip(
     Parameters:
         python: the runtime, `python3.13`.
     """
-    folder = root / function.folder
-    name = f"{function.folder}-{architecture.lower()}-{_digest_of(folder, architecture, python)}"
-    path = build / f"{name}.zip"
-    if not path.exists():
-        build.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=build, prefix="making-") as scratch:
+    build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build, prefix="making-") as scratch:
+        try:
+            folder = assemble(root / function.folder, Path(scratch) / function.folder)
+        except AssembleError as error:
+            raise ZipError(str(error)) from error
+        digest = _digest_of(folder, architecture, python)
+        path = build / f"{function.folder}-{architecture.lower()}-{digest}.zip"
+        if not path.exists():
             packed = Path(scratch) / "packed.zip"
             write_zip(
                 packed, [_install(folder, Path(scratch) / "needs", architecture, python), folder]
@@ -104,7 +108,8 @@ def build_zip(
     if unpacked > UNPACKED_LIMIT:
         raise ZipError(
             f"{function.folder}: {unpacked / 2**20:.0f} MiB unpacked, and Lambda takes "
-            f"{UNPACKED_LIMIT / 2**20:.0f}: take something out of {folder / 'requirements.txt'}"
+            f"{UNPACKED_LIMIT / 2**20:.0f}: "
+            f"take something out of {root / function.folder / 'requirements.txt'}"
         )
     key = f"code/{function.folder}-{architecture.lower()}-{content[:16]}.zip"
     return Zip(function, path, key, path.stat().st_size, unpacked)

@@ -24,6 +24,7 @@ from typing import Any, Self
 
 import psycopg
 
+from locaria.deploy.assemble import assemble
 from locaria.deploy.database import SiteDatabase
 from locaria.install import read_dockers, register_containers
 from locaria.launch.ecs import EcsWatch
@@ -255,7 +256,8 @@ class Agent:
         ]
 
     def _function(self, name: str, folder: str, environment: dict[str, str]) -> LambdaFunction:
-        path = self._options.lambda_dir / folder / f"{folder}.py"
+        source = self._options.lambda_dir / folder
+        path = assemble(source, self.state_dir / "lambda" / folder) / f"{folder}.py"
         return LambdaFunction(name, path, environment | {"AWS_LAMBDA_FUNCTION_NAME": name})
 
 

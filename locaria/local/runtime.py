@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from locaria.deploy.assemble import assemble
 from locaria.local import processes
 from locaria.local.aws.ecs.control_plane import LocalEcs
 from locaria.local.aws.ecs.model import load_task_definitions
@@ -243,7 +244,8 @@ class Runtime:
 
     def _function(self, name: str, folder: str, environment: dict[str, str]) -> LambdaFunction:
         variables = environment | {"AWS_LAMBDA_FUNCTION_NAME": name}
-        return LambdaFunction(name, self._lambda_dir / folder / f"{folder}.py", variables)
+        assembled = assemble(self._lambda_dir / folder, self.state_dir / "lambda" / folder)
+        return LambdaFunction(name, assembled / f"{folder}.py", variables)
 
     def _show_listeners(self, endpoints: dict[str, str]) -> None:
         """Where the living listeners take commands, by container."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import select
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from locaria.web.access.identity import Identity
 from locaria.web.messages import RefusedError
+from locaria_reporter.session import check_idle
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _Connection = psycopg.AsyncConnection[TupleRow]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the database answered: JSON as text, and its code, if it has one."""
+    """The database's reply: JSON as text, and its code, if it has one."""
 
     text: str
     code: int | None
@@ -41,11 +41,14 @@ class Reply:
 class ApiDatabase:
     """Calls `locaria.api` and reads, each in a transaction under the client's role.
 
-    Parameters
-        dsn          of a login that is a member of the roles of clients.
-        connections  how many at most, opened when needed.
-        wait_s       how long a request waits for a connection, in seconds.
-        timeout_s    how long one statement may take, in seconds.
+    The connections are those of psycopg's pool, which reconnects by itself: a request is never
+    repeated, so nothing of the shared session applies but its check of idle connections.
+
+    Args:
+        dsn: of a login that is a member of the roles of clients.
+        connections: the maximum; each is opened when it is needed.
+        wait_s: seconds that a request waits for a connection.
+        timeout_s: seconds that one statement may take.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class ApiDatabase:
         )
 
     async def open(self) -> None:
-        """Start connecting; does not wait for the server to be there."""
+        """Start to connect, without waiting for the server."""
         await self._pool.open()
 
     async def close(self) -> None:
@@ -75,17 +78,18 @@ class ApiDatabase:
         await self._pool.close(timeout=5)
 
     async def call(self, request: str, identity: Identity) -> Reply:
-        """Have the database answer a request.
+        """Pass a request to the database and return its reply.
 
         Raises:
-            RefusedError: it can't be reached (503), took too long (503), or refused the text (400).
+            RefusedError: the database can't be reached (503), takes too long (503), or refuses the
+                text (400).
         """
         row = (await self.rows(identity.database_role, _CALL, [request, identity.json]))[0]
         code = row[1]
         return Reply(row[0], int(code) if code is not None and code.isdecimal() else None)
 
     async def rows(self, role: str, query: str, values: Sequence[Any] = ()) -> list[TupleRow]:
-        """The rows of one statement under a group role; one round trip, committed at its end.
+        """Execute one statement under a group role, in one round trip and its own transaction.
 
         Raises:
             RefusedError: as `call`.
@@ -111,18 +115,12 @@ class ApiDatabase:
 
 
 async def _check(connection: _Connection) -> None:
-    """Refuse a connection that the server has closed, without a round trip.
-
-    Nothing is to be read from an idle connection but the server's farewell.
-    """
-    poll = select.poll()
-    poll.register(connection.pgconn.socket, select.POLLIN)
-    while poll.poll(0):
-        connection.pgconn.consume_input()  # raises at the end of the stream
+    """Have the pool replace a connection that the server has closed."""
+    check_idle(connection)
 
 
 def _refused(error: psycopg.Error) -> RefusedError:
-    """What a client is told of an error that `locaria.api` did not turn into a reply itself."""
+    """The client's view of an error that `locaria.api` did not turn into a reply itself."""
     state = error.sqlstate or ""
     if isinstance(error, psycopg.errors.QueryCanceled):
         return _unavailable("the database took too long; try again later, or ask for less")

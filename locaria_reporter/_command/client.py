@@ -36,7 +36,7 @@ def send(request: dict[str, Any]) -> None:
 
     Raises:
         Ended: cancelled, lease lost, too many rejected rows.
-        ReporterError: the request was not understood, or nobody answers.
+        ReporterError: the request was not understood, or there is no answer.
     """
     path = os.environ.get("LR_SOCKET")
     if not path:

@@ -4,15 +4,15 @@ The client is written for the stricter of the two: frames of 32 KB at most.
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from fake_api_gateway import FakeApiGateway
+from function_modules import loaded
 from websockets.sync.client import ClientConnection, connect
 
 from locaria.local.postgres.server import PostgresServer
@@ -20,10 +20,6 @@ from locaria.web.settings import Settings, read_settings
 from tests.conftest import Database, cloned
 from tests.web.conftest import Web
 from tests.web.provider import Provider
-
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lambda")]
-from fake_api_gateway import FakeApiGateway
-from function_modules import loaded
 
 FRAME = 30_000
 
@@ -61,7 +57,7 @@ def lambda_behind_gateway(site: Database, environment: dict[str, str]) -> Iterat
             with FakeApiGateway(function.handler) as gateway:
                 patch.setenv("LOCARIA_CONNECTIONS_URL", gateway.endpoint)
                 yield gateway
-            function._database._database.close()
+            function._database.session.close()
 
 
 @pytest.fixture(scope="module")

@@ -298,7 +298,7 @@ def test_an_agent_ends_when_the_database_does_not_answer_and_says_what_it_left(
     [task] = tasks_of(agents, [file])
     with frozen(agents, pg_server):
         assert agents.end("one") == 0
-    assert agents.says("one", "the database does not answer, and is not waited for")
+    assert agents.says("one", "the database does not answer; not waiting for it")
     assert agents.says("one", f"/{task} is STOPPED"), agents.said["one"]
     assert agents.says("one", "can't tell the database that we stop")
 

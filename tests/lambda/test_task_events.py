@@ -197,7 +197,7 @@ def test_a_read_only_server_is_left_for_the_new_primary(
 ) -> None:
     """After a failover the kept connection may lead to the old primary."""
     task_events.handler(state_change(), None)
-    task_events._database._connection.execute("set default_transaction_read_only = on")
+    task_events._database.session.connection().execute("set default_transaction_read_only = on")
     task_events.handler(state_change(), None)
     assert len(events_db.recorded()) == 2
 

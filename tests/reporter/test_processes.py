@@ -262,10 +262,12 @@ def test_exit_codes_of_uncaught_outcomes(site: Site) -> None:
 def test_a_reporting_failure_never_hides_the_loaders_own_exception(site: Site) -> None:
     site.submit()
     process = site.start_python("""
-import locaria_reporter._session as session
+import locaria_reporter.session as session
 with lr.claim() as run:
     run._channel._session.patience = 0.5
-    run._channel._session._dsn = "host=127.0.0.1 port=1 connect_timeout=1"
+    run._channel._session._open = session.connector(
+        "host=127.0.0.1 port=1 connect_timeout=1"
+    )
     run._channel._session.close()
     raise KeyError("the loader's own")
 """)

@@ -11,12 +11,14 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from locaria_reporter.session import backoff, complete_dsn
+
 log = logging.getLogger(__name__)
 
 WATCH_S = 60
 """For how long the database goes on notifying after the last renewal."""
 RENEW_S = 20.0
-_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+_LONGEST_PAUSE_S = 2.0
 # Watched from the next transaction on. One that was open before may have found nobody watching, so
 # what it did is looked up once it has ended: when the oldest open transaction is a younger one.
 _WATCH = """
@@ -65,28 +67,25 @@ class ChangeListener:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _run(self) -> None:
-        failures = 0
+        pauses = backoff(_LONGEST_PAUSE_S)
+        failing = False
         while True:
             try:
                 async with await self._connect() as connection:
-                    failures = 0
+                    pauses, failing = backoff(_LONGEST_PAUSE_S), False
                     await self._listen(connection)
             except psycopg.Error as error:
-                if failures == 0:
-                    log.warning("can't listen for changes, trying on: %s", error)
+                if not failing:
+                    log.warning("can't listen for changes, retrying: %s", error)
+                failing = True
                 self.ready.clear()
-                await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
-                failures += 1
+                await asyncio.sleep(next(pauses))
 
     async def _connect(self) -> _Connection:
         connection = await psycopg.AsyncConnection.connect(
-            self._dsn,
+            complete_dsn(self._dsn, connect_timeout="5"),
             autocommit=True,
             application_name="locaria web listen",
-            connect_timeout=5,
-            keepalives_idle=30,
-            keepalives_interval=5,
-            keepalives_count=3,
         )
         await connection.execute("set role locaria_reader")
         await connection.execute(sql.SQL("listen {}").format(sql.Identifier("locaria_changes")))
