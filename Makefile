@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint format bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint prose docs wheels release format bench sql zips base-image images test-images clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,12 +43,25 @@ test-deploy-long: setup ## a deployment killed, or interrupted, at every step, t
 lint: setup ## format check, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy locaria locaria_reporter bench
+	$(BIN)/mypy locaria locaria_reporter bench tools
 	@for folder in containers/*/ lambda/*/; do \
 	  if ls $$folder*.py >/dev/null 2>&1; then \
 	    echo "mypy $$folder"; MYPYPATH=containers/modules:lambda/shared:. $(BIN)/mypy $$folder || exit 1; \
 	  fi; \
 	done
+
+prose: setup ## list the words that docs/glossary.md rules out
+	$(BIN)/python -m tools.prose_check
+
+docs: setup ## build the documentation site, in build/site/html
+	$(BIN)/python -m tools.site.build
+
+wheels: setup ## build wheels and sdists of both packages, in dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist locaria_reporter
+
+release: setup ## prepare a release: make release VERSION=0.2.0 (publishing is left to a person)
+	$(BIN)/python -m tools.release "$(VERSION)"
 
 format: setup ## rewrite the code as the formatter wants it
 	$(BIN)/ruff format .

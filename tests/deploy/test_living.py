@@ -179,4 +179,6 @@ def test_who_lives_and_what_it_runs_is_seen_in_sql(agents: Agents) -> None:
     agents.end("one", signal.SIGKILL)
     told = "select level, value from locaria.health where \"check\" = 'agents'"
     agents.wait(lambda: agents.rows(told)[0]["level"] == "crit")
-    assert agents.rows(told)[0]["value"].startswith(f"no runtime is alive; the last was {row['name']}")
+    assert agents.rows(told)[0]["value"].startswith(
+        f"no runtime is alive; the last was {row['name']}"
+    )
