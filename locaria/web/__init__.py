@@ -1,1 +1,1 @@
-"""The API server: carries `locaria.api(jsonb, jsonb)` over WebSocket and HTTP, without own logic."""
+"""The API server: carries `locaria.api(jsonb, jsonb)` over WebSocket and HTTP."""

@@ -97,7 +97,7 @@ class Server:
         return _json(reply.text, reply.code if reply.code and reply.code >= 400 else 200)
 
     async def ticket(self, http: HttpRequest) -> Response:
-        """Serve `POST /ticket`: browsers open a WebSocket with it, since they can't send a token."""
+        """Serve `POST /ticket`: browsers open a WebSocket with it."""
         try:
             identity = await self._identify(http)
             ticket = await self.gate.issue(identity)

@@ -81,7 +81,7 @@ def openapi(methods: Sequence[Method]) -> dict[str, Any]:
             },
             "/ticket": {
                 "post": {
-                    "summary": "Get a ticket with which a browser opens one WebSocket: /ws?ticket=…",
+                    "summary": "Get a ticket to open one WebSocket from a browser: /ws?ticket=…",
                     "requestBody": {
                         "required": True,
                         "content": {"application/json": {"schema": {"type": "object"}}},
@@ -142,9 +142,7 @@ def asyncapi(methods: Sequence[Method]) -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": INFO
-        | {
-            "description": f"{INFO['description']} The maximum size of a message is {MAX_MESSAGE:,} bytes."
-        },
+        | {"description": f"{INFO['description']} The message limit is {MAX_MESSAGE:,} bytes."},
         "servers": {"local": {"host": "127.0.0.1:8787", "protocol": "ws", "pathname": "/ws"}},
         "channels": {
             "socket": {

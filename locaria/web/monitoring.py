@@ -36,7 +36,7 @@ class Monitoring:
         return _json({"status": "ok"})
 
     async def healthz(self, request: Request) -> Response:
-        """Serve `/healthz`: 200 if the database answers and tick() runs, else 503 with the reason."""
+        """Serve `/healthz`: 200 if the database answers and tick() runs, else 503."""
         del request
         try:
             level, tick = (await self._database.rows("locaria_reader", _TICK))[0]

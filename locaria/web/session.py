@@ -128,7 +128,7 @@ class Session:
         if file is not None and len(self._subscriber.files) >= MAX_SUBSCRIPTIONS:
             raise RefusedError(
                 422,
-                f"a connection can subscribe to {MAX_SUBSCRIPTIONS:,} files: subscribe to all files "
+                f"a connection can subscribe to {MAX_SUBSCRIPTIONS:,} files: subscribe to all "
                 "instead, without container_id",
             )
         reply = _reply(request, subscribed="all" if file is None else file)

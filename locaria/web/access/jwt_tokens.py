@@ -65,7 +65,7 @@ class JwtSettings:
             raise JwtSettingsError(f"LOCARIA_JWKS_URL: {self.jwks_url} must start with https://")
         if not set(self.algorithms) <= ALGORITHMS or not self.algorithms:
             raise JwtSettingsError(
-                f"LOCARIA_JWT_ALGORITHMS: {','.join(self.algorithms)} is not supported: use some of "
+                f"LOCARIA_JWT_ALGORITHMS: {','.join(self.algorithms)} is not supported: use "
                 f"{', '.join(sorted(ALGORITHMS))}"
             )
         if not set(self.roles.values()) <= set(DATABASE_ROLES):

@@ -86,7 +86,7 @@ class TokenFile:
             raise SettingsError(f"can't read the token file: {error}") from None
         except (ValueError, TypeError, KeyError, AttributeError):
             raise SettingsError(
-                f'{self._path} must have the form {{"tokens": [{{"sha256" or "token": …, "role": …, '
+                f'{self._path} must be {{"tokens": [{{"sha256" or "token": …, "role": …, '
                 '"subject": …}]}, where role is reader, submitter or operator, and a token has '
                 "at least 16 characters"
             ) from None  # the cause would quote a token

@@ -163,7 +163,7 @@ class Hub:
                 try:
                     await self._round()
                 except RefusedError as error:
-                    log.warning("can't read changed files, retrying: %s", error)
+                    log.warning("can't read changes, retrying: %s", error)
                     await asyncio.sleep(0.5)
                 except Exception:  # one failure must not end the subscriptions of all clients
                     log.exception("can't send changed files, asking clients to reload")
@@ -177,7 +177,7 @@ class Hub:
                 return
 
     async def _is_woken(self) -> bool:
-        """Wait for work; return False when there has been no subscription for `LINGER_S` seconds."""
+        """Wait for work; return False after `LINGER_S` seconds without any subscription."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LINGER_S)

@@ -43,13 +43,13 @@ class Outbox:
         self.missed: dict[int, int] = {}
 
     def put(self, text: str) -> None:
-        """Send a reply; it is never dropped, since callers await `has_room` before each request."""
+        """Send a reply; it is never dropped: callers await `has_room` first."""
         self._waiting.append(text)
         self._bytes += len(text)
         self._wake.set()
 
     def push(self, text: str, file: int, after_log: int) -> None:
-        """Send an event of a file with the log messages after `after_log`, or record it as missed."""
+        """Send an event of a file with its log after `after_log`, or record it as missed."""
         too_much = self._is_full or self._bytes + len(text) > MAX_BYTES
         if file in self.missed or (too_much and self._waiting):
             self.miss(file, after_log)
@@ -65,7 +65,7 @@ class Outbox:
             self._must_resync = True
 
     def catch_up(self, text: str, file: int, after_log: int) -> None:
-        """Send the state of a file, with its log after `after_log`, instead of the missed events."""
+        """Send the state of a file, with its log after `after_log`, in place of missed events."""
         self.missed.pop(file, None)
         self.push(text, file, after_log)
 
