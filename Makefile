@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint prose docs wheels release format bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint format describe bench sql zips base-image images test-images clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,6 +67,9 @@ release: setup ## prepare a release: make release VERSION=0.2.0 (publishing is l
 format: setup ## rewrite the code as the formatter wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+describe: setup ## generate openapi.json and asyncapi.json from the database's list of methods
+	$(BIN)/python -m locaria.web.describe
 
 bench: setup ## measure speed, as ratios against named peers in the same run
 	$(BIN)/python -m bench

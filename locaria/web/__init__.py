@@ -1,1 +1,1 @@
-"""The API over WebSocket and HTTP: carries `locaria.api(jsonb, jsonb)`, has no logic of its own."""
+"""The API server: carries `locaria.api(jsonb, jsonb)` over WebSocket and HTTP."""

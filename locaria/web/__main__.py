@@ -1,9 +1,10 @@
-"""The server as a process.
+"""Run the server as a process.
 
     LOCARIA_WEB_DSN=… python -m locaria.web [--host H] [--port P | --fd N] [--with-parent]
 
-The DSN comes in the environment: argv can be read by everybody. With `--fd` a socket that listens
-already is inherited; with `--with-parent` the server ends when its standard input does.
+The DSN comes from the environment, because every user of the machine can read the command line.
+`--fd` serves an inherited socket that already listens. `--with-parent` ends the server when its
+standard input ends.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def main() -> None:
     )
     dsn = os.environ.pop(DSN_VARIABLE, "")
     if not dsn:
-        sys.exit(f"{DSN_VARIABLE} names no database")
+        sys.exit(f"{DSN_VARIABLE} is not set: set it to the DSN of the database")
     try:
         settings = read_settings(dsn, given.host, os.environ)
         listening = socket.socket(fileno=given.fd) if given.fd else bind(given.host, given.port)

@@ -1,4 +1,4 @@
-"""The application: which path is answered by what."""
+"""The ASGI application: the routes and what they share."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 DASHBOARD = STATIC / "index.html"
-LOOK_S = 1.0
-"""How often is looked whether tokens were revoked."""
+REVOCATION_CHECK_S = 1.0
+"""Seconds between two checks for revoked tokens."""
 
 
 class Server:
-    """What the routes share: the database, the subscriptions, the settings."""
+    """The handlers of the routes, and what they share: settings, database and subscriptions."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -49,7 +49,7 @@ class Server:
         self.monitoring = Monitoring(self.gate, self.database, self.hub, self.caller)
 
     async def socket(self, socket: WebSocket) -> None:
-        """`/ws`."""
+        """Serve `/ws`: one WebSocket connection."""
         try:
             identity = await self.gate.identify(socket, ticket=True)
         except RefusedError as refusal:
@@ -66,73 +66,76 @@ class Server:
             self.monitoring.connections -= 1
 
     async def watch_tokens(self) -> None:
-        """Close the connections whose token was revoked, for as long as the server runs.
+        """Close connections whose token has been revoked, until cancelled.
 
-        Twice in a row it must be unknown: a file that is just being written is no revocation.
+        A token counts as revoked after two checks in a row, because a token file that is just
+        being written is incomplete.
         """
         unknown: set[Session] = set()
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(REVOCATION_CHECK_S)
             before = unknown
             unknown = {each for each in self._sessions if not self.gate.knows(each.identity)}
             for session in unknown & before:
                 session.revoke()
 
-    async def api(self, asking: HttpRequest) -> Response:
-        """`POST /api`: one request, one reply, the same JSON as over the WebSocket."""
+    async def api(self, http: HttpRequest) -> Response:
+        """Serve `POST /api`: one request and its reply, the same JSON as over the WebSocket."""
         request = None
         try:
-            identity = await self._identify(asking)
-            request = parse((await self._body(asking)).decode(), self.settings.limit)
+            identity = await self._identify(http)
+            request = parse((await self._body(http)).decode(), self.settings.limit)
             if request.method in ("subscribe", "unsubscribe"):
-                raise RefusedError(501, "subscriptions need the WebSocket, at /ws")
+                raise RefusedError(
+                    501, "subscriptions are available over the WebSocket at /ws only"
+                )
             reply = await self.caller.call(request, identity)
         except UnicodeDecodeError:
-            return _refusal(RefusedError(400, "not UTF-8"))
+            return _refusal(RefusedError(400, "the body is not valid UTF-8"))
         except RefusedError as refusal:
             return _refusal(refusal, request)
         return _json(reply.text, reply.code if reply.code and reply.code >= 400 else 200)
 
-    async def ticket(self, asking: HttpRequest) -> Response:
-        """`POST /ticket`: with it a browser, which can't send a token there, opens a WebSocket."""
+    async def ticket(self, http: HttpRequest) -> Response:
+        """Serve `POST /ticket`: browsers open a WebSocket with it."""
         try:
-            identity = await self._identify(asking)
+            identity = await self._identify(http)
             ticket = await self.gate.issue(identity)
         except RefusedError as refusal:
             return _refusal(refusal)
         who = {"role": identity.role, "subject": identity.subject}
         return _json(json.dumps({"ticket": ticket, "expires_in": TICKET_S} | who))
 
-    async def _identify(self, asking: HttpRequest) -> Identity:
-        kind = asking.headers.get("content-type", "").partition(";")[0].strip().lower()
-        identity = await self.gate.identify(asking)
-        if kind != "application/json":  # which a page of another origin can't send unasked
-            raise RefusedError(415, "the header Content-Type must be application/json")
+    async def _identify(self, http: HttpRequest) -> Identity:
+        kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
+        identity = await self.gate.identify(http)
+        if kind != "application/json":  # a form on another origin's page can't send this type
+            raise RefusedError(415, f"Content-Type is {kind!r}: it must be application/json")
         return identity
 
-    async def _body(self, asking: HttpRequest) -> bytes:
-        """The body, of which no more is kept than is allowed."""
+    async def _body(self, http: HttpRequest) -> bytes:
+        """Read the body, but no more of it than the limit allows."""
         limit, body = self.settings.limit, bytearray()
-        async for part in asking.stream():
+        async for part in http.stream():
             body += part
             if len(body) > limit:
                 raise too_large(limit)
         return bytes(body)
 
-    async def dashboard(self, asking: HttpRequest) -> Response:
-        """`/`: the page."""
-        del asking
+    async def dashboard(self, http: HttpRequest) -> Response:
+        """Serve `/`: the dashboard."""
+        del http
         if not DASHBOARD.exists():
-            return PlainTextResponse("Locaria. The API is at /ws and POST /api.\n")
+            return PlainTextResponse("Locaria. The API is at /ws and at POST /api.\n")
         return FileResponse(DASHBOARD)
 
-    async def description(self, asking: HttpRequest) -> Response:
-        """`/openapi.json`, `/asyncapi.json`: this API, for machines."""
-        return FileResponse(HERE / asking.url.path.lstrip("/"), media_type="application/json")
+    async def description(self, http: HttpRequest) -> Response:
+        """Serve `/openapi.json` and `/asyncapi.json`: the descriptions of the API."""
+        return FileResponse(HERE / http.url.path.lstrip("/"), media_type="application/json")
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Open the database before the first request, close it after the last."""
+        """Open the database before the first request and close it after the last one."""
         del app
         await self.database.open()
         watching = asyncio.create_task(self.watch_tokens(), name="tokens")
@@ -145,7 +148,7 @@ class Server:
 
 
 def make_app(server: Server) -> Starlette:
-    """The ASGI application."""
+    """Return the ASGI application of a server."""
     routes = [
         WebSocketRoute("/ws", server.socket),
         Route("/api", server.api, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Requests on their way to the database: who may, what was refused, how long it took."""
+"""Calls of the database for clients, counted and timed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 
 
 class Caller:
-    """Calls `locaria.api` for clients and logs what was refused; what was said is not logged.
+    """Calls `locaria.api` for clients and logs refusals, without the content of requests.
 
     Attributes:
-        answered  replies so far by code; 200 stands for every good one.
-        seconds   spent on them in all.
+        answered: The number of replies by code. 200 stands for every successful one.
+        seconds: The total time spent on them.
     """
 
     def __init__(self, database: ApiDatabase) -> None:
@@ -27,10 +27,10 @@ class Caller:
         self.seconds = 0.0
 
     async def call(self, request: Request, identity: Identity) -> Reply:
-        """Have the database answer.
+        """Return the database's reply to a request.
 
         Raises:
-            RefusedError: the database could not.
+            RefusedError: The identity has expired (401), or the database could not answer.
         """
         begin = time.perf_counter()
         try:

@@ -1,18 +1,19 @@
-"""The machine-readable descriptions, made from the database's list of methods.
-
-LOCARIA_DSN=… python -m locaria.web.describe      # writes openapi.json and asyncapi.json here
-"""
+"""Generate openapi.json and asyncapi.json from the database's list of methods (`make describe`)."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from locaria.install import install
+from locaria.local.aws.standin import install_standin
+from locaria.local.postgres.server import PostgresServer
 from locaria.web.messages import MAX_MESSAGE
 
 HERE = Path(__file__).parent
@@ -42,22 +43,22 @@ ONLY_SOCKET = ("subscribe", "unsubscribe")
 INFO = {
     "title": "Locaria",
     "version": "1",
-    "description": "Runs containers that load data, and tells what becomes of them.",
+    "description": "Run containers that load data, and follow their progress.",
 }
 AFTER_LOG = {
     "type": "integer",
     "minimum": 0,
-    "description": "the id of the last log message that is known: the log goes on after it",
+    "description": "The id of the last log message that the client has; only later ones are sent.",
 }
 
 
 def openapi(methods: Sequence[Method]) -> dict[str, Any]:
-    """The description of HTTP, OpenAPI 3.1."""
+    """Return the description of the HTTP API, OpenAPI 3.1."""
     served = [each for each in methods if each[0] not in ONLY_SOCKET]
     schemas = REPLIES | {f"{each[0]}_request": request_schema(each) for each in served}
     replies = sorted({REPLY_OF[each[0]] for each in served})
     asked = {"oneOf": [_ref(f"{each[0]}_request") for each in served]}
-    problem = _answer("An error, the status is its code.", _ref("error"))
+    problem = _answer("An error; the HTTP status equals its code.", _ref("error"))
     return {
         "openapi": "3.1.0",
         "info": INFO,
@@ -65,7 +66,7 @@ def openapi(methods: Sequence[Method]) -> dict[str, Any]:
         "paths": {
             "/api": {
                 "post": {
-                    "summary": "One request, one reply; the same JSON as over the WebSocket",
+                    "summary": "Send one request; the same JSON as over the WebSocket",
                     "requestBody": {
                         "required": True,
                         "content": {"application/json": {"schema": asked}},
@@ -80,25 +81,27 @@ def openapi(methods: Sequence[Method]) -> dict[str, Any]:
             },
             "/ticket": {
                 "post": {
-                    "summary": "A ticket with which a browser opens one WebSocket: /ws?ticket=…",
+                    "summary": "Get a ticket to open one WebSocket from a browser: /ws?ticket=…",
                     "requestBody": {
                         "required": True,
                         "content": {"application/json": {"schema": {"type": "object"}}},
                     },
                     "responses": {
-                        "200": _answer("Valid once, for seconds.", _ref("ticket")),
+                        "200": _answer(
+                            "A ticket, valid once and for `expires_in` seconds.", _ref("ticket")
+                        ),
                         "default": problem,
                     },
                 }
             },
-            "/healthz": _get("200 when the database answers and tick() runs, else 503", "health"),
-            "/live": _get("200 when the server itself answers", "health"),
+            "/healthz": _get("200 if the database answers and tick() runs, else 503", "health"),
+            "/live": _get("200 while the server runs", "health"),
             "/metrics": {
                 "get": {
-                    "summary": "Numbers in the text format of Prometheus",
+                    "summary": "Metrics in the text format of Prometheus",
                     "responses": {
                         "200": {
-                            "description": "0.0.4",
+                            "description": "Metrics, text format 0.0.4.",
                             "content": {"text/plain": {"schema": {"type": "string"}}},
                         }
                     },
@@ -113,7 +116,7 @@ def openapi(methods: Sequence[Method]) -> dict[str, Any]:
 
 
 def asyncapi(methods: Sequence[Method]) -> dict[str, Any]:
-    """The description of the WebSocket, AsyncAPI 3.0."""
+    """Return the description of the WebSocket API, AsyncAPI 3.0."""
     schemas = REPLIES | {f"{each[0]}_request": request_schema(each) for each in methods}
     replies = sorted({*REPLY_OF.values(), "error"})
     events = ["container_status_event", "resync_event"]
@@ -126,7 +129,7 @@ def asyncapi(methods: Sequence[Method]) -> dict[str, Any]:
         each[0]: {
             "action": "receive",
             "summary": each[2],
-            "description": f"Takes the role {each[1]}.",
+            "description": f"Requires the role {each[1]}.",
             "channel": {"$ref": "#/channels/socket"},
             "messages": [_message(f"{each[0]}_request")],
             "reply": {
@@ -139,7 +142,7 @@ def asyncapi(methods: Sequence[Method]) -> dict[str, Any]:
     return {
         "asyncapi": "3.0.0",
         "info": INFO
-        | {"description": f"{INFO['description']} A message has {MAX_MESSAGE:,} bytes at most."},
+        | {"description": f"{INFO['description']} The message limit is {MAX_MESSAGE:,} bytes."},
         "servers": {"local": {"host": "127.0.0.1:8787", "protocol": "ws", "pathname": "/ws"}},
         "channels": {
             "socket": {
@@ -151,7 +154,7 @@ def asyncapi(methods: Sequence[Method]) -> dict[str, Any]:
         | {
             "push": {
                 "action": "send",
-                "summary": "What subscribe asked for, as it happens.",
+                "summary": "Events of the files that the client has subscribed to.",
                 "channel": {"$ref": "#/channels/socket"},
                 "messages": [_message(name) for name in events],
             }
@@ -161,14 +164,14 @@ def asyncapi(methods: Sequence[Method]) -> dict[str, Any]:
 
 
 def request_schema(method: Method) -> dict[str, Any]:
-    """The JSON Schema of a whole request, without references into itself."""
+    """Return the JSON Schema of a whole request, with its internal references resolved."""
     name, role, description, request = method
     given = _inlined(request, request.get("$defs", {}))
     properties = {"method": {"const": name}, **given["properties"], "request_id": True}
     if name == "subscribe":
         properties["after_log"] = AFTER_LOG
     return {
-        "description": f"{description} Takes the role {role}.",
+        "description": f"{description} Requires the role {role}.",
         "type": "object",
         "additionalProperties": False,
         "required": ["method", *given["required"]],
@@ -205,20 +208,34 @@ def _get(summary: str, schema: str) -> dict[str, Any]:
 
 
 def read_methods(dsn: str) -> list[Method]:
-    """The methods of `locaria.api`, as the database lists them."""
+    """Read the methods of `locaria.api` from a database."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(METHODS).fetchall()
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def as_text(description: dict[str, Any]) -> str:
-    """As the files hold it."""
+    """Return a description as text, as the files contain it."""
     return json.dumps(description, indent=1, ensure_ascii=False) + "\n"
 
 
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """Start a temporary embedded Postgres with Locaria installed, and yield its DSN."""
+    with (
+        tempfile.TemporaryDirectory(prefix="locaria-describe-") as folder,
+        PostgresServer(Path(folder) / "postgres", durable=False) as server,
+    ):
+        Path(folder).chmod(0o755)  # as root, the server runs as another user
+        install_standin(server.dsn)
+        install(server.dsn)
+        yield server.dsn
+
+
 def main() -> None:
-    """Write both files anew."""
-    methods = read_methods(os.environ["LOCARIA_DSN"])
+    """Rewrite both files."""
+    with fresh_database() as dsn:
+        methods = read_methods(dsn)
     OPENAPI.write_text(as_text(openapi(methods)))
     ASYNCAPI.write_text(as_text(asyncapi(methods)))
 

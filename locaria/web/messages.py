@@ -1,8 +1,8 @@
-"""What a client sends and what it is answered, as text: limits, shape, error replies.
+"""Requests and error replies as text: limits, parsing and form.
 
-Shared by the server and by the Lambda function `websocket_api`; nothing but the standard library.
-A request is passed on to the database as the text in which it came: what a number or a repeated
-key means is decided in one place.
+The server and the Lambda function `websocket_api` share this module; it uses only the standard
+library. A request reaches the database as the original text, so that only the database decides what
+a number or a repeated key means.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 MAX_MESSAGE = 131_072
-"""Bytes of one message: what API Gateway takes (AWS: WebSocket API quotas), so a client written
-for one transport works with the other."""
+"""The maximum size of a message in bytes: the limit of API Gateway (AWS: WebSocket API quotas), so
+that a client written for one transport works with the other."""
 MAX_DEPTH = 64
-"""How deep arrays and objects may be nested."""
+"""How deeply arrays and objects may be nested."""
 
 _ABSENT = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message of a client that is a JSON object."""
+    """A client's message: a JSON object and its original text."""
 
     text: str
     body: dict[str, Any]
 
     @property
     def method(self) -> Any:
-        """What is asked for; any JSON value, None when it is not said."""
+        """The value of the key `method`: any JSON value; None if absent."""
         return self.body.get("method")
 
 
 class RefusedError(Exception):
-    """A message gets an error reply instead of an answer.
+    """A request is refused with an error reply.
 
-    Parameters
-        code        of the reply: 400, 401, 403, 404, 413, 422, 500, 501 or 503.
-        message     for people.
-        request_id  is echoed when given.
+    Args:
+        code: The code of the reply: 400, 401, 403, 404, 413, 415, 422, 500, 501 or 503.
+        message: The reason, for people.
+        request_id: Returned in the reply, if given.
     """
 
     def __init__(self, code: int, message: str, request_id: Any = _ABSENT) -> None:
@@ -48,7 +48,7 @@ class RefusedError(Exception):
         self._request_id = request_id
 
     def reply(self, request: Request | None = None) -> str:
-        """The reply as text; `request` is the message that it answers, if it could be read."""
+        """Return the error reply to `request`, which is None if the message could not be parsed."""
         body: dict[str, Any] = {"code": self.code, "message": str(self)}
         given = request.body.get("request_id", _ABSENT) if request else self._request_id
         if given is not _ABSENT:
@@ -57,13 +57,14 @@ class RefusedError(Exception):
 
 
 def parse(message: str | bytes, limit: int = MAX_MESSAGE) -> Request:
-    """Read one message of a client.
+    """Parse a message of a client.
 
     Raises:
-        RefusedError: it is binary, too large (413), no JSON, too deep, or no object (400).
+        RefusedError: The message is larger than `limit` bytes (413), or is binary, not JSON, nested
+            too deeply or not an object (400).
     """
     if isinstance(message, bytes):
-        raise RefusedError(400, "binary messages are not understood: send JSON as text")
+        raise RefusedError(400, "binary messages are not supported: send JSON as a text message")
     size = len(message) if message.isascii() else len(message.encode("utf-8", "surrogatepass"))
     if size > limit:
         raise too_large(limit)
@@ -74,23 +75,23 @@ def parse(message: str | bytes, limit: int = MAX_MESSAGE) -> Request:
     except ValueError as error:
         raise RefusedError(400, f"not JSON: {error}") from None
     if not isinstance(body, dict):
-        raise RefusedError(400, "a request is a JSON object with the key method")
+        raise RefusedError(400, "a request must be a JSON object with the key method")
     if _is_deeper(body, MAX_DEPTH):
         raise RefusedError(400, f"nested deeper than {MAX_DEPTH} levels")
     return Request(message, body)
 
 
 def too_large(limit: int) -> RefusedError:
-    """The refusal of a message of more than `limit` bytes."""
-    return RefusedError(413, f"the message is too large: {limit:,} bytes are the limit")
+    """Return the refusal of a message of more than `limit` bytes."""
+    return RefusedError(413, f"the message is too large: the limit is {limit:,} bytes")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    """Whether `value` is nested deeper than `levels`, found without recursion."""
+    """Return whether `value` is nested deeper than `levels`, without recursion."""
     found = [value]
     for _ in range(levels + 1):
         found = [

@@ -1,33 +1,36 @@
-"""Numbers for Prometheus: the database's, and this server's own, in its text format (0.0.4)."""
+"""Metrics in the text format of Prometheus (0.0.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 HELP = {
-    "locaria_files_waiting": ("gauge", "Files that wait: due, scheduled for later, or held."),
-    "locaria_files_running": ("gauge", "Files that are being worked on."),
-    "locaria_oldest_due_seconds": ("gauge", "How long the oldest due file has waited."),
-    "locaria_tasks": ("gauge", "Tasks that live, of which some are idle, and tasks that start."),
-    "locaria_tasks_max": ("gauge", "How many tasks may live at once."),
-    "locaria_container_paused": ("gauge", "1: nothing of this container is started."),
-    "locaria_dispatch_failing": ("gauge", "1: tasks can't be started just now."),
-    "locaria_dispatch_failures": ("gauge", "Failed tries of the dispatches that are open."),
-    "locaria_circuits_open": ("gauge", "Lambda functions that fail just now."),
-    "locaria_runs_total": ("counter", "Runs that have ended, by outcome."),
-    "locaria_run_seconds": ("histogram", "How long runs took."),
-    "locaria_tick_age_seconds": ("gauge", "Since tick() last ran."),
-    "locaria_web_connections": ("gauge", "WebSocket connections of this server."),
+    "locaria_files_waiting": ("gauge", "Files that wait: due, scheduled or held."),
+    "locaria_files_running": ("gauge", "Files that a task is processing."),
+    "locaria_oldest_due_seconds": ("gauge", "Waiting time of the oldest due file."),
+    "locaria_tasks": ("gauge", "Tasks by state: living (idle ones included), idle, starting."),
+    "locaria_tasks_max": ("gauge", "Maximum number of tasks at the same time."),
+    "locaria_container_paused": ("gauge", "1 if the container is paused."),
+    "locaria_dispatch_failing": ("gauge", "1 if tasks can't be started at the moment."),
+    "locaria_dispatch_failures": ("gauge", "Failed attempts of pending dispatches."),
+    "locaria_circuits_open": ("gauge", "Lambda functions whose circuit breaker is open."),
+    "locaria_runs_total": ("counter", "Finished runs, by outcome."),
+    "locaria_run_seconds": ("histogram", "Duration of runs."),
+    "locaria_tick_age_seconds": ("gauge", "Time since the last tick()."),
+    "locaria_web_connections": ("gauge", "Open WebSocket connections of this server."),
     "locaria_web_subscriptions": ("gauge", "Subscriptions of this server."),
-    "locaria_web_requests_total": ("counter", "Requests answered by this server, by code."),
-    "locaria_web_request_seconds_total": ("counter", "Time that this server spent on them."),
+    "locaria_web_requests_total": ("counter", "Requests that this server answered, by code."),
+    "locaria_web_request_seconds_total": (
+        "counter",
+        "Total time spent on requests by this server.",
+    ),
 }
 _SUFFIXES = ("_bucket", "_sum", "_count")
 Sample = tuple[str, Mapping[str, str], float]
 
 
 def render(samples: Iterable[Sample]) -> str:
-    """The samples as text, the lines of one metric together, as the format wants them."""
+    """Return the samples as text, grouped by metric as the format requires."""
     lines: dict[str, list[str]] = {}
     for name, labels, value in samples:
         family = name

@@ -1,4 +1,4 @@
-"""`/live`, `/healthz` and `/metrics`: is it well, and how much does it do."""
+"""The monitoring endpoints `/live`, `/healthz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ select level, value from locaria.health where "check" = 'tick'
 
 
 class Monitoring:
-    """Answers whoever watches over this server."""
+    """The handlers of the monitoring endpoints."""
 
     def __init__(self, gate: Gate, database: ApiDatabase, hub: Hub, caller: Caller) -> None:
         self._gate = gate
@@ -30,26 +30,26 @@ class Monitoring:
         self._caller = caller
         self.connections = 0
 
-    async def live(self, asking: Request) -> Response:
-        """`/live`: this process answers, whatever its database does."""
-        del asking
+    async def live(self, request: Request) -> Response:
+        """Serve `/live`: 200 while this process runs, with or without its database."""
+        del request
         return _json({"status": "ok"})
 
-    async def healthz(self, asking: Request) -> Response:
-        """`/healthz`: 200 when the database answers and tick() runs, else 503 and why."""
-        del asking
+    async def healthz(self, request: Request) -> Response:
+        """Serve `/healthz`: 200 if the database answers and tick() runs, else 503."""
+        del request
         try:
-            level, said = (await self._database.rows("locaria_reader", _TICK))[0]
+            level, tick = (await self._database.rows("locaria_reader", _TICK))[0]
         except RefusedError as refusal:
             return _json({"status": "fail", "database": str(refusal), "tick": "unknown"}, 503)
-        well = level == "ok"
-        words = {"status": "ok" if well else "fail", "database": "ok", "tick": said}
-        return _json(words, 200 if well else 503)
+        is_ok = level == "ok"
+        body = {"status": "ok" if is_ok else "fail", "database": "ok", "tick": tick}
+        return _json(body, 200 if is_ok else 503)
 
-    async def metrics(self, asking: Request) -> Response:
-        """`/metrics`: for Prometheus, who sends a reader's token where identity is proven."""
+    async def metrics(self, request: Request) -> Response:
+        """Serve `/metrics`; it takes a reader's token if identity is configured."""
         try:
-            await self._gate.identify(asking)
+            await self._gate.identify(request)
             rows = await self._database.rows("locaria_web", _METRICS)
         except RefusedError as refusal:
             return PlainTextResponse(f"{refusal}\n", refusal.code)

@@ -1,4 +1,4 @@
-"""Running the application under uvicorn."""
+"""Run the application under uvicorn."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from locaria.web.sockets import url_of
 log = logging.getLogger(__name__)
 
 MAX_READ = 16 * 1024 * 1024
-"""Bytes of one message that are read at all; a larger one closes the connection with 1009."""
+"""The largest message that is read, in bytes; a larger one closes the connection with 1009."""
 PING_S = 60.0
 
 
 async def serve(settings: Settings, listening: socket.socket, *, until_eof: bool = False) -> None:
     """Serve on a listening socket until SIGTERM or SIGINT.
 
-    Parameters
-        settings   of the server.
-        listening  is closed at the end.
-        until_eof  also stop when standard input ends: whoever started us has gone.
+    Args:
+        settings: The settings of the server.
+        listening: The socket; closed at the end.
+        until_eof: Also stop when standard input ends, that is, when the parent process has ended.
     """
     _allow_many_connections()
     stop = asyncio.Event()
     if until_eof:
-        await asyncio.get_running_loop().connect_read_pipe(lambda: _Ending(stop), sys.stdin)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: _StopAtEof(stop), sys.stdin)
     log.info("serving on %s", url_of(listening))
     await run_server(make_app(Server(settings)), listening, stop)
 
 
 async def run_server(app: Starlette, listening: socket.socket, stop: asyncio.Event) -> None:
-    """Run the application on a listening socket until `stop` is set, or a signal comes."""
+    """Run the application on a listening socket until `stop` is set or a signal arrives."""
     config = uvicorn.Config(
         app,
         ws="websockets-sansio",
         ws_max_size=MAX_READ,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
-        ws_per_message_deflate=False,  # API Gateway has none; it costs memory per connection
-        access_log=False,  # it would write down the tickets of WebSocket connections
+        ws_per_message_deflate=False,  # API Gateway has none, and it costs memory per connection
+        access_log=False,  # it would contain the tickets of WebSocket connections
         log_config=None,
-        log_level="warning",  # so would uvicorn's messages of level info
+        log_level="warning",  # so would uvicorn's info messages
         timeout_graceful_shutdown=3,
         server_header=False,
     )
     server = uvicorn.Server(config)
-    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
+    logging.getLogger("uvicorn.error").addFilter(_is_relevant)
 
     async def end() -> None:
         await stop.wait()
@@ -66,17 +66,17 @@ async def run_server(app: Starlette, listening: socket.socket, stop: asyncio.Eve
 
 
 def _allow_many_connections() -> None:
-    """Each connection is an open file, of which a process often may have 1,024, until it asks."""
+    """Raise the soft limit of open files, often 1,024: each connection needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _is_worth_saying(record: logging.LogRecord) -> bool:
-    """Not a connection that was refused: uvicorn calls it an error, and we have logged why."""
+def _is_relevant(record: logging.LogRecord) -> bool:
+    """Drop uvicorn's error about a refused connection: the reason is logged already."""
     return record.msg != "ASGI callable returned without completing handshake."
 
 
-class _Ending(asyncio.Protocol):
+class _StopAtEof(asyncio.Protocol):
     def __init__(self, stop: asyncio.Event) -> None:
         self._stop = stop
 

@@ -1,4 +1,4 @@
-"""One WebSocket connection: requests one after the other, events in between."""
+"""One WebSocket connection: requests in order, with events in between."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ log = logging.getLogger(__name__)
 
 MAX_SUBSCRIPTIONS = 1_000
 EXPIRED = 4401
-"""Close code: the token of the connection has expired, or was revoked (as HTTP's 401)."""
+"""Close code: the token of the connection has expired or was revoked (like HTTP's 401)."""
 
 
 class Session:
-    """Serves one connection that has been accepted.
+    """Serves one accepted connection.
 
-    Parameters
-        socket    the connection.
-        identity  of the client.
-        caller    answers what is not about subscriptions.
-        hub       the subscriptions of the server.
-        limit     bytes of a request.
+    Args:
+        socket: The connection.
+        identity: The identity of the client.
+        caller: Answers all requests except those about subscriptions.
+        hub: The subscriptions of the server.
+        limit: The maximum size of a request in bytes.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Session:
 
     @property
     def identity(self) -> Identity:
-        """Whose connection it is."""
+        """The identity of the client."""
         return self._identity
 
     def revoke(self) -> None:
-        """Its token is none any more: close the connection."""
+        """Close the connection because its token was revoked."""
         self._revoked.set()
 
     async def run(self) -> None:
-        """Serve until the client goes, or its token expires or is revoked."""
+        """Serve until the client disconnects, or its token expires or is revoked."""
         tasks: list[asyncio.Task[object]] = [
             asyncio.create_task(self._read()),
             asyncio.create_task(self._write()),
@@ -74,9 +74,9 @@ class Session:
                 tasks, timeout=self._time_left(), return_when=asyncio.FIRST_COMPLETED
             )
             if self._identity.is_expired or self._revoked.is_set():
-                how = "was revoked" if self._revoked.is_set() else "has expired"
-                log.info("closing the connection of %s: %s", self._identity.subject, how)
-                await self._close(EXPIRED, f"the token {how}")
+                reason = f"the token {'was revoked' if self._revoked.is_set() else 'has expired'}"
+                log.info("closing the connection of %s: %s", self._identity.subject, reason)
+                await self._close(EXPIRED, reason)
         finally:
             for task in tasks:
                 task.cancel()
@@ -127,11 +127,13 @@ class Session:
         after = _number(request, "after_log", least=0) or 0
         if file is not None and len(self._subscriber.files) >= MAX_SUBSCRIPTIONS:
             raise RefusedError(
-                422, f"{MAX_SUBSCRIPTIONS:,} files are the limit: subscribe to all of them instead"
+                422,
+                f"a connection can subscribe to {MAX_SUBSCRIPTIONS:,} files: subscribe to all "
+                "instead, without container_id",
             )
         reply = _reply(request, subscribed="all" if file is None else file)
         if not await self._hub.subscribe(self._subscriber, file, after, reply):
-            raise RefusedError(404, f"there is no container {file}")
+            raise RefusedError(404, f"there is no file with container_id {file}")
 
     async def _unsubscribe(self, request: Request) -> None:
         file = _number(request, "container_id")
@@ -144,12 +146,12 @@ def _is_text(value: object) -> bool:
 
 
 def _number(request: Request, key: str, least: int = 1) -> int | None:
-    """A whole number of a request, None when it is not given."""
+    """Return the integer under a key of a request; None if it is absent."""
     value = request.body.get(key)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-        raise RefusedError(422, f"{key} must be a whole number from {least}")
+        raise RefusedError(422, f"{key} must be an integer of at least {least}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""How the server is configured: arguments, and the environment for the rest."""
+"""The settings of the server, from arguments and environment variables."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from locaria.web.messages import MAX_MESSAGE
 
 
 class SettingsError(Exception):
-    """The server can't be started like this; the message says what to do."""
+    """The server can't start with these settings; the message says what to change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Settings of one server.
+    """The settings of one server.
 
-    Parameters
-        dsn          of a login that is a member of locaria_reader, locaria_app, locaria_operator
-                     and locaria_web.
-        host         the interface to listen on.
-        tokens       file of bearer tokens; see `TokenFile`.
-        jwt          an identity provider.
-        origins      other origins whose pages may connect.
-        hosts        names of this server in the header Host; none: any, where identity is proven.
-        limit        bytes of a request.
-        connections  to the database, at most.
+    Args:
+        dsn: The DSN of a login that is a member of locaria_reader, locaria_app, locaria_operator
+            and locaria_web.
+        host: The interface to listen on.
+        tokens: The token file; see `TokenFile`.
+        jwt: The identity provider.
+        origins: Other origins whose web pages may connect.
+        hosts: The accepted values of the header `Host`. Empty: any, if identity is configured.
+        limit: The maximum size of a request in bytes.
+        connections: The maximum number of connections to the database.
 
-    Raises SettingsError when others could reach it without proving who they are.
+    Raises:
+        SettingsError: Other machines could reach the server without authentication.
     """
 
     dsn: str
@@ -45,26 +46,29 @@ class Settings:
     def __post_init__(self) -> None:
         if self.is_open and not _is_loopback(self.host):
             raise SettingsError(
-                f"{self.host} can be reached by others, who would need no identity: set "
-                "LOCARIA_WEB_TOKENS to a file of tokens, or LOCARIA_JWKS_URL, LOCARIA_JWT_ISSUER "
-                "and LOCARIA_JWT_AUDIENCE to an identity provider; or listen on 127.0.0.1"
+                f"refusing to listen on {self.host} without authentication: set LOCARIA_WEB_TOKENS "
+                "to a token file, or LOCARIA_JWKS_URL, LOCARIA_JWT_ISSUER and LOCARIA_JWT_AUDIENCE "
+                "for an identity provider; or listen on 127.0.0.1"
             )
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody on this machine is an operator."""
+        """Whether no identity is configured, so that every local client is an operator."""
         return self.tokens is None and self.jwt is None
 
 
 def read_settings(dsn: str, host: str, environment: Mapping[str, str]) -> Settings:
-    """The settings from arguments and environment variables.
+    """Read the settings from arguments and environment variables.
 
-    Raises SettingsError.
+    Raises:
+        SettingsError: A setting is invalid.
     """
     tokens = environment.get("LOCARIA_WEB_TOKENS")
     limit = environment.get("LOCARIA_WEB_MAX_MESSAGE", str(MAX_MESSAGE))
     if not limit.isdecimal() or not 1024 <= int(limit) <= 16_000_000:
-        raise SettingsError("LOCARIA_WEB_MAX_MESSAGE must be from 1024 to 16000000 (bytes)")
+        raise SettingsError(
+            f"LOCARIA_WEB_MAX_MESSAGE is {limit!r}: it must be from 1024 to 16000000 (bytes)"
+        )
     try:
         return Settings(
             dsn=dsn,

@@ -1,4 +1,4 @@
-"""The listening socket, which outlives the process that serves it."""
+"""The listening socket of the server."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ NEXT_PORTS = 50
 
 
 def bind(host: str, port: int, *, next_free: bool = False) -> socket.socket:
-    """A listening TCP socket.
+    """Return a listening TCP socket.
 
-    Parameters
-        host       address or name of the interface.
-        port       0: any free one.
-        next_free  take one of the next ports when this one is taken, and any free one when all
-                   of those are.
+    Args:
+        host: The address or name of the interface.
+        port: The port. 0: any free one.
+        next_free: If the port is in use, try the next ones, and then any free one.
 
-    Raises OSError when the port is taken or the interface is not there.
+    Raises:
+        OSError: The port is in use, or the interface does not exist.
     """
     last = min(port + NEXT_PORTS, 65_535) if next_free and port else port
     for each in range(port, last + 1):
@@ -44,7 +44,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket, scheme: str = "http") -> str:
-    """Where clients on this machine reach it."""
+    """Return the URL under which clients on this machine reach the socket."""
     host, port = listening.getsockname()[:2]
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared only
     return f"{scheme}://{f'[{name}]' if ':' in name and '[' not in name else name}:{port}"

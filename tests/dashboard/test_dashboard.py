@@ -57,7 +57,7 @@ def file_of(page: Page) -> int:
     return int(page.hash.removeprefix("#/files/"))
 
 
-def test_an_empty_place_teaches_the_insert(place: Place, page: Page) -> None:
+def test_an_empty_list_shows_an_example_insert(place: Place, page: Page) -> None:
     for hash_ in ("#/", "#/files"):
         page.open(hash_)
         sql = page.one(".empty code").text
@@ -108,7 +108,9 @@ def test_a_running_file_that_is_cancelled_stops(place: Place, page: Page, slow: 
     assert place.status(file)["phase"] == "cancelled"
 
 
-def test_a_failed_file_says_why_and_is_retried(place: Place, page: Page, tmp_path: Path) -> None:
+def test_a_failed_file_shows_its_error_and_can_be_retried(
+    place: Place, page: Page, tmp_path: Path
+) -> None:
     late = tmp_path / "late.csv"
     file = place.submit("file_loader", path=str(late), table="late")
     page.open(f"#/files/{file}")
@@ -145,7 +147,7 @@ def test_filters_stand_in_the_address_and_back_goes_back(place: Place, page: Pag
     page.until(lambda: page.ids() == [another], "a cancelled file leaves the list of held ones")
 
 
-def test_pages_are_turned_and_the_document_stays_small(place: Place, page: Page) -> None:
+def test_paging_works_and_the_document_stays_small(place: Place, page: Page) -> None:
     ids = hold(place, 3000, container="spare", of="many")
     page.open("#/files?with=of%3Dmany")
     assert page.ids() == ids[::-1][:50]
@@ -172,7 +174,7 @@ def test_pages_are_turned_and_the_document_stays_small(place: Place, page: Page)
     place.db.execute("select locaria.cancel(%s)", [ids])
 
 
-def test_wrong_parameters_are_told_at_their_fields(page: Page) -> None:
+def test_invalid_parameters_are_reported_at_their_fields(page: Page) -> None:
     page.open("#/submit")
     page.click(".choice a[href$=file_loader]")
     page.type("[name=path]", "/nowhere.csv")
@@ -180,7 +182,7 @@ def test_wrong_parameters_are_told_at_their_fields(page: Page) -> None:
     page.type("[name=types]", "{not json")
     page.click("form.parameters button.primary")
     page.until(lambda: page.focused("name") == "types", "the wrong field has the focus")
-    assert "no JSON" in page.text("#p-types-error")
+    assert "Not valid JSON" in page.text("#p-types-error")
     page.type("[name=types]", '{"id": "int"}')
     page.script(
         "const o = document.querySelector('select[name=mode]');"
@@ -192,7 +194,7 @@ def test_wrong_parameters_are_told_at_their_fields(page: Page) -> None:
     assert page.focused("name") == "mode"
 
 
-def test_all_is_done_by_keyboard(place: Place, page: Page, tmp_path: Path) -> None:
+def test_everything_works_by_keyboard(place: Place, page: Page, tmp_path: Path) -> None:
     csv = tmp_path / "keys.csv"
     csv.write_text("id\n1\n2\n")
     page.open("#/")
@@ -260,7 +262,7 @@ def shown_code(code: int) -> str:
 HOSTILE = "<img src=x onerror=hacked=1><script>hacked=1</script>\u202egnp.exe\x07" + "w" * 300
 
 
-def test_hostile_text_is_text(place: Place, page: Page) -> None:
+def test_hostile_text_is_shown_as_text(place: Place, page: Page) -> None:
     long = "<b>" + "long " * 2000
     [file] = hold(
         place, path=f"/data/{HOSTILE}", table="'; drop table files; --\n<svg/onload=hacked=1>"
@@ -286,7 +288,9 @@ def test_hostile_text_is_text(place: Place, page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read_light_and_dark(place: Place, page: Page, scheme: str) -> None:
+def test_every_text_has_enough_contrast_in_light_and_dark(
+    place: Place, page: Page, scheme: str
+) -> None:
     [file] = hold(place, table="contrast")
     page.prefer(scheme)
     for hash_ in ("#/", "#/files", f"#/files/{file}", "#/submit/file_loader"):
@@ -308,9 +312,9 @@ def test_a_phone_shows_everything_without_scrolling_sideways(place: Place, page:
 def test_the_overview_shows_containers_throughput_and_health(place: Place, page: Page) -> None:
     page.open("#/")
     assert "Loads files of every usual format" in page.text(".cards")
-    assert page.one(".well").text.startswith("All well")
+    assert page.one(".well").text.startswith("Healthy")
     picture = page.one("[data-plot=ended]")
-    assert picture.accessible_name.startswith("Ended per minute")
+    assert picture.accessible_name.startswith("Finished per minute")
     tab_to(page, "className", "plots")
     page.press(Keys.END)
     page.says(".readout", "waiting")
@@ -327,7 +331,7 @@ def test_the_overview_shows_containers_throughput_and_health(place: Place, page:
     page.until(lambda: page.text(".tiles [data-phase=held] strong") != held, "one more is held")
 
 
-def test_what_is_not_well_is_said_with_its_remedy(place: Place, page: Page) -> None:
+def test_a_health_finding_is_shown_with_its_fix(place: Place, page: Page) -> None:
     wrong = {"arn": "arn:aws:lambda:local:000000000000:function:nobody"}
     change = "update locaria.parameters set parameter = {} where parameter_name = 'fargate_config'"
     page.open("#/")
@@ -343,11 +347,11 @@ def test_what_is_not_well_is_said_with_its_remedy(place: Place, page: Page) -> N
         place.forget()
 
 
-def test_an_address_that_names_nothing_says_so(page: Page) -> None:
+def test_an_unknown_address_shows_not_found(page: Page) -> None:
     page.open("#/files/999999999")
     page.says("main", "There is no file 999999999")
     page.go("#/files/abc")
-    page.says("main", "There is no such page")
+    page.says("main", "Page not found")
     page.go("#/files?phase=sideways")
     page.says("main", "sideways")
     page.click("main a[href='#/files']")
@@ -361,7 +365,7 @@ def web_processes() -> list[int]:
     return [pid for pid in pids if "locaria.web" in processes.command_line(pid)]
 
 
-def test_a_lost_connection_is_told_and_caught_up(place: Place, page: Page) -> None:
+def test_a_lost_connection_is_reported_and_caught_up(place: Place, page: Page) -> None:
     [before] = hold(place)
     page.open("#/files")
     page.script(BANNER)
@@ -377,7 +381,7 @@ def test_a_lost_connection_is_told_and_caught_up(place: Place, page: Page) -> No
     page.console()  # The browser itself says there that the connection broke.
 
 
-def test_a_paused_log_waits(place: Place, page: Page, slow: SlowSource) -> None:
+def test_a_paused_log_collects_new_messages(place: Place, page: Page, slow: SlowSource) -> None:
     file = place.submit("file_loader", path=slow.url("pause.csv"), table="pause", debug="")
     page.open(f"#/files/{file}")
     page.says(".state-row .badge", "running")
@@ -392,7 +396,7 @@ def test_a_paused_log_waits(place: Place, page: Page, slow: SlowSource) -> None:
     page.until(lambda: len(page.all(".log-lines li")) > lines, "what was held back")
 
 
-def test_who_is_not_known_signs_in_and_a_reader_only_looks(
+def test_an_unknown_user_signs_in_and_a_reader_has_no_actions(
     place: Place, page: Page, tmp_path: Path
 ) -> None:
     [file] = hold(place)
@@ -422,7 +426,7 @@ def test_who_is_not_known_signs_in_and_a_reader_only_looks(
         guarded.says(".state-row .badge", "held")
         assert not [each for each in guarded.all(".action") if each.is_displayed()]
         guarded.go("#/submit/file_loader")
-        guarded.says(".notice", "this takes submitter")
+        guarded.says(".notice", "requires the role submitter")
         assert guarded.all("form.parameters") == []
         kept = guarded.script(STORED)
         assert "reader-token" not in kept
@@ -430,7 +434,7 @@ def test_who_is_not_known_signs_in_and_a_reader_only_looks(
     page.console()  # The browser itself says there that it was refused.
 
 
-def test_a_listener_says_where_it_listens_and_what_it_executes(place: Place, page: Page) -> None:
+def test_a_listener_shows_its_endpoint_and_command(place: Place, page: Page) -> None:
     place.limit("spare", max_tasks=1)
     task = place.one("select task_id from locaria.start_task('spare', null, null, null, '{}')")
     file = place.submit("spare")

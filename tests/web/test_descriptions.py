@@ -30,9 +30,9 @@ def valid(schema: str, value: Any, kind: str = "asyncapi") -> Any:
     return value
 
 
-def test_the_descriptions_are_those_of_the_database_s_methods(site: Database) -> None:
+def test_the_committed_descriptions_equal_the_generated_ones(site: Database) -> None:
     methods = describe.read_methods(site.dsn)
-    how = "write them anew: LOCARIA_DSN=… python -m locaria.web.describe"
+    how = "the file is out of date: run make describe"
     assert describe.OPENAPI.read_text() == describe.as_text(describe.openapi(methods)), how
     assert describe.ASYNCAPI.read_text() == describe.as_text(describe.asyncapi(methods)), how
 

@@ -159,7 +159,7 @@ def test_a_jwt_signed_otherwise_is_refused(guarded: Web, provider: Provider) -> 
 def test_keys_are_fetched_once_and_again_when_they_were_rotated(
     site: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locaria.web.access.jwt_tokens._AGAIN_S", 0.0)
+    monkeypatch.setattr("locaria.web.access.jwt_tokens._RETRY_S", 0.0)
     with Provider() as provider:
         settings = read_settings(site.dsn_of("web"), "127.0.0.1", provider.environment)
         with Web(settings) as web:

@@ -1,1 +1,1 @@
-"""Who may call the API: identities, tokens, origins and tickets."""
+"""Access control: identities, tokens, tickets, origins and security headers."""

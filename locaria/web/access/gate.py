@@ -1,4 +1,4 @@
-"""Who comes in: by the interface, the page, the token or the ticket."""
+"""Authentication of clients: by host name, origin, bearer token or ticket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from locaria.web.access.identity import LOCAL, Identity
 from locaria.web.access.jwt_tokens import JwtVerifier
 from locaria.web.access.origins import LOOPBACK, is_known_host, is_own_or_allowed
-from locaria.web.access.tokens import TokenFile
+from locaria.web.access.token_file import TokenFile
 from locaria.web.database import ApiDatabase
 from locaria.web.messages import RefusedError
 from locaria.web.settings import Settings
@@ -26,11 +26,11 @@ _ROLE = "locaria_web"
 
 
 class Gate:
-    """Lets clients in, or refuses them and writes that down, never a token.
+    """Authenticates clients and logs refusals, but never a token.
 
-    Parameters
-        settings  which identities there are; none: this machine is trusted.
-        database  keeps the tickets, so that any server may redeem them.
+    Args:
+        settings: The identity settings. Without any, everyone on this machine is trusted.
+        database: Stores the tickets, so that any server can redeem them.
     """
 
     def __init__(self, settings: Settings, database: ApiDatabase) -> None:
@@ -39,39 +39,47 @@ class Gate:
         self._tokens = TokenFile(settings.tokens) if settings.tokens is not None else None
         self._jwt = JwtVerifier(settings.jwt) if settings.jwt is not None else None
 
-    async def identify(self, asking: HTTPConnection, *, ticket: bool = False) -> Identity:
-        """Who asks.
+    async def identify(self, connection: HTTPConnection, *, ticket: bool = False) -> Identity:
+        """Return the identity of a client.
 
-        Parameters
-            asking  the request, or the opening of a WebSocket.
-            ticket  whether a ticket in the query will do.
+        Args:
+            connection: An HTTP request or a WebSocket handshake.
+            ticket: Whether a ticket in the query string is accepted.
 
         Raises:
-            RefusedError: nobody known (401), or not from there (403).
+            RefusedError: The client is unknown (401), or its host or origin is not allowed (403).
         """
         try:
-            self.check_place(asking.headers)
-            return await self._identify(asking, ticket)
+            self.check_origin(connection.headers)
+            return await self._identify(connection, ticket)
         except RefusedError as refusal:
-            address = asking.client.host if asking.client else "unknown"
-            log.warning("refused %s to %s: %s", asking.url.path, address, refusal)
+            address = connection.client.host if connection.client else "unknown"
+            log.warning("refused %s to %s: %s", connection.url.path, address, refusal)
             raise
 
-    def check_place(self, headers: Mapping[str, str]) -> None:
-        """Refuse what comes by a name that is not ours, or from a page that is not ours (403)."""
+    def check_origin(self, headers: Mapping[str, str]) -> None:
+        """Refuse a request with a foreign `Host` header or from a foreign web page.
+
+        Raises:
+            RefusedError: The host or the origin is not allowed (403).
+        """
         host = headers.get("host", "")
         if self._settings.is_open:
             if not is_known_host(host, LOOPBACK | self._settings.hosts):
-                raise RefusedError(403, "this server is for this machine: use http://127.0.0.1")
+                raise RefusedError(
+                    403, "this server accepts local connections only: use http://127.0.0.1"
+                )
             if "x-forwarded-for" in headers or "forwarded" in headers:
-                raise RefusedError(403, "identity must be configured behind a proxy")
+                raise RefusedError(403, "configure identity to use this server behind a proxy")
         elif self._settings.hosts and not is_known_host(host, LOOPBACK | self._settings.hosts):
-            raise RefusedError(403, "this server is not known by that name")
+            raise RefusedError(
+                403, f"unknown host {host!r}: add it to LOCARIA_WEB_HOSTS to allow it"
+            )
         if not is_own_or_allowed(headers.get("origin"), host, self._settings.origins):
-            raise RefusedError(403, "pages of another origin may not use this server")
+            raise RefusedError(403, "web pages of another origin may not use this server")
 
     async def issue(self, identity: Identity) -> str:
-        """A ticket with which a browser opens one WebSocket within `TICKET_S` seconds."""
+        """Issue a ticket that opens one WebSocket within `TICKET_S` seconds."""
         body = json.dumps(
             {
                 "role": identity.role,
@@ -83,16 +91,18 @@ class Gate:
         rows = await self._database.rows(_ROLE, _ISSUE, [body, TICKET_S])
         return str(rows[0][0])
 
-    async def _identify(self, asking: HTTPConnection, ticket: bool) -> Identity:
+    async def _identify(self, connection: HTTPConnection, ticket: bool) -> Identity:
         if self._settings.is_open:
             return LOCAL
-        scheme, _, token = asking.headers.get("authorization", "").partition(" ")
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             return await self._verify(token.strip())
-        given = asking.query_params.get("ticket") if ticket else None
+        given = connection.query_params.get("ticket") if ticket else None
         if given:
             return await self._redeem(given)
-        raise RefusedError(401, "a bearer token is needed, or for a browser's WebSocket a ticket")
+        raise RefusedError(
+            401, "send a bearer token, or a ticket to open a WebSocket from a browser"
+        )
 
     async def _verify(self, token: str) -> Identity:
         if self._jwt is not None and token.count(".") == 2:
@@ -105,7 +115,7 @@ class Gate:
         rows = await self._database.rows(_ROLE, _REDEEM, [ticket.replace("\0", "")])
         found = rows[0][0]
         if found is None:
-            raise RefusedError(401, "the ticket is unknown, used or too old")
+            raise RefusedError(401, "the ticket is unknown, already used or expired")
         identity = Identity(
             found["role"],
             found.get("subject") or "unnamed",
@@ -117,5 +127,5 @@ class Gate:
         return identity
 
     def knows(self, identity: Identity) -> bool:
-        """Whether somebody who was let in would be let in again: False when it was revoked."""
+        """Return whether the token of a connected client is still valid, that is, not revoked."""
         return self._tokens is None or self._tokens.knows(identity)

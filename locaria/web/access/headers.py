@@ -1,4 +1,4 @@
-"""Headers of every HTTP answer that keep browsers careful."""
+"""Security headers of every HTTP response."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Adds the headers to what an application answers."""
+    """ASGI middleware that adds the security headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Serve one request."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

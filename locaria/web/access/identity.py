@@ -1,4 +1,4 @@
-"""Who a client is: its role and name, and until when."""
+"""The identity of a client: role, name and expiry."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ DATABASE_ROLES = {
     "submitter": "locaria_app",
     "operator": "locaria_operator",
 }
-"""The roles of clients, least first, and the group role under which SQL runs for each."""
+"""The roles of clients, least privileged first, each with its database role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A client that has proven who it is, or that needs not.
+    """An authenticated client, or a local one that needs no authentication.
 
     Attributes:
-        role     reader, submitter or operator.
-        subject  who, for the record; never a secret.
-        expires  Unix time after which it is nobody any more; None: never.
-        entry    which entry of the file of tokens it comes from; None: from none.
+        role: `reader`, `submitter` or `operator`.
+        subject: The name of the client, for logs and audit columns. Never a secret.
+        expires: Unix time at which the identity expires. None: never.
+        entry: The entry of the token file that it comes from. None: from elsewhere.
     """
 
     role: str
@@ -32,23 +32,23 @@ class Identity:
 
     def __post_init__(self) -> None:
         if self.role not in DATABASE_ROLES:
-            raise ValueError(f"{self.role!r} is none of {', '.join(DATABASE_ROLES)}")
+            raise ValueError(f"unknown role {self.role!r}: use one of {', '.join(DATABASE_ROLES)}")
 
     @property
     def database_role(self) -> str:
-        """The group role for `set local role`."""
+        """The database role for `set local role`."""
         return DATABASE_ROLES[self.role]
 
     @property
     def json(self) -> str:
-        """As `locaria.api` takes it."""
+        """The identity argument of `locaria.api`."""
         return json.dumps({"role": self.role, "subject": self.subject})
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether the identity has expired."""
         return self.expires is not None and self.expires <= time.time()
 
 
 LOCAL = Identity("operator", "local")
-"""Whoever reaches the loopback interface of a machine on which identity is not configured."""
+"""Every client on the loopback interface of a server without identity settings."""

@@ -1,7 +1,7 @@
-"""Bearer tokens of an identity provider: JSON Web Tokens, checked against its published keys.
+"""Verification of JSON Web Tokens against the published keys of an identity provider.
 
-Shared by the server and by the Lambda function `websocket_api` (API Gateway has no JWT authorizer
-for WebSockets).
+The server and the Lambda function `websocket_api` share this module (API Gateway has no JWT
+authorizer for WebSockets).
 """
 
 from __future__ import annotations
@@ -25,28 +25,30 @@ from locaria.web.messages import RefusedError
 log = logging.getLogger(__name__)
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA"})
-"""What may be allowed: signatures by a key that only the provider has."""
+"""The algorithms that a site may allow: all are asymmetric."""
 LEEWAY_S = 30
 _FRESH_S, _STALE_S = 3600.0, 24 * 3600.0
-_AGAIN_S = 30.0
+_RETRY_S = 30.0
 _MAX_BYTES = 256 * 1024
 
 
 class JwtSettingsError(Exception):
-    """The settings of an identity provider are wrong; the message says which."""
+    """A setting of the identity provider is invalid; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JwtSettings:
-    """Which tokens are accepted.
+    """The tokens that are accepted.
 
-    Parameters
-        jwks_url    where the provider publishes its keys; https, unless on this machine.
-        issuer      `iss` of its tokens.
-        audience    one of `aud`; or `client_id` where there is no `aud` (access tokens of Cognito).
-        algorithms  of the signatures.
-        role_claim  the claim that names the role: a word, words, or a list (`cognito:groups`).
-        roles       what its values mean, {"gis-admins": "operator"}; the roles' own names, too.
+    Args:
+        jwks_url: Where the provider publishes its keys: an https URL, except on this machine.
+        issuer: The required `iss` claim.
+        audience: The required `aud` claim; `client_id` if `aud` is absent (Cognito access tokens).
+        algorithms: The accepted signature algorithms.
+        role_claim: The claim that names the role: a word, several words, or a list
+            (`cognito:groups`).
+        roles: Maps claim values to roles, as in `{"gis-admins": "operator"}`. The names of the
+            roles themselves are always accepted.
     """
 
     jwks_url: str
@@ -60,25 +62,35 @@ class JwtSettings:
         parts = urllib.parse.urlsplit(self.jwks_url)
         local = parts.hostname in ("127.0.0.1", "::1", "localhost")
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            raise JwtSettingsError("LOCARIA_JWKS_URL must begin with https://")
+            raise JwtSettingsError(f"LOCARIA_JWKS_URL: {self.jwks_url} must start with https://")
         if not set(self.algorithms) <= ALGORITHMS or not self.algorithms:
-            raise JwtSettingsError(f"LOCARIA_JWT_ALGORITHMS: choose of {', '.join(ALGORITHMS)}")
+            raise JwtSettingsError(
+                f"LOCARIA_JWT_ALGORITHMS: {','.join(self.algorithms)} is not supported: use "
+                f"{', '.join(sorted(ALGORITHMS))}"
+            )
         if not set(self.roles.values()) <= set(DATABASE_ROLES):
-            raise JwtSettingsError(f"LOCARIA_JWT_ROLES: roles are {', '.join(DATABASE_ROLES)}")
+            unknown = ", ".join(sorted(set(self.roles.values()) - set(DATABASE_ROLES)))
+            raise JwtSettingsError(
+                f"LOCARIA_JWT_ROLES: unknown role {unknown}: use {', '.join(DATABASE_ROLES)}"
+            )
 
 
 def read_jwt_settings(environment: Mapping[str, str]) -> JwtSettings | None:
-    """The settings from LOCARIA_JWKS_URL and LOCARIA_JWT_…; None when there is no provider.
+    """Read the settings from `LOCARIA_JWKS_URL` and `LOCARIA_JWT_…`.
 
-    Raises JwtSettingsError.
+    Returns:
+        The settings; None if no identity provider is configured.
+
+    Raises:
+        JwtSettingsError: A setting is missing or invalid.
     """
     given = {name: environment.get(f"LOCARIA_{name}", "").strip() for name in _VARIABLES}
     if not given["JWKS_URL"]:
         return None
     if not given["JWT_ISSUER"] or not given["JWT_AUDIENCE"]:
         raise JwtSettingsError(
-            "LOCARIA_JWKS_URL needs LOCARIA_JWT_ISSUER and LOCARIA_JWT_AUDIENCE beside it: "
-            "without them any token of that provider would do"
+            "LOCARIA_JWKS_URL is set, but LOCARIA_JWT_ISSUER or LOCARIA_JWT_AUDIENCE is not: set "
+            "both, because without them every token of that provider would be accepted"
         )
     pairs = [each.partition("=") for each in given["JWT_ROLES"].split(",") if each.strip()]
     defaults = JwtSettings(jwks_url="https://localhost", issuer="", audience="")
@@ -99,18 +111,18 @@ _VARIABLES = (
 
 
 class JwtVerifier:
-    """Checks tokens; may fetch keys, so it may take some seconds."""
+    """Verifies tokens. It may have to fetch keys, which can take seconds."""
 
     def __init__(self, settings: JwtSettings) -> None:
         self._settings = settings
         self._keys = KeySet(settings.jwks_url)
 
     def verify(self, token: str) -> Identity:
-        """Whose token this is.
+        """Return the identity that a token stands for.
 
         Raises:
-            RefusedError: it is not valid (401), names no role (403), or its key can't be looked up
-                just now (503).
+            RefusedError: The token is not valid (401) or names no role (403), or its key can't be
+                fetched at the moment (503).
         """
         settings = self._settings
         try:
@@ -134,7 +146,7 @@ class JwtVerifier:
             raise RefusedError(401, "the token is not valid: InvalidAudienceError")
 
     def _role(self, claims: dict[str, Any]) -> str:
-        """The greatest role that the claim names."""
+        """Return the most privileged role that the claim names."""
         value = claims.get(self._settings.role_claim)
         names = value if isinstance(value, list) else str(value or "").split()
         roles = [self._settings.roles.get(str(name), str(name)) for name in names]
@@ -142,14 +154,14 @@ class JwtVerifier:
             if role in roles:
                 return role
         raise RefusedError(
-            403, f"the token names none of our roles in its claim {self._settings.role_claim}"
+            403, f"the claim {self._settings.role_claim} of the token names no role of Locaria"
         )
 
 
 class KeySet:
-    """The provider's keys, kept for an hour; fetched again for a key that is not among them.
+    """The provider's keys, cached for an hour and fetched again when an unknown key is asked for.
 
-    While the provider does not answer, the keys known so far are good for a day.
+    While the provider does not answer, the cached keys stay valid for a day.
     """
 
     def __init__(self, url: str) -> None:
@@ -159,21 +171,23 @@ class KeySet:
         self._fetched = self._tried = float("-inf")
 
     def find(self, kid: str | None) -> jwt.PyJWK:
-        """The key of this id; without an id, the only key.
+        """Return the key with this id; without an id, the only key.
 
         Raises:
-            RefusedError: unknown (401), or it can't be looked up now (503).
+            RefusedError: The key is unknown (401), or can't be fetched at the moment (503).
         """
         with self._lock:
             now = time.monotonic()
             key = self._pick(kid)
-            if (key is None or now - self._fetched > _FRESH_S) and now - self._tried > _AGAIN_S:
+            if (key is None or now - self._fetched > _FRESH_S) and now - self._tried > _RETRY_S:
                 self._fetch(now)
                 key = self._pick(kid)
             if now - self._fetched > _STALE_S:
-                raise RefusedError(503, "the keys of the identity provider can't be fetched")
+                raise RefusedError(
+                    503, "can't fetch the keys of the identity provider: try again later"
+                )
         if key is None:
-            raise RefusedError(401, "the token is not valid: unknown key")
+            raise RefusedError(401, f"the token is not valid: unknown key {kid!r}")
         return key
 
     def _pick(self, kid: str | None) -> jwt.PyJWK | None:
@@ -183,18 +197,18 @@ class KeySet:
 
     def _fetch(self, now: float) -> None:
         self._tried = now
-        asking = urllib.request.Request(self._url, headers={"Accept": "application/json"})  # noqa: S310 - checked
+        request = urllib.request.Request(self._url, headers={"Accept": "application/json"})  # noqa: S310 - checked
         try:
-            with urllib.request.urlopen(asking, timeout=5) as answer:  # noqa: S310 - checked above
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - checked above
                 entries = json.loads(answer.read(_MAX_BYTES))["keys"]
             self._keys = {
                 entry.get("kid"): jwt.PyJWK.from_dict(entry) for entry in entries if _signs(entry)
             }
             self._fetched = now
         except (OSError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
-            log.error("can't fetch the keys of the identity provider: %s", error)
+            log.error("can't fetch the keys of the identity provider, %s: %s", self._url, error)
 
 
 def _signs(entry: dict[str, Any]) -> bool:
-    """Whether this is a public key for signatures, of a kind that we may allow."""
+    """Return whether this is a public key for signatures of a supported type."""
     return entry.get("kty") in ("RSA", "EC", "OKP") and entry.get("use", "sig") == "sig"

@@ -1,6 +1,6 @@
-"""Which page's script may use a browser's connection, and under which name we are called.
+"""Checks of the headers `Origin` and `Host`.
 
-Shared by the server and by the Lambda function `websocket_api`.
+The server and the Lambda function `websocket_api` share this module.
 """
 
 from __future__ import annotations
@@ -13,31 +13,32 @@ _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 def is_own_or_allowed(origin: str | None, host: str, allowed: Collection[str]) -> bool:
-    """Whether a request may come from a page of `origin`.
+    """Return whether a web page of `origin` may use this server.
 
-    Parameters
-        origin   header Origin; None from anything that is no browser.
-        host     header Host: our name as the client knows it.
-        allowed  other origins, as `https://maps.example.org`.
+    Args:
+        origin: The header `Origin`. None: the client is not a browser.
+        host: The header `Host`, the name under which the client knows this server.
+        allowed: Other origins that may, such as `https://maps.example.org`.
     """
     if origin is None:
         return True
     if origin.lower().rstrip("/") in {each.lower().rstrip("/") for each in allowed}:
         return True
     try:
-        page, ours = urlsplit(origin), urlsplit(f"//{host}")
-        usual = _PORTS.get(page.scheme)
+        page, own = urlsplit(origin), urlsplit(f"//{host}")
+        default_port = _PORTS.get(page.scheme)
         return (
-            usual is not None
+            default_port is not None
             and page.hostname is not None
-            and (page.hostname, page.port or usual) == (ours.hostname, ours.port or usual)
+            and (page.hostname, page.port or default_port)
+            == (own.hostname, own.port or default_port)
         )
     except ValueError:
         return False
 
 
 def is_known_host(host: str, known: Collection[str]) -> bool:
-    """Whether the header Host names us, whatever the port; else DNS was rebound to reach us."""
+    """Return whether the header `Host` is a known name, with any port (against DNS rebinding)."""
     try:
         name = urlsplit(f"//{host}").hostname
     except ValueError:

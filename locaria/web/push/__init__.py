@@ -1,1 +1,1 @@
-"""Subscriptions: from one LISTEN connection to any number of clients."""
+"""Subscriptions: one LISTEN connection serves any number of clients."""

@@ -1,8 +1,8 @@
-"""Subscriptions: from one LISTEN connection to any number of clients.
+"""The hub of all subscriptions.
 
-All is done in one task, in rounds: who wants to be told the state of a file, and which files have
-changed, are asked of the database together, in one statement a role. So nothing can change between
-a client's first picture and its first event.
+One asyncio task does all the work, in rounds. In each round, one statement per role reads the files
+that have changed and the files that clients have just subscribed to. Therefore no change is lost
+between the first state that a client gets and its first event.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from dataclasses import dataclass
 from locaria.web.database import ApiDatabase
 from locaria.web.messages import RefusedError
 from locaria.web.push.listener import ChangeListener
-from locaria.web.push.watchers import Event, Subscriber, Watchers, numbers_of, only
+from locaria.web.push.watchers import Event, Subscriber, Watchers, log_ids, with_log_messages
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.1
-"""The least time between two rounds: changes within it are told together."""
+"""The minimum time between two rounds: changes within it are sent together."""
 MAX_FILES = 500
-"""Files asked for in one statement."""
+"""The maximum number of files per statement."""
 MAX_CHANGED = 5_000
 READY_S = 5.0
 LINGER_S = 5.0
-TOLD = 100
-"""Log messages that `get_changes` tells at most."""
+CHANGE_LOG_LIMIT = 100
+"""The maximum number of log messages that `get_changes` returns for a file."""
 _LOG = "select locaria.read_log(%s, %s, %s)"
 _CHANGES = """
 select change from unnest(%s::bigint[], %s::bigint[]) as asked(file, after_log),
@@ -40,7 +40,7 @@ select change from unnest(%s::bigint[], %s::bigint[]) as asked(file, after_log),
 
 @dataclass(eq=False, slots=True)
 class _Join:
-    """Somebody who is to be told the state of a file, and every change from then on."""
+    """A subscription that waits for its first state, which the next round sends."""
 
     subscriber: Subscriber
     file: int | None
@@ -52,9 +52,9 @@ class _Join:
 class Hub:
     """The subscriptions of all connections of this server.
 
-    Parameters
-        database  for the state of files.
-        listener_dsn  see `ChangeListener`.
+    Args:
+        database: Reads the state of files.
+        listener_dsn: See `ChangeListener`.
     """
 
     def __init__(self, database: ApiDatabase, listener_dsn: str) -> None:
@@ -66,11 +66,11 @@ class Hub:
         self._many = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._needed = 0.0  # when there was a subscription last
+        self._last_used = 0.0  # when there was last a subscription
 
     @property
     def subscriptions(self) -> int:
-        """How many files or "all" are watched by somebody, for the metrics."""
+        """The number of subscriptions; one to all files counts as one."""
         return sum(
             len(group.everything) + sum(map(len, group.files.values()))
             for group in self._groups.values()
@@ -81,16 +81,22 @@ class Hub:
     ) -> bool:
         """Send `reply`, then the file's state with log messages after `after`, then every change.
 
-        Without a file: `reply`, then the changes of all files. False, and nothing is sent, when
-        there is no such file.
+        Args:
+            subscriber: The connection that subscribes.
+            file: The file; None: all files, whose state is not sent.
+            after: The id of the last log message that the client has; 0: none.
+            reply: The reply to the request.
+
+        Returns:
+            False if the file does not exist; then nothing is sent.
 
         Raises:
-            RefusedError: the database can't be reached just now (503).
+            RefusedError: The database can't be reached at the moment (503).
         """
         return await self._join(subscriber, file, after, reply)
 
     def unsubscribe(self, subscriber: Subscriber, file: int | None) -> None:
-        """Stop sending changes of a file; without a file: of all files subscribed to so far."""
+        """Stop sending the changes of a file; without a file, of all files."""
         group = self._groups.get(subscriber.role)
         if group is None:
             return
@@ -102,15 +108,17 @@ class Hub:
         group.remove(subscriber, None)
 
     async def catch_up(self, subscriber: Subscriber) -> None:
-        """Send the state of files of which a subscriber missed events, and the log since then."""
+        """Send the state and the new log of each file whose events a subscriber missed."""
         missed = dict(subscriber.outbox.missed)
-        told = await asyncio.gather(
+        results = await asyncio.gather(
             *(self._join(subscriber, file, after, None) for file, after in missed.items()),
             return_exceptions=True,
         )
-        for file, found in zip(missed, told, strict=True):
+        for file, found in zip(missed, results, strict=True):
             if isinstance(found, RefusedError):
-                subscriber.outbox.miss(file, missed[file])  # which wakes it for another try
+                subscriber.outbox.miss(
+                    file, missed[file]
+                )  # wakes the subscriber for another attempt
             elif found is False:
                 subscriber.outbox.missed.pop(file, None)
 
@@ -131,7 +139,7 @@ class Hub:
             self._task = asyncio.create_task(self._run(), name="hub")
         return await done
 
-    # -- what the listener tells -----------------------------------------------------------------
+    # -- callbacks of the listener ---------------------------------------------------------------
 
     def _on_change(self, files: list[int] | None) -> None:
         if files is None or len(self._changed) > MAX_CHANGED:
@@ -147,7 +155,7 @@ class Hub:
     # -- rounds ----------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        """Rounds, for as long as there are subscribers."""
+        """Run rounds while there are subscribers."""
         while True:
             self._listener.start()
             while await self._is_woken():
@@ -155,11 +163,11 @@ class Hub:
                 try:
                     await self._round()
                 except RefusedError as error:
-                    log.warning("changes can't be looked up: %s", error)
+                    log.warning("can't read changes, retrying: %s", error)
                     await asyncio.sleep(0.5)
-                except Exception:  # told by the log; others are not left without a word for it
-                    log.exception("a round of changes failed")
-                    self._tell_many()
+                except Exception:  # one failure must not end the subscriptions of all clients
+                    log.exception("can't send changed files, asking clients to reload")
+                    self._send_resync()
                     await asyncio.sleep(1)
                 else:
                     await asyncio.sleep(INTERVAL_S)
@@ -169,17 +177,17 @@ class Hub:
                 return
 
     async def _is_woken(self) -> bool:
-        """Wait for something to do; False when nobody has watched anything for a while."""
+        """Wait for work; return False after `LINGER_S` seconds without any subscription."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LINGER_S)
             if self.subscriptions or self._joins:
-                self._needed = time.monotonic()
+                self._last_used = time.monotonic()
                 if self._wake.is_set():
                     return True
-            elif time.monotonic() - self._needed >= LINGER_S:
+            elif time.monotonic() - self._last_used >= LINGER_S:
                 return False
-            else:  # what changes while nobody watches is nobody's business
+            else:  # without subscriptions, changes are of no interest
                 self._wake.clear()
                 self._changed.clear()
 
@@ -191,7 +199,7 @@ class Hub:
         try:
             await self._await_ready()
             if many:
-                self._tell_many()
+                self._send_resync()
             for role in {*self._groups, *(each.subscriber.role for each in joins)}:
                 group = self._groups.setdefault(role, Watchers(self._listener.log_position))
                 asked = set(group.files) | changed if many else changed
@@ -209,19 +217,21 @@ class Hub:
         try:
             await asyncio.wait_for(self._listener.ready.wait(), READY_S)
         except TimeoutError:
-            raise RefusedError(503, "no connection to the database to listen on") from None
+            raise RefusedError(
+                503, "no connection to the database for notifications: try again later"
+            ) from None
 
-    def _tell_many(self) -> None:
+    def _send_resync(self) -> None:
         for group in self._groups.values():
             for subscriber in group.everything:
                 subscriber.outbox.resync()
 
     async def _ask(self, role: str, group: Watchers, changed: set[int], joins: list[_Join]) -> None:
-        """Ask for changed files and for those that somebody joins, and tell everybody."""
-        since = {file: group.after(file) for file in changed}  # all log messages from there on
+        """Read changed and newly subscribed files, and send them to their subscribers."""
+        since = {file: group.after(file) for file in changed}  # send all log messages after it
         asked = dict(since)
         for file, after in ((each.file, each.after) for each in joins if each.file is not None):
-            known = max(after - 1, 0)  # the last one known, too: see _admit
+            known = max(after - 1, 0)  # includes the last known message: see _admit
             asked[file] = min(known, asked.get(file, known))
             if after:
                 since[file] = min(known, since.get(file, known))
@@ -242,37 +252,39 @@ class Hub:
             self._admit(group, join, events, now)
 
     async def _complete(self, role: str, event: Event, after: int) -> None:
-        """Put in log messages since `after` that `get_changes`, telling the newest, left out."""
-        told = event["attributes"]["log_messages"]
-        if len(told) < TOLD or told[0]["id"] <= after:
+        """Add log messages after `after` that `get_changes` omits, since it returns the newest."""
+        newest = event["attributes"]["log_messages"]
+        if len(newest) < CHANGE_LOG_LIMIT or newest[0]["id"] <= after:
             return
         found: list[Event] = []
         while True:
             last = found[-1]["id"] if found else after
             rows = await self._database.rows(
-                role, _LOG, [event["container_id"], last, told[0]["id"]]
+                role, _LOG, [event["container_id"], last, newest[0]["id"]]
             )
             if not rows[0][0]:
                 break
             found += rows[0][0]
-        event["attributes"]["log_messages"] = found + told
+        event["attributes"]["log_messages"] = found + newest
 
     def _admit(self, group: Watchers, join: _Join, events: dict[int, Event], now: float) -> None:
-        if join.done.done():  # its connection has gone
+        if join.done.done():  # its connection has closed
             return
         outbox = join.subscriber.outbox
         if join.file is None:
             group.add(join.subscriber, None)
             outbox.put(join.reply or "")
         elif join.file in events:
-            event, numbers = events[join.file], numbers_of(events[join.file])
-            if join.after and join.after not in numbers and not group.is_watched(join.file):
-                join.after = 0  # not a message of this file: nobody else may go on from there
+            event, ids = events[join.file], log_ids(events[join.file])
+            if join.after and join.after not in ids and not group.is_watched(join.file):
+                join.after = 0  # no message of this file: others must not continue from there
                 self._joins.append(join)
                 self._wake.set()
                 return
-            group.begin(join.file, join.after, numbers, now)
-            state = json.dumps(only(event, {each for each in numbers if each > join.after}))
+            group.begin(join.file, join.after, ids, now)
+            state = json.dumps(
+                with_log_messages(event, {each for each in ids if each > join.after})
+            )
             if join.reply is not None:
                 outbox.put(join.reply)
                 group.add(join.subscriber, join.file)
@@ -281,10 +293,12 @@ class Hub:
 
 
 def _fail(joins: Iterable[_Join]) -> None:
-    """Answer those whom a round has left without an answer, because it failed."""
+    """Refuse the subscriptions that a failed round has left without an answer."""
     for join in joins:
         if not join.done.done():
-            join.done.set_exception(RefusedError(503, "the database can't tell the state just now"))
+            join.done.set_exception(
+                RefusedError(503, "can't read the state from the database: try again")
+            )
 
 
 def _parts(files: list[int], size: int) -> Iterable[list[int]]:

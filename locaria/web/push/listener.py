@@ -1,4 +1,4 @@
-"""The server's one LISTEN connection: open while somebody watches, reopened when it breaks."""
+"""The LISTEN connection of the server: open while there are subscriptions."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from locaria_reporter.session import backoff, complete_dsn
 log = logging.getLogger(__name__)
 
 WATCH_S = 60
-"""For how long the database goes on notifying after the last renewal."""
+"""Seconds for which the database sends notifications after each renewal."""
 RENEW_S = 20.0
 _LONGEST_PAUSE_S = 2.0
-# Watched from the next transaction on. One that was open before may have found nobody watching, so
-# what it did is looked up once it has ended: when the oldest open transaction is a younger one.
+# Only transactions that start later are sure to notify. One that was already open may have found no
+# watcher, so all files are read again when it has ended: when the oldest open transaction is newer.
 _WATCH = """
 select locaria.watch_changes(make_interval(secs => %s)), pg_current_xact_id()::text,
   locaria.get_log_position()
@@ -31,13 +31,13 @@ _Connection = psycopg.AsyncConnection[TupleRow]
 
 
 class ChangeListener:
-    """Tells which files change.
+    """Reports which files change, and reconnects when the connection breaks.
 
-    Parameters
-        dsn         of a member of locaria_reader; not through a pooler that shares connections
-                    between transactions, since it listens.
-        on_change   called with the ids that one notification names, None for "many".
-        on_gap      called when changes may have gone unnoticed: look again at everything.
+    Args:
+        dsn: The DSN of a member of locaria_reader. LISTEN needs a direct connection, not a pooler
+            in transaction mode.
+        on_change: Called with the file ids of a notification; None for "many".
+        on_gap: Called when notifications may have been lost, so that all files must be read again.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class ChangeListener:
         self.log_position = 0
 
     def start(self) -> None:
-        """Begin to listen; `ready` is set as soon as nothing is missed any more."""
+        """Start listening; `ready` is set once no change can be missed."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="listen")
 
     async def stop(self) -> None:
-        """Stop listening; the database stops notifying within a minute."""
+        """Stop listening; the database stops sending notifications within a minute."""
         task, self._task = self._task, None
         self.ready.clear()
         if task is not None:

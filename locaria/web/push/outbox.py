@@ -1,4 +1,4 @@
-"""What waits to be sent to one client: bounded, whatever the client does."""
+"""The bounded queue of messages to one client."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class Sending(Protocol):
-    """The part of a WebSocket that sends."""
+    """The sending half of a WebSocket."""
 
     async def send_text(self, data: str) -> None:
-        """Send one text message; waits while the client does not read."""
+        """Send one text message; wait while the client does not read."""
 
 
 MAX_MESSAGES, MAX_BYTES = 256, 1_000_000
@@ -20,7 +20,7 @@ MAX_MISSED = 200
 RESYNC = json.dumps(
     {
         "event": "resync",
-        "message": "More has changed than is told file by file: ask get_files again.",
+        "message": "too many files have changed to report each one: call get_files again",
     }
 )
 
@@ -28,9 +28,9 @@ RESYNC = json.dumps(
 class Outbox:
     """Sends replies and pushed events in order.
 
-    A client that reads too slowly misses events: they are dropped, and what it lacks is remembered
-    as one number per file. When it has read the rest it is told the state of those files, and their
-    log from there on (`Hub.catch_up`); until then it gets no other event of them.
+    Events for a client that reads too slowly are dropped; for each file, only the id of the last
+    log message that it got is kept. When the client has read the rest, it gets the state of those
+    files and their log from there on (`Hub.catch_up`), and until then no other event of them.
     """
 
     def __init__(self, socket: Sending) -> None:
@@ -43,13 +43,13 @@ class Outbox:
         self.missed: dict[int, int] = {}
 
     def put(self, text: str) -> None:
-        """Send a reply, which is never dropped: `has_room` is awaited before the next request."""
+        """Send a reply; it is never dropped: callers await `has_room` first."""
         self._waiting.append(text)
         self._bytes += len(text)
         self._wake.set()
 
     def push(self, text: str, file: int, after_log: int) -> None:
-        """Send an event of a file, whose new log messages come after `after_log`, or miss it."""
+        """Send an event of a file with its log after `after_log`, or record it as missed."""
         too_much = self._is_full or self._bytes + len(text) > MAX_BYTES
         if file in self.missed or (too_much and self._waiting):
             self.miss(file, after_log)
@@ -57,7 +57,7 @@ class Outbox:
             self.put(text)
 
     def miss(self, file: int, after_log: int) -> None:
-        """Remember that events of a file are lacking, and the last log message that is not."""
+        """Record that the client missed events of a file after the log message `after_log`."""
         self._wake.set()
         if file in self.missed or len(self.missed) < MAX_MISSED:
             self.missed[file] = min(after_log, self.missed.get(file, after_log))
@@ -65,12 +65,12 @@ class Outbox:
             self._must_resync = True
 
     def catch_up(self, text: str, file: int, after_log: int) -> None:
-        """Send the state of a file, with its log after `after_log`, in place of what was missed."""
+        """Send the state of a file, with its log after `after_log`, in place of missed events."""
         self.missed.pop(file, None)
         self.push(text, file, after_log)
 
     def resync(self) -> None:
-        """Let the client look again at everything: more has changed than is told one by one."""
+        """Ask the client to read all files again, because too many have changed."""
         self._must_resync = True
         self._wake.set()
 
@@ -79,13 +79,13 @@ class Outbox:
         return len(self._waiting) >= MAX_MESSAGES or self._bytes >= MAX_BYTES
 
     async def has_room(self) -> None:
-        """Wait until the client has read enough to be asked for its next request."""
+        """Wait until the queue has room for the reply to another request."""
         while self._is_full:
             self._sent.clear()
             await self._sent.wait()
 
     async def send_all(self) -> None:
-        """Wait for something to send, or for something to have been missed; send all of it."""
+        """Wait until there is something to send or a missed event, and send everything."""
         await self._wake.wait()
         self._wake.clear()
         while self._waiting or self._must_resync:

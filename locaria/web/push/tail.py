@@ -1,28 +1,28 @@
-"""Which log messages of a file have been sent: none twice, none never."""
+"""The position in a file's log up to which its messages have been sent, each exactly once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 OVERLAP_S = 5.0
-"""Seconds for which a message with a lower number may still be committed after a higher one."""
+"""Seconds within which a message may be committed after one with a higher id."""
 
 
 class Tail:
-    """The place in one file's log up to which watchers have it.
+    """The position in one file's log that its watchers have reached.
 
-    Numbers are given before transactions commit, so a lower one may become visible later. For a
-    while the numbers sent are remembered one by one; `after` stays below them, and what is found
-    again is told from what is new.
+    Ids are assigned before transactions commit, so a lower id may become visible after a higher
+    one. Therefore the ids sent recently are kept one by one; `after` stays below them, and messages
+    that are read again are recognized.
     """
 
     def __init__(self, after: int) -> None:
         self.after = after
         self._sent: dict[int, float] = {}
 
-    def take(self, numbers: Iterable[int], now: float) -> set[int]:
-        """Those of `numbers` that have not been sent yet; they count as sent from now on."""
-        fresh = {each for each in numbers if each > self.after and each not in self._sent}
+    def take(self, ids: Iterable[int], now: float) -> set[int]:
+        """Return those of `ids` that have not been sent yet, and count them as sent."""
+        fresh = {each for each in ids if each > self.after and each not in self._sent}
         self._sent.update(dict.fromkeys(fresh, now))
         old = [each for each, since in self._sent.items() if now - since > OVERLAP_S]
         if old:
@@ -32,11 +32,11 @@ class Tail:
 
     @property
     def last(self) -> int:
-        """The greatest number sent."""
+        """The highest id sent."""
         return max(self._sent, default=self.after)
 
-    def begin(self, numbers: list[int], now: float) -> None:
-        """Take over from a client that has just been told these numbers, in order."""
-        if numbers:
-            self.after = max(self.after, numbers[max(0, len(numbers) - 20)] - 1)
-        self.take(numbers, now)
+    def begin(self, ids: list[int], now: float) -> None:
+        """Continue from a client that has just received these ids, in order."""
+        if ids:
+            self.after = max(self.after, ids[max(0, len(ids) - 20)] - 1)
+        self.take(ids, now)

@@ -1,4 +1,4 @@
-"""Who watches what, among the clients of one role."""
+"""The subscriptions of the clients of one role."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Event = dict[str, Any]
 
 @dataclass(eq=False, slots=True)
 class Subscriber:
-    """One connection that may watch files."""
+    """One connection and the files that it watches."""
 
     role: str
     outbox: Outbox
@@ -26,15 +26,15 @@ class Subscriber:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it watches nothing."""
+        """Whether it watches no file."""
         return not self.everything and not self.files
 
 
 class Watchers:
-    """The subscribers of one role: each event is made once for all of them.
+    """The subscribers of one role; each event is built once for all of them.
 
-    Parameters
-        log_position  log messages up to this number were there before anybody watched.
+    Args:
+        log_position: The id of the last log message before the first subscription.
     """
 
     def __init__(self, log_position: int) -> None:
@@ -44,11 +44,11 @@ class Watchers:
         self._log_position = log_position
 
     def is_watched(self, file: int) -> bool:
-        """Whether an event of this file has a taker."""
+        """Return whether any subscriber watches this file."""
         return bool(self.everything) or file in self.files
 
     def add(self, subscriber: Subscriber, file: int | None) -> None:
-        """Let a subscriber have the events of a file, or of all."""
+        """Subscribe to the events of a file, or of all files."""
         if file is None:
             subscriber.everything = True
             self.everything.add(subscriber)
@@ -57,7 +57,7 @@ class Watchers:
             self.files.setdefault(file, set()).add(subscriber)
 
     def remove(self, subscriber: Subscriber, file: int | None) -> None:
-        """The opposite of `add`."""
+        """Undo `add`."""
         if file is None:
             subscriber.everything = False
             self.everything.discard(subscriber)
@@ -71,33 +71,33 @@ class Watchers:
                 self._tails.pop(file, None)
 
     def after(self, file: int) -> int:
-        """The number of the log message after which to look for new ones."""
+        """Return the id of the log message after which to look for new ones."""
         return self._tails[file].after if file in self._tails else self._log_position
 
     def push(self, file: int, event: Event, now: float, *, changed: bool) -> None:
-        """Send an event to whoever watches the file: all of its state, only new log messages.
+        """Send the state of a file with its new log messages to its watchers.
 
-        Nothing is sent where the file has neither changed nor new messages.
+        Nothing is sent if the file has neither changed nor new messages.
         """
         takers = self.files.get(file, set()) | self.everything
         if not takers:
             return
         tail = self._tail(file)
         known = tail.last
-        fresh = tail.take(numbers_of(event), now)
+        fresh = tail.take(log_ids(event), now)
         if changed or fresh:
             text, after = (
-                json.dumps(only(event, fresh)),
+                json.dumps(with_log_messages(event, fresh)),
                 min([known, *(each - 1 for each in fresh)]),
             )
             for taker in takers:
                 taker.outbox.push(text, file, after)
 
-    def begin(self, file: int, after: int, numbers: list[int], now: float) -> None:
-        """Remember how far the first watcher of a file has been told its log."""
+    def begin(self, file: int, after: int, ids: list[int], now: float) -> None:
+        """Record how much of a file's log its first watcher has received."""
         if not self.is_watched(file):
             self._tails[file] = tail = Tail(after)
-            tail.begin(numbers, now)
+            tail.begin(ids, now)
 
     def _tail(self, file: int) -> Tail:
         tail = self._tails.get(file)
@@ -110,13 +110,13 @@ class Watchers:
         return tail
 
 
-def numbers_of(event: Event) -> list[int]:
-    """The numbers of an event's log messages, in order."""
+def log_ids(event: Event) -> list[int]:
+    """Return the ids of an event's log messages, in order."""
     return [each["id"] for each in event["attributes"].get("log_messages", [])]
 
 
-def only(event: Event, numbers: Collection[int]) -> Event:
-    """The event with these of its log messages alone."""
+def with_log_messages(event: Event, ids: Collection[int]) -> Event:
+    """Return the event with only those of its log messages that have one of these ids."""
     attributes = event["attributes"]
-    kept = [each for each in attributes.get("log_messages", []) if each["id"] in numbers]
+    kept = [each for each in attributes.get("log_messages", []) if each["id"] in ids]
     return {**event, "attributes": {**attributes, "log_messages": kept}}

@@ -29,7 +29,7 @@ export function may(identity, method, file = null) {
 
 /** Why a method may not be called, for a person. */
 export function whyNot(identity, method) {
-  return `Your role is ${identity.role}; this takes ${NEEDS[method]}.`;
+  return `Your role is ${identity.role}; this action requires the role ${NEEDS[method]}.`;
 }
 
 /** What happens to the file at a click: cancel, retry, or nothing. */
@@ -45,14 +45,14 @@ const CANCEL = {
     title: `Cancel file ${file.container_id}?`,
     text:
       file.phase === "running"
-        ? `${titleOf(file)} is being worked on. What it has loaded so far is dropped; the target stays as it is.`
-        : `${titleOf(file)} has not started yet. It will not.`,
+        ? `${titleOf(file)} is running. Rows loaded so far are discarded; the target does not change.`
+        : `${titleOf(file)} has not started yet, and will not start.`,
     yes: "Cancel the file",
     no: "Keep it",
     danger: true,
     field: "Reason (optional)",
   }),
-  done: (file) => `File ${file.container_id}: cancel requested.`,
+  done: (file) => `File ${file.container_id}: cancellation requested.`,
 };
 
 const RETRY = {
@@ -60,10 +60,10 @@ const RETRY = {
   label: (file) => (file.phase === "done" ? "Run again" : "Retry"),
   question: (file) => ({
     title: file.phase === "done" ? `Run file ${file.container_id} again?` : `Retry file ${file.container_id}?`,
-    text: `${titleOf(file)} goes back to the queue, with all its attempts.`,
+    text: `${titleOf(file)} goes back to the queue with a new set of attempts.`,
     yes: file.phase === "done" ? "Run it again" : "Retry",
   }),
-  done: (file) => `File ${file.container_id} is in the queue again.`,
+  done: (file) => `File ${file.container_id} was queued again.`,
 };
 
 /**
@@ -104,5 +104,5 @@ async function perform(app, action, file) {
 export function failure(error) {
   if (!(error instanceof ConnectionLostError)) return error.message;
   if (!error.wasSent) return `${error.message} Nothing was sent.`;
-  return `${error.message} Whether it was carried out will show when the connection is back.`;
+  return `${error.message} The file’s state will show whether it was carried out once the connection is back.`;
 }

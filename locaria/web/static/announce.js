@@ -30,7 +30,7 @@ export function announce(text) {
 export function toast(text, kind = "good") {
   const said = [...document.querySelectorAll(".toast p")].some((known) => known.textContent === text);
   if (said) return;
-  const close = h("button", { type: "button", class: "quiet small", "aria-label": "Close the message" }, "×");
+  const close = h("button", { type: "button", class: "quiet small", "aria-label": "Dismiss the message" }, "×");
   const node = h("div", { class: "toast", "data-kind": kind, role: kind === "bad" ? "alert" : "status" });
   close.addEventListener("click", () => node.remove());
   document.getElementById("toasts").append(node);

@@ -166,7 +166,7 @@ export class App {
 
   #opened() {
     this.#subscribed = undefined;
-    if (this.#wasOpen) announce("Connected again. The page is up to date.");
+    if (this.#wasOpen) announce("Reconnected. The page is up to date.");
     this.#wasOpen = true;
     this.#lostAt = null;
     this.#showIdentity();
@@ -189,7 +189,7 @@ export class App {
     const { state, nextTry } = this.#connection;
     const seconds = Math.max(0, Math.ceil((nextTry - Date.now()) / 1000));
     const words = { open: "Live", connecting: "Connecting…", denied: "Signed out" }[state];
-    setText(document.getElementById("link-words"), words ?? `Offline, next try in ${seconds} s`);
+    setText(document.getElementById("link-words"), words ?? `Offline, retrying in ${seconds} s`);
   }
 
   #showBanner() {
@@ -206,7 +206,7 @@ export class App {
       setChildren(
         banner,
         h("p", {}, this.#lostWords()),
-        this.#button("Try now", () => this.#connection.tryNow()),
+        this.#button("Retry now", () => this.#connection.tryNow()),
       );
     }
     setAttribute(banner, "hidden", !banner.firstChild);
@@ -214,9 +214,9 @@ export class App {
 
   #lostWords() {
     const { reason } = this.#connection;
-    if (reason) return `The server refuses this page: ${reason}.`;
-    if (this.#lostAt === null) return "The server can’t be reached. This page goes on trying.";
-    return `The connection is lost. What you see is how it was at ${timeOfDay(this.#lostAt)}; it will be brought up to date.`;
+    if (reason) return `The server refused the connection: ${reason}.`;
+    if (this.#lostAt === null) return "The server can’t be reached. Retrying…";
+    return `The connection is lost. This page shows the state at ${timeOfDay(this.#lostAt)} and will update when it reconnects.`;
   }
 
   #button(label, work) {
@@ -235,12 +235,12 @@ export class App {
 /** A page that says what went wrong. */
 function problem(text, again) {
   const words = h("p", {}, h("bdi", {}, text));
-  return h("section", { class: "empty" }, h("h1", {}, "That did not work"), words, h("p", {}, again), home());
+  return h("section", { class: "empty" }, h("h1", {}, "Something went wrong"), words, h("p", {}, again), home());
 }
 
 const home = () => h("p", {}, h("a", { href: "#/files" }, "All files"));
 
 function unknownPage() {
-  const node = h("section", { class: "empty" }, h("h1", {}, "There is no such page"), home());
-  return { node, title: "No such page", load: async () => {} };
+  const node = h("section", { class: "empty" }, h("h1", {}, "Page not found"), home());
+  return { node, title: "Page not found", load: async () => {} };
 }

@@ -13,10 +13,10 @@ const HEIGHT = 100;
 export class HourChart {
   #minutes = [];
   #at = null;
-  #ended = panel("Ended per minute", "ended");
+  #ended = panel("Finished per minute", "ended");
   #queue = panel("Waiting", "queue");
   #readout = h("p", { class: "readout", "aria-live": "polite" });
-  #table = h("details", { class: "numbers-table" }, h("summary", {}, "The same as a table"));
+  #table = h("details", { class: "numbers-table" }, h("summary", {}, "Show as a table"));
 
   constructor() {
     const legend = h(
@@ -39,7 +39,7 @@ export class HourChart {
         class: "plots",
         tabindex: "0",
         role: "group",
-        "aria-label": "Throughput and queue, arrow keys read out a minute",
+        "aria-label": "Throughput and queue; use the arrow keys to read each minute",
       },
       this.#ended.node,
       this.#queue.node,
@@ -61,13 +61,13 @@ export class HourChart {
     const longest = Math.max(1, ...minutes.map((minute) => minute.queue));
     const ended = done + failed;
     const words = ended
-      ? `${number(done)} done and ${number(failed)} failed in the last hour, ${number(most)} in the busiest minute.`
-      : "Nothing ended in the last hour.";
+      ? `${number(done)} done and ${number(failed)} failed in the last hour, ${number(most)} at most in one minute.`
+      : "Nothing finished in the last hour.";
     this.#ended.show(words, ended ? most : 0, bars(minutes, most));
     const now = minutes.at(-1)?.queue ?? 0;
     const isIdle = minutes.every((minute) => minute.queue === 0);
     const queueWords = isIdle
-      ? "Nothing waited."
+      ? "No file was waiting."
       : `${count(now, "file")} waiting now, ${number(longest)} at most in the last hour.`;
     this.#queue.show(queueWords, isIdle ? 0 : longest, [area(minutes, longest)]);
     this.#showTable(minutes);
@@ -118,7 +118,7 @@ export class HourChart {
       h(
         "caption",
         {},
-        busy.length ? "Minutes in which something happened, newest first" : "Nothing happened in the last hour",
+        busy.length ? "Minutes with activity, newest first" : "No activity in the last hour",
       ),
       h(
         "thead",

@@ -8,7 +8,7 @@ import { h } from "./dom.js";
  *   `field`: label of a line that may be written along.
  * @returns {Promise<string|null>} what was written (or ""), null if not wanted.
  */
-export function confirmAction({ title, text, yes, no = "No, go back", danger = false, field = null }) {
+export function confirmAction({ title, text, yes, no = "Go back", danger = false, field = null }) {
   const input = field && h("input", { id: "dialog-field", autocomplete: "off", maxlength: "500" });
   const form = h(
     "form",
@@ -42,11 +42,11 @@ export function askToken(reason) {
   const form = h(
     "form",
     { method: "dialog" },
-    h("h2", { id: "dialog-title" }, "Who are you?"),
-    h("p", { id: "dialog-text" }, reason || "This server wants to know who asks. Paste the token that you were given."),
+    h("h2", { id: "dialog-title" }, "Sign in"),
+    h("p", { id: "dialog-text" }, reason || "This server requires authentication. Paste your access token."),
     h("label", { for: "token" }, "Token"),
     input,
-    h("p", { class: "hint" }, "It is kept in this page’s memory only, and forgotten when you close or reload it."),
+    h("p", { class: "hint" }, "The token is kept only in this page’s memory, and is lost when you close or reload the page."),
     h(
       "div",
       { class: "buttons" },

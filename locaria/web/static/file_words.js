@@ -4,17 +4,17 @@ import { bytes, count, duration, number, percent, visible } from "./format.js";
 
 /** Phases as the view `status` has them, each with what it means to a reader. */
 export const PHASES = {
-  queued: "waits for a task",
-  scheduled: "waits for its time",
-  held: "held until it is released",
-  dispatched: "a task was requested",
+  queued: "waiting for a task",
+  scheduled: "waiting for its scheduled time",
+  held: "on hold until it is released",
+  dispatched: "a task has been requested",
   starting: "a task is starting",
-  running: "a task works on it",
-  retrying: "an attempt failed, the next starts automatically",
-  done: "the data is there",
-  failed: "ended with an error",
-  cancelled: "cancelled",
-  deleted: "taken out",
+  running: "a task is processing it",
+  retrying: "an attempt failed; it will be retried automatically",
+  done: "finished successfully",
+  failed: "failed with an error",
+  cancelled: "cancelled by a user",
+  deleted: "marked as deleted",
 };
 
 const AT_REST = new Set(["done", "failed", "cancelled", "deleted"]);

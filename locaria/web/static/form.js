@@ -96,12 +96,12 @@ const KINDS = {
       });
     },
     read(control) {
-      if (control.validity.badInput) throw new Error("This is no number.");
+      if (control.validity.badInput) throw new Error("Not a number.");
       return control.value === "" ? undefined : Number(control.value);
     },
   },
   list: {
-    hint: "One on each line.",
+    hint: "One per line.",
     control: (props) => h("textarea", { ...props, rows: "2" }),
     read(control) {
       const lines = control.value
@@ -123,7 +123,7 @@ const KINDS = {
       if (control.value.trim() === "") return undefined;
       const value = parseJson(control.value);
       if (value === null || typeof value !== "object" || Array.isArray(value))
-        throw new Error("This must be a JSON object: { … }");
+        throw new Error("Not a JSON object: write { … }");
       return value;
     },
   },
@@ -154,7 +154,7 @@ function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`This is no JSON: ${error.message}`, { cause: error });
+    throw new Error(`Not valid JSON: ${error.message}`, { cause: error });
   }
 }
 
@@ -163,7 +163,7 @@ function parseOr(text, otherwise) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    if (/^[[{"]/.test(text)) throw new Error(`This is no JSON: ${error.message}`, { cause: error });
+    if (/^[[{"]/.test(text)) throw new Error(`Not valid JSON: ${error.message}`, { cause: error });
     return otherwise;
   }
 }
@@ -175,7 +175,7 @@ function makeField(name, kind, published, rule, required) {
   const hint = [
     rule.description?.replace(/\w$/, "$&."),
     usual,
-    isSecret && "Nobody can read it again, neither here nor in a log.",
+    isSecret && "It is write-only: neither this page nor a log shows it again.",
   ]
     .filter(Boolean)
     .join(" ");

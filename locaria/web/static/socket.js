@@ -27,7 +27,7 @@ export class ApiError extends Error {
 /** There was no connection, or it broke before the reply: nobody knows whether the request was carried out. */
 export class ConnectionLostError extends Error {
   constructor(wasSent) {
-    super(wasSent ? "The connection broke before the answer came." : "There is no connection to the server.");
+    super(wasSent ? "The connection was lost before the reply arrived." : "There is no connection to the server.");
     this.wasSent = wasSent;
   }
 }

@@ -164,5 +164,5 @@ function cell(name, ...children) {
 /** A bar without a value says: at work, nobody knows how far. */
 export function showBar(bar, file) {
   setAttribute(bar, "value", file.progress == null ? null : Math.max(0, Math.min(100, file.progress)));
-  setAttribute(bar, "aria-valuetext", file.progress == null ? "at work" : percentOf(file));
+  setAttribute(bar, "aria-valuetext", file.progress == null ? "running" : percentOf(file));
 }

@@ -135,7 +135,7 @@ function notFound(id) {
       "div",
       { class: "empty" },
       h("h1", {}, "There is no file ", said(visible(String(id), 40))),
-      h("p", {}, "It may have been forgotten, or never been there."),
+      h("p", {}, "It may have been removed, or never existed."),
       h("p", {}, h("a", { href: "#/files" }, "All files")),
     ),
   ];
@@ -145,13 +145,13 @@ function notFound(id) {
 function paceOf(file) {
   const rate = file.phase === "running" && file.rate_per_s > 0 && `${number(Math.round(file.rate_per_s))} a second`;
   const left = file.phase === "running" && file.eta && (new Date(file.eta) - Date.now()) / 1000;
-  return [amount(file), rate, left > 0 && `about ${duration(left)} to go`].filter(Boolean).join(", ");
+  return [amount(file), rate, left > 0 && `about ${duration(left)} left`].filter(Boolean).join(", ");
 }
 
 function showError(box, file) {
   const failed = file.last_error && file.phase !== "done" && file.phase !== "cancelled";
   setAttribute(box, "hidden", !failed);
-  const title = file.phase === "failed" ? "Error" : "Error of the attempt before";
+  const title = file.phase === "failed" ? "Error" : "Error of the previous attempt";
   if (failed) setChildren(box, h("h2", {}, title), h("p", {}, said(visible(file.last_error, 4000))));
 }
 
@@ -172,7 +172,7 @@ function showFacts(list, file) {
     ["Submitted by", file.submitted_by],
     ["Inserted", time(file.created)],
     ["Not before", isActive(file) && new Date(file.run_after) > new Date() && time(file.run_after)],
-    ["Changed", time(file.last_update)],
+    ["Last update", time(file.last_update)],
     ["Finished", time(file.finished)],
     ["Last message", file.last_message],
   ];
@@ -199,13 +199,13 @@ function showRuns(section, runs) {
   setChildren(
     section,
     h("h2", {}, "Runs"),
-    runs.length === 0 && h("p", { class: "hint" }, "No task has taken it yet."),
+    runs.length === 0 && h("p", { class: "hint" }, "No task has claimed this file yet."),
     h("ol", { class: "runs" }, [...runs].reverse().map(run)),
   );
 }
 
 function run(facts) {
-  const outcome = facts.outcome ?? "at work";
+  const outcome = facts.outcome ?? "running";
   const numbers = [
     facts.run_s != null && duration(facts.run_s),
     facts.rows_done != null && count(facts.rows_done, "row"),

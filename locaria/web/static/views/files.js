@@ -134,7 +134,7 @@ export function filesPage(app, route) {
     }
     setAttribute(node, "aria-busy", null);
     setAttribute(more, "hidden", held.size === 0);
-    setText(more, `${count(held.size, "new file")}: show`);
+    setText(more, `Show ${count(held.size, "new file")}`);
     setAttribute(table.node, "hidden", table.size === 0);
     setAttribute(empty, "hidden", table.size > 0);
     if (table.size === 0) setChildren(empty, ...emptyState(filters));
@@ -189,7 +189,7 @@ function emptyState(filters) {
       h(
         "div",
         { class: "empty" },
-        h("h2", {}, "No file here"),
+        h("h2", {}, "No matching files"),
         text,
         h("p", {}, h("a", { href: "#/files" }, "Show all files")),
       ),
@@ -204,8 +204,8 @@ export function emptyQueue() {
     "div",
     { class: "empty" },
     h("h2", {}, "No files yet"),
-    h("p", {}, "A row is all it takes: insert one, and a container loads what it names. It shows up here at once."),
+    h("p", {}, "Insert a row, and a container loads the data that it names. The file appears here immediately."),
     copyable(EXAMPLE),
-    h("p", {}, "Or fill in a form: ", h("a", { href: "#/submit" }, "submit a file"), "."),
+    h("p", {}, "Or use the form: ", h("a", { href: "#/submit" }, "submit a file"), "."),
   );
 }

@@ -39,7 +39,7 @@ export function overviewPage(app) {
     health,
     empty,
     latest,
-    h("section", {}, h("h2", {}, "The last hour"), chart.node),
+    h("section", {}, h("h2", {}, "Last hour"), chart.node),
     h("section", {}, h("h2", {}, "Containers"), cardList),
   );
   const again = throttled(() => app.refresh(loadNumbers), AGAIN_MS);
@@ -121,14 +121,14 @@ function showHealth(section, checks) {
   if (section.dataset.shown === key) return;
   section.dataset.shown = key;
   if (findings.length === 0) {
-    setChildren(section, h("p", { class: "well" }, `All well: ${count(checks.length, "check")}, nothing found.`));
+    setChildren(section, h("p", { class: "well" }, `Healthy: ${count(checks.length, "check")} passed.`));
     return;
   }
   setChildren(section, h("h2", {}, "Health"), h("ul", { class: "findings" }, findings.map(finding)));
 }
 
 function finding(check) {
-  const level = check.level === "crit" ? "broken" : "warning";
+  const level = check.level === "crit" ? "critical" : "warning";
   return h(
     "li",
     { "data-level": check.level },
@@ -158,7 +158,7 @@ function card(name) {
   const pausedBy = h("bdi", { class: "hint" });
   const description = h("bdi", { class: "hint" });
   const error = h("bdi", { class: "card-error" });
-  const facts = new Map(["waiting", "running", "tasks alive", "idle"].map((label) => [label, h("dd", {})]));
+  const facts = new Map(["waiting", "running", "live tasks", "idle"].map((label) => [label, h("dd", {})]));
   const item = h(
     "li",
     { class: "card" },
@@ -171,7 +171,7 @@ function card(name) {
       [...facts].map(([label, value]) => h("div", {}, h("dt", {}, label), value)),
     ),
     error,
-    h("p", { class: "card-foot" }, h("a", { href: submitHash(name) }, "Submit to it")),
+    h("p", { class: "card-foot" }, h("a", { href: submitHash(name) }, "Submit a file")),
   );
   item.show = (container) => {
     setText(type, container.type);

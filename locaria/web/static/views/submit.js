@@ -61,7 +61,7 @@ function form(app, container) {
     "form",
     { class: "parameters", novalidate: true, "aria-label": `Parameters of ${container.name}` },
     h("h2", {}, "Parameters of ", said(container.name)),
-    parameters.nodes.length === 0 && h("p", { class: "hint" }, "It takes none."),
+    parameters.nodes.length === 0 && h("p", { class: "hint" }, "This container takes no parameters."),
     parameters.nodes,
     h(
       "div",
@@ -107,8 +107,8 @@ function noContainers() {
   return h(
     "div",
     { class: "empty" },
-    h("h2", {}, "No container is registered"),
-    h("p", {}, "Containers stand in ", h("code", {}, "containers/dockers.json"), ". Register them with:"),
+    h("h2", {}, "No containers registered"),
+    h("p", {}, "Containers are defined in ", h("code", {}, "containers/dockers.json"), ". Register them with:"),
     h("pre", {}, h("code", {}, "locaria db register dockers.json")),
   );
 }

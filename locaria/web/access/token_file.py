@@ -1,4 +1,4 @@
-"""Bearer tokens that are written down in a file, for a few known programs and people."""
+"""Bearer tokens listed in a file, for a few known programs and people."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class TokenFile:
-    """The tokens of a file that only its owner can read; read again whenever it changes.
+    """A token file, which is read again whenever it changes.
 
         {"tokens": [{"sha256": "…", "role": "reader", "subject": "wall display",
                      "expires": "2027-01-01T00:00:00Z"}]}
 
-    `token` may stand in place of `sha256`, its hash in hexadecimal; `expires` may be left out.
-    Raises SettingsError when the file is missing, wrong, or readable by others.
+    `sha256` is the hash of the token in hexadecimal; the key `token` with the token itself may
+    replace it. `expires` is optional.
+
+    Raises:
+        SettingsError: The file is missing, invalid, or readable by other users.
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,10 +38,10 @@ class TokenFile:
         self._read()
 
     def verify(self, token: str) -> Identity:
-        """Whose token this is.
+        """Return the identity that a token stands for.
 
         Raises:
-            RefusedError: nobody's (401).
+            RefusedError: The token is unknown or has expired (401).
         """
         self._read_if_changed()
         found = self._known.get(_hash(token))
@@ -47,9 +50,9 @@ class TokenFile:
         return found
 
     def knows(self, identity: Identity) -> bool:
-        """Whether the entry that a client came in with still stands there, unchanged.
+        """Return whether the entry that a client used is still in the file, unchanged.
 
-        What did not come from this file is not ours to judge: True.
+        It is also true for an identity that does not come from this file.
         """
         if identity.entry is None:
             return True
@@ -63,7 +66,7 @@ class TokenFile:
                     self._read()
             except (OSError, SettingsError) as error:
                 if self._known:
-                    log.error("no token is valid until this is mended: %s", error)
+                    log.error("no token is accepted until this is fixed: %s", error)
                 self._known, self._seen = {}, None
 
     def _mark(self) -> tuple[int, int, int]:
@@ -75,31 +78,32 @@ class TokenFile:
             mark = self._mark()
             if self._path.stat().st_mode & 0o077:
                 raise SettingsError(
-                    f"others can read {self._path}, which holds tokens: chmod 600 {self._path}"
+                    f"other users can read the tokens in {self._path}: run chmod 600 {self._path}"
                 )
             entries = json.loads(self._path.read_text())["tokens"]
             known = dict(_entry(each) for each in entries)
         except OSError as error:
-            raise SettingsError(f"can't read the tokens: {error}") from None
+            raise SettingsError(f"can't read the token file: {error}") from None
         except (ValueError, TypeError, KeyError, AttributeError):
             raise SettingsError(
-                f'{self._path} must be {{"tokens": [{{"sha256" or "token", "role", "subject"}}]}}'
-                " with roles reader, submitter or operator"
+                f'{self._path} must be {{"tokens": [{{"sha256" or "token": …, "role": …, '
+                '"subject": …}]}, where role is reader, submitter or operator, and a token has '
+                "at least 16 characters"
             ) from None  # the cause would quote a token
         self._known, self._seen = known, mark
 
 
 def _entry(entry: dict[str, Any]) -> tuple[str, Identity]:
-    digest = entry["sha256"].lower() if "sha256" in entry else _hash(_long(entry["token"]))
+    digest = entry["sha256"].lower() if "sha256" in entry else _hash(_checked(entry["token"]))
     expires = entry.get("expires")
     until = datetime.fromisoformat(expires).timestamp() if expires else None
-    # The hash of a hash: it travels with tickets, where not even the hash should stand.
+    # A hash of the hash: it is stored with tickets, which should not reveal the hash itself.
     return digest, Identity(entry["role"], str(entry["subject"]), until, _hash(digest)[:32])
 
 
-def _long(token: str) -> str:
+def _checked(token: str) -> str:
     if len(token) < 16:
-        raise ValueError("a token has 16 characters or more")
+        raise ValueError("a token needs at least 16 characters")
     return token
 
 
