@@ -91,7 +91,7 @@ def _check_login(dsn: str) -> None:
     if found["absent"]:
         raise CommandError(
             f"Locaria is not installed in {session.place}: there is no role {found['absent'][0]}",
-            "As the owner of the database: locaria db upgrade",
+            "As the owner of Locaria, run: locaria db upgrade",
         )
     if found["missing"]:
         hint = f"A superuser, or the owner of Locaria, runs in psql: {found['grant']};"
