@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint prose docs wheels release format bench sql zips base-image images test-images clean
-.PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint format describe bench sql zips base-image images test-images clean
+.PHONY: help setup run test test-pg15 test-ingest-long test-load-long test-deploy-long lint prose docs wheels release format describe bench sql zips base-image images test-images clean
 
 help: ## explain the targets
 	@grep -hE '^[a-z][a-z0-9-]*:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'

@@ -1,7 +1,7 @@
 """The `locaria` command.
 
-Each subcommand lives in a module of its noun and is imported when it is called, so that
-`locaria list` does not pay for what only `locaria up` needs.
+Each subcommand is imported when it is called, so that `locaria list` does not wait for the imports
+of `locaria up`.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ COMMANDS = {
 
 
 class CommandLine(click.Group):
-    """A group that imports a command when it is needed and ends cleanly at Ctrl-C."""
+    """A group that imports a command when it is called, and ends without a traceback on Ctrl-C."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which a newcomer meets them."""
+        """Return the names of the commands, in the order in which a newcomer needs them."""
         del ctx
         return [name for name, where in COMMANDS.items() if find_spec(where.partition(":")[0])]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
+        """Import a command by its name."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module, _, attribute = COMMANDS[cmd_name].partition(":")
@@ -61,7 +61,7 @@ class CommandLine(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; Ctrl-C ends it without a traceback."""
+        """Run the command; Ctrl-C ends it with exit code 130."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -78,8 +78,12 @@ def main() -> None:
     """Locaria: an INSERT is all it takes to run a container.
 
     \b
-    See it work:       locaria demo
-    Load a file:       locaria submit airports.csv --table airports --wait
-    What goes on:      locaria watch
-    What went wrong:   locaria list --phase failed; locaria show 17
+    locaria demo                                             # start here: load a data set
+    locaria submit airports.csv --table airports --wait      # load a file of your own
+    locaria watch                                            # follow all active files
+    locaria list --phase failed                              # find out what failed,
+    locaria show 17                                          # and why
+
+    Every command takes --help. Commands that read or change files connect to --dsn, else to
+    $LOCARIA_DSN, else to the local runtime that `locaria up` starts.
     """

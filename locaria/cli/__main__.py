@@ -1,4 +1,4 @@
-"""python -m locaria.cli"""
+"""Run the command as `python -m locaria.cli`."""
 
 from locaria.cli import main
 

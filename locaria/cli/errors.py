@@ -1,7 +1,7 @@
-"""What can go wrong on the command line, as exit codes and as one or two plain lines.
+"""Exit codes of the command, and database errors as a message with a hint.
 
-The only place of the command that knows SQLSTATEs. Locaria's own (LC001 to LC010) carry a message
-and a hint written for people, so they are printed as they are; see the table in sql/README.md.
+Only this module knows SQLSTATEs. Locaria's own (LC001 and up) come with a message and a hint for
+people, which are printed unchanged; sql/README.md lists them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from psycopg import errors as pg
 
 
 class ExitCode(IntEnum):
-    """How a command ends: the contract with scripts."""
+    """The exit codes, on which scripts rely."""
 
     DONE = 0
     FAILED = 1
@@ -28,13 +28,13 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = {
-    ExitCode.DONE: "done: the files came to a good end, or the command did what it was asked",
-    ExitCode.FAILED: "failed: a file ended in ERROR; or a check of `health` is critical",
-    ExitCode.USAGE: "usage: an option or argument is wrong, nothing was done",
+    ExitCode.DONE: "done: the files succeeded, or the command did its work",
+    ExitCode.FAILED: "failed: a file ended in ERROR, or a check of `health` is critical",
+    ExitCode.USAGE: "usage: an option or argument is invalid; nothing was done",
     ExitCode.CANCELLED: "cancelled: a file was cancelled or deleted, and none failed",
-    ExitCode.UNREACHABLE: "no database: none is named, or it can't be reached or logged in to",
-    ExitCode.REFUSED: "refused: database or AWS said no; the message says why, nothing was done",
-    ExitCode.INTERRUPTED: "interrupted by Ctrl-C: what is loading goes on loading",
+    ExitCode.UNREACHABLE: "no database: none is given, or connecting or logging in failed",
+    ExitCode.REFUSED: "refused: the database or AWS refused it; the message gives the reason",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C: running loads continue",
 }
 
 EXIT_CODE_HELP = "\b\nExit codes:\n" + "\n".join(
@@ -49,7 +49,7 @@ PHASE_EXIT_CODES = {
 
 
 def outcome_exit_code(phases: list[str]) -> ExitCode:
-    """The exit code for files that are at rest: failed before cancelled before done."""
+    """Return the exit code for finished files: failed comes before cancelled, that before done."""
     codes = {PHASE_EXIT_CODES.get(phase, ExitCode.DONE) for phase in phases}
     for code in (ExitCode.FAILED, ExitCode.CANCELLED):
         if code in codes:
@@ -58,7 +58,13 @@ def outcome_exit_code(phases: list[str]) -> ExitCode:
 
 
 class CommandError(click.ClickException):
-    """An end with a message for people, a hint what to do, and an exit code; never a traceback."""
+    """An error that ends the command with a message and an exit code, without a traceback.
+
+    Args:
+        message: What is wrong.
+        hint: What to do about it; further lines are indented by the caller.
+        code: The exit code of the process.
+    """
 
     def __init__(self, message: str, hint: str | None = None, code: int = ExitCode.REFUSED) -> None:
         super().__init__(message)
@@ -67,11 +73,11 @@ class CommandError(click.ClickException):
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]
-        """The code of the process."""
+        """The exit code of the process."""
         return self._code
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message and the hint, to standard error."""
+        """Print the message and the hint to standard error."""
         target = file or sys.stderr
         click.echo(f"locaria: {self.message}", file=target)
         if self.hint:
@@ -81,17 +87,17 @@ class CommandError(click.ClickException):
 UNREACHABLE_STATES = ("08", "28", "3D", "53", "57P")
 NOT_INSTALLED = (pg.UndefinedTable, pg.UndefinedFunction, pg.InvalidSchemaName)
 ROLE_HINT = (
-    "Submitting needs the role locaria_app; reading locaria_reader; cancel, retry and the like "
-    "locaria_operator. An administrator grants them: grant locaria_operator to <login>"
+    "Reading needs the role locaria_reader, submitting locaria_app, and cancel, retry and other "
+    "control functions locaria_operator. An administrator runs: grant locaria_operator to <login>"
 )
 
 
 def translate(error: psycopg.Error, place: str) -> CommandError:
-    """Turn an error of the database into a message, a hint and an exit code.
+    """Translate a database error into a message, a hint and an exit code.
 
-    Parameters:
-        error: as psycopg raised it.
-        place: the database in words, without a password.
+    Args:
+        error: The error from psycopg.
+        place: A description of the database, without a password.
     """
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error).strip().splitlines()[0]
@@ -101,14 +107,14 @@ def translate(error: psycopg.Error, place: str) -> CommandError:
         not state or state.startswith(UNREACHABLE_STATES)
     ):
         return CommandError(
-            f"the connection to {place} broke: {message}",
-            "What is loading goes on without it; run the command again.",
+            f"the connection to {place} was lost: {message}",
+            "Running loads continue without this command. Run it again.",
             ExitCode.UNREACHABLE,
         )
     if isinstance(error, NOT_INSTALLED):
         return CommandError(
-            f"Locaria is not installed in {place}, or is older than this command: {message}",
-            "As the owner of the database: locaria db upgrade",
+            f"Locaria is not installed in {place}, or its version is too old: {message}",
+            "As the owner of Locaria, run: locaria db upgrade",
         )
     if isinstance(error, pg.InsufficientPrivilege):
         return CommandError(f"{message} ({place})", ROLE_HINT)

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, so that they look alike everywhere."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ dsn_option = click.option(
     "--dsn",
     metavar="DSN",
     envvar="LOCARIA_DSN",
-    help="The database: libpq URL or keywords. Default: $LOCARIA_DSN, else the local runtime's.",
+    help="Database to connect to: libpq URL or keywords. Default: $LOCARIA_DSN, else the database "
+    "of the local runtime.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 reason_option = click.option(
-    "--reason", metavar="TEXT", help="Why; it stands on the file and in its timeline."
+    "--reason", metavar="TEXT", help="The reason, recorded on the file and in its timeline."
 )
 file_argument = click.argument("file_id", metavar="ID", type=FILE_ID)
 files_argument = click.argument("file_ids", metavar="ID...", type=FILE_ID, nargs=-1, required=True)

@@ -21,7 +21,14 @@ from locaria.local.aws.lambda_service.queue import DeliveryRules, LambdaQueue
 from locaria.local.postgres.server import PostgresServer
 from locaria.local.private_file import PrivateFile
 from locaria.local.registration import Inhabitant, Living
-from locaria.local.site import CLUSTER, Site, install_site, prepare_embedded, prepare_given
+from locaria.local.site import (
+    CLUSTER,
+    SECRETS_FILE,
+    Site,
+    install_site,
+    prepare_embedded,
+    prepare_given,
+)
 from locaria.local.state_lock import hold
 from locaria.local.status import STATUS_FILE
 from locaria.local.ticker import Ticker
@@ -89,7 +96,7 @@ class Runtime:
         self._tick_every_s = tick_every_s
         self._http_port = http_port
         self._web: WebServer | None = None
-        self._kept = PrivateFile(self.state_dir / "secrets.json")
+        self._kept = PrivateFile(self.state_dir / SECRETS_FILE)
         self._status = PrivateFile(self.state_dir / STATUS_FILE)
         self._running = ExitStack()
         self._status_lock = threading.Lock()

@@ -16,6 +16,7 @@ from locaria.local.aws.lambda_service.environment import LambdaFunction
 from locaria.local.aws.standin import install_standin
 from locaria.local.postgres.server import PostgresServer
 from locaria.local.private_file import PrivateFile
+from locaria.local.status import read_status
 
 DATABASE = "locaria"
 OWNER = "locaria"
@@ -26,6 +27,7 @@ GROUPS = {
     WEB: ("locaria_reader", "locaria_app", "locaria_operator", "locaria_web"),
 }
 CLUSTER = "locaria"
+SECRETS_FILE = "secrets.json"
 _OURS = "made by locaria up"
 
 
@@ -114,6 +116,24 @@ def install_site(site: Site, kept: PrivateFile, dockers_json: Path) -> list[str]
         for name in names:
             configure_launch(connection, name)
     return names
+
+
+def read_web_dsn(state_dir: Path) -> str | None:
+    """Return the DSN of the login under which a running runtime serves the API.
+
+    It contains a password: pass it on in memory or in the environment, never as an argument.
+
+    Args:
+        state_dir: The folder of the runtime.
+
+    Returns:
+        The DSN; None if no runtime is running on the folder.
+    """
+    status = read_status(state_dir)
+    password = PrivateFile(state_dir / SECRETS_FILE).get(WEB)
+    if status["state"] != "running" or password is None:
+        return None
+    return make_conninfo(status["dsn"], user=WEB, password=password)
 
 
 def configure_launch(connection: psycopg.Connection[tuple[object, ...]], container: str) -> None:

@@ -1,4 +1,4 @@
-"""`locaria cancel` and `locaria retry`: the control functions of the database."""
+"""`locaria cancel` and `locaria retry`, which call the control functions of the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from locaria.cli.errors import EXIT_CODE_HELP, ExitCode
 from locaria.cli.options import dsn_option, files_argument, json_option, reason_option
 from locaria.cli.render import out, print_json, table
 
-# `kind` tells what was refused: a file that has ended can't be cancelled, one at work not retried.
+# `kind` shows what was refused: a finished file can't be cancelled, a running one not retried.
 CANCEL = """
 select c.file_id, c.status, c.note, s.kind
 from locaria.cancel(%s::bigint[], %s) as c join locaria.statuses s on s.status = c.status
@@ -24,19 +24,19 @@ order by c.file_id
 """
 
 
-@click.command(epilog=EXIT_CODE_HELP, short_help="Cancel files, waiting or running.")
+@click.command(epilog=EXIT_CODE_HELP, short_help="Cancel waiting or running files.")
 @files_argument
 @reason_option
 @json_option
 @dsn_option
 def cancel(file_ids: tuple[int, ...], reason: str | None, as_json: bool, dsn: str | None) -> None:
-    """Cancel files: waiting ones at once, running ones within seconds.
+    """Cancel files: waiting files at once, running files within seconds.
 
     \b
     locaria cancel 17 18 --reason "wrong delivery"
 
-    Nothing of a cancelled load becomes visible. Exit code 5 if one had ended already. With --json,
-    one array of file_id, status, note.
+    No row of a cancelled load becomes visible. The exit code is 5 if a file had already finished.
+    --json prints an array of objects with file_id, status and note.
     """
     ended = ("done", "failed", "deleted")
     control("cancel", CANCEL, ended, file_ids=file_ids, reason=reason, as_json=as_json, dsn=dsn)
@@ -48,14 +48,14 @@ def cancel(file_ids: tuple[int, ...], reason: str | None, as_json: bool, dsn: st
 @json_option
 @dsn_option
 def retry(file_ids: tuple[int, ...], reason: str | None, as_json: bool, dsn: str | None) -> None:
-    """Run files again that have ended, and at once those that wait for their next attempt.
+    """Run finished files again, and start files at once that wait for their next attempt.
 
     \b
     locaria retry 17
     locaria retry $(locaria list --phase failed --json | jq '.[].file_id')
 
-    Exit code 5 if one is being worked on (cancel it first) or deleted. With --json, one array of
-    file_id, status, note.
+    The exit code is 5 if a file is running (cancel it first) or deleted. --json prints an array of
+    objects with file_id, status and note.
     """
     busy = ("processing", "deleted")
     control("retry", RETRY, busy, file_ids=file_ids, reason=reason, as_json=as_json, dsn=dsn)
@@ -71,7 +71,17 @@ def control(
     as_json: bool,
     dsn: str | None,
 ) -> None:
-    """Call a control function in one transaction, and print what it says of each file."""
+    """Call a control function for all files in one transaction and print its note on each file.
+
+    Args:
+        name: The command, for application_name.
+        query: Calls the function and returns file_id, status, note and kind.
+        refused_kinds: Kinds of status that mean that the function refused the file.
+        file_ids: The files.
+        reason: The reason to record.
+        as_json: Whether to print JSON.
+        dsn: The value of --dsn.
+    """
     with Session(find_dsn(dsn), name) as session:
         rows = session.rows(query, [list(file_ids), reason])
     kinds = [row.pop("kind") for row in rows]
@@ -84,6 +94,6 @@ def control(
 
 
 def show_notes(rows: list[Row]) -> None:
-    """Print what became of each file."""
+    """Print the outcome for each file."""
     cells = ((row["file_id"], row["status"], row["note"]) for row in rows)
     out(table(("file>right", "status", ""), cells))

@@ -1,4 +1,4 @@
-"""`locaria list`: the files, newest first."""
+"""`locaria list`: the files, with the newest first."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ order by file_id desc
 
 
 @click.command("list")
-@click.option("--status", "-s", metavar="STATUS", help="Only this status, e.g. ERROR.")
-@click.option("--phase", "-p", type=click.Choice(PHASES), help="Only this phase.")
-@click.option("--container", "-c", metavar="NAME", help="Only this container.")
+@click.option("--status", "-s", metavar="STATUS", help="Show only files with this status, such as ERROR.")
+@click.option("--phase", "-p", type=click.Choice(PHASES), help="Show only files in this phase.")
+@click.option("--container", "-c", metavar="NAME", help="Show only files of this container.")
 @click.option(
-    "--limit", "-n", type=click.IntRange(1, 100_000), default=20, show_default=True, help="At most."
+    "--limit",
+    "-n",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="Show at most this many files.",
 )
 @json_option
 @dsn_option
@@ -49,14 +54,14 @@ def list_files(
     as_json: bool,
     dsn: str | None,
 ) -> None:
-    """List files, the newest first.
+    """List files, with the newest first.
 
     \b
     locaria list
     locaria list --phase failed
     locaria list --status ERROR --limit 1000 --json | jq '.[].last_error'
 
-    With --json, one array of rows of the view locaria.status.
+    --json prints an array of rows of the view locaria.status.
     """
     with Session(find_dsn(dsn), "list") as session:
         given = {"status": status, "phase": phase, "container": container}
@@ -67,23 +72,23 @@ def list_files(
     if as_json:
         print_json(rows)
     elif not rows:
-        say("No files." if not (status or phase or container) else "No such files.")
+        say("No files." if not (status or phase or container) else "No file matches.")
     else:
         show_list(rows)
         if len(rows) == limit:
-            say(f"… the newest {limit}; more with --limit")
+            say(f"These are the newest {limit}; use --limit to show more.")
 
 
 def check_status(session: Session, status: str) -> None:
-    """Tell a status that has no files from one that does not exist.
+    """Check that a status exists.
 
     Raises:
-        click.BadParameter: there is no such status.
+        click.BadParameter: It does not.
     """
     known = [row["status"] for row in session.rows("select status from locaria.statuses")]
     if status not in known:
         raise click.BadParameter(
-            f"there is no status {status!r}; there are {', '.join(sorted(known))}",
+            f"there is no status {status!r}; use one of {', '.join(sorted(known))}",
             param_hint="--status",
         )
 
@@ -110,6 +115,6 @@ def show_list(rows: list[Row]) -> None:
 
 
 def shorten(text: str, most: int = 160) -> str:
-    """The beginning of a text, on one line."""
+    """Return a text as one line, cut off after `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,4 +1,4 @@
-"""`locaria logs`: what the runs of a file said."""
+"""`locaria logs`: the log messages of a file."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from locaria.cli.render import console, plain, print_json, print_json_line, say
 
 LOG = "select * from locaria.log where file_id = %s and id > %s order by id"
 PHASE = "select phase from locaria.status where file_id = %s"
-# Numbers are drawn before the commit, so a lower one may appear later: look back this far.
+# Ids are assigned before the commit, so a lower one may appear later. Read this many again.
 LOOK_BACK = 1000
 LEVEL_STYLES = {"error": "red", "warning": "yellow", "debug": "dim", "stage": "bold cyan"}
 
 
-@click.command(epilog=EXIT_CODE_HELP)
+@click.command(epilog=EXIT_CODE_HELP, short_help="Print the log of a file.")
 @file_argument
-@click.option("--follow", "-f", is_flag=True, help="Go on until the file is at rest.")
+@click.option("--follow", "-f", is_flag=True, help="Print new messages until the file is finished.")
 @json_option
 @dsn_option
 def logs(file_id: int, follow: bool, as_json: bool, dsn: str | None) -> None:
-    """Print the log of a file, of all its runs.
+    """Print the log messages of all runs of a file.
 
     \b
     locaria logs 17
-    locaria logs 17 -f        # until it is at rest; the exit code tells the outcome
+    locaria logs 17 -f        # until it is finished; the exit code is its outcome
     locaria logs 17 --json | jq -r '.[] | select(.level == "error").message'
 
-    With --json, one array of rows of the view locaria.log; with -f and --json, one row a line.
+    --json prints an array of rows of the view locaria.log; with -f, one row per line.
     """
     code = ExitCode.DONE
     with Session(find_dsn(dsn), "logs") as session:
@@ -59,11 +59,11 @@ def logs(file_id: int, follow: bool, as_json: bool, dsn: str | None) -> None:
 
 
 def follow_log(session: Session, file_id: int) -> Iterator[Row]:
-    """The messages of a file, as they come, until the file is at rest."""
+    """Yield the messages of a file as they arrive, until the file is finished."""
     seen: set[int] = set()
     last = 0
     while True:
-        # In this order: what was said before the end is read after it.
+        # Read the phase first: then the log that follows includes the last messages.
         phase = session.watch_rows(PHASE, [file_id], on_loss=say)[0]["phase"]
         for row in session.watch_rows(LOG, [file_id, last - LOOK_BACK], on_loss=say):
             if row["id"] not in seen:
@@ -77,7 +77,7 @@ def follow_log(session: Session, file_id: int) -> Iterator[Row]:
 
 
 def show_message(row: Row) -> None:
-    """Print one message on a line of its own."""
+    """Print one message on one line."""
     style = LEVEL_STYLES.get(row["level"], "")
     at = row["at"].astimezone().strftime("%H:%M:%S")
     stage = f"[{row['stage']}] " if row["stage"] and row["level"] != "stage" else ""
