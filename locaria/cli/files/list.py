@@ -33,7 +33,7 @@ order by file_id desc
 
 @click.command("list")
 @click.option(
-    "--status", "-s", metavar="STATUS", help="Show only files with this status, such as ERROR."
+    "--status", "-s", metavar="STATUS", help="Show only this status, such as ERROR."
 )
 @click.option("--phase", "-p", type=click.Choice(PHASES), help="Show only files in this phase.")
 @click.option("--container", "-c", metavar="NAME", help="Show only files of this container.")
