@@ -8,10 +8,15 @@ create table locaria.parameters (
   constraint parameters_parameter_is_an_object check (jsonb_typeof(parameter) = 'object')
 );
 comment on table locaria.parameters is
-  'Configuration, one JSON object per name. Only the owner writes it, and an operator through the API: it decides which Lambda function may be called.';
-comment on column locaria.parameters.parameter_name is 'fargate_config, lambda_config, dispatch_config, publish_config, download_config, log_config, or a name of the site''s own.';
-comment on column locaria.parameters.parameter is 'The configuration itself. fargate_config and lambda_config: one key per container or function, with arn, region, mode, task, cluster, subnets, security_groups.';
-comment on column locaria.parameters.description is 'What it configures, in words.';
+  'Configuration, one JSON object per name. Only the owner (directly) and an operator (through the API) can write '
+  'it, because it decides which Lambda functions are called.';
+comment on column locaria.parameters.parameter_name is
+  'fargate_config, lambda_config, dispatch_config, publish_config, download_config, log_config, ingest_config, '
+  'installation, or a name of the site''s own.';
+comment on column locaria.parameters.parameter is
+  'The configuration. fargate_config and lambda_config have one key per container or function, with arn, region, '
+  'mode, task, cluster, subnets and security_groups.';
+comment on column locaria.parameters.description is 'What the parameter configures.';
 comment on column locaria.parameters.last_update is 'When it was last changed.';
 comment on column locaria.parameters.changed_by is 'Who inserted it, or changed it through the API.';
 

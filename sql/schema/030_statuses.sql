@@ -12,10 +12,15 @@ create table locaria.statuses (
   constraint statuses_only_requested_has_container check (kind = 'requested' or container is null)
 );
 comment on table locaria.statuses is
-  'The values of files.status. A site adds a requested status of its own with one row here: which container it asks for and how success is called.';
-comment on column locaria.statuses.kind is 'What the status means to the state machine; the arrows between kinds are in status_transitions.';
-comment on column locaria.statuses.container is 'For a requested status: the container that a file gets which names none itself.';
-comment on column locaria.statuses.done_status is 'For a requested status: the status of a file that was worked off successfully.';
+  'The values of files.status. To add a requested status of its own, a site inserts one row: the container it asks '
+  'for and the status after success.';
+comment on column locaria.statuses.kind is
+  'What the status means to the state machine. Table status_transitions lists the allowed transitions between '
+  'kinds.';
+comment on column locaria.statuses.container is
+  'For a requested status: the container for files that do not name one.';
+comment on column locaria.statuses.done_status is
+  'For a requested status: the status of a file after it was processed successfully.';
 
 insert into locaria.statuses (status, kind, container, done_status, description) values
   ('REGISTERED', 'requested', 'file_loader', 'FARGATE_PROCESSED', 'Waits for a container to load it.'),
@@ -33,8 +38,10 @@ create table locaria.status_transitions (
   cause text not null,
   constraint status_transitions_pkey primary key (from_kind, to_kind)
 );
-comment on table locaria.status_transitions is 'The state machine of files.status: the arrows that exist. Any other change of status is refused with SQLSTATE LC003.';
-comment on column locaria.status_transitions.cause is 'What follows this arrow.';
+comment on table locaria.status_transitions is
+  'The state machine of files.status: the transitions that are allowed. Any other change of status is refused with '
+  'SQLSTATE LC003.';
+comment on column locaria.status_transitions.cause is 'What causes this transition.';
 
 insert into locaria.status_transitions (from_kind, to_kind, cause) values
   ('requested', 'processing', 'claim_files'),

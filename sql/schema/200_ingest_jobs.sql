@@ -29,23 +29,37 @@ create table locaria.ingest_jobs (
   constraint ingest_jobs_details_are_an_object check (jsonb_typeof(details) = 'object')
 ) with (fillfactor = 70);
 comment on table locaria.ingest_jobs is
-  'One row per bundle that was sent to bundle_ingest, from its first byte on. Its job_id is taken from the sequence of files; the row of files follows when the last byte is stored, or when the upload has failed. What clients see: get_ingest_state(job_id).';
-comment on column locaria.ingest_jobs.job_id is 'The id that its row of files has, or will have.';
-comment on column locaria.ingest_jobs.kind is 'upload: one POST of a tar. resumable: by the tus protocol. move: a metadata document that names files on the server''s disk.';
+  'One row per bundle sent to bundle_ingest, from its first byte. Its job_id comes from the sequence of files; the '
+  'row in files is added when the last byte is stored or the upload has failed. Clients see '
+  'get_ingest_state(job_id).';
+comment on column locaria.ingest_jobs.job_id is 'The id that its row in files has or will have.';
+comment on column locaria.ingest_jobs.kind is
+  'upload: one POST of a tar archive. resumable: an upload by the tus protocol. move: a metadata document that '
+  'names files on the server''s disk.';
 comment on column locaria.ingest_jobs.phase is
-  'uploading → registered (all bytes are stored, files has a row), → duplicate (the same bundle was there already), → failed (the client went, a limit, the listener died). After registered the row of files tells.';
-comment on column locaria.ingest_jobs.ingest_user is 'Who sent it, as the web server in front said; a configured name where it said nothing.';
-comment on column locaria.ingest_jobs.run_id is 'The run of bundle_ingest that receives it: while uploading, the job lives as long as that run does.';
-comment on column locaria.ingest_jobs.expires is 'Of a resumable upload: until when it may be gone on with.';
-comment on column locaria.ingest_jobs.digest is 'SHA-256 of the whole body, hex.';
-comment on column locaria.ingest_jobs.original is 'The job that the same bundle, sent again by the same user, is answered with; false for one that has failed since, or that was asked for although there was another.';
-comment on column locaria.ingest_jobs.duplicate_of is 'The job that the same user''s same bytes made before.';
-comment on column locaria.ingest_jobs.failed_task is 'The stage that an administrator named when the job was failed by hand.';
-comment on column locaria.ingest_jobs.failed_percent is 'As failed_task, the percentage.';
-comment on column locaria.ingest_jobs.exception is 'Why the upload failed, or what an administrator said.';
-comment on column locaria.ingest_jobs.settled is 'When what an attempt may have left in the archive was looked for and removed, or the sources of a move; older than the end of the file: to be done again.';
+  'uploading → registered (all bytes are stored, and files has a row) | duplicate (the same bundle already exists) '
+  '| failed (client disconnected, limit exceeded, listener stopped). After registered, see the row in files.';
+comment on column locaria.ingest_jobs.ingest_user is
+  'Who sent the bundle, as reported by the web server in front of the listener; a configured name if it reported '
+  'none.';
+comment on column locaria.ingest_jobs.run_id is
+  'The run of bundle_ingest that receives the bundle. An uploading job is alive as long as its run.';
+comment on column locaria.ingest_jobs.expires is 'Resumable uploads: until when the upload can be resumed.';
+comment on column locaria.ingest_jobs.digest is 'SHA-256 of the whole body, in hexadecimal.';
+comment on column locaria.ingest_jobs.original is
+  'True for the job that is returned when the same user sends the same bundle again. False for a job that has '
+  'failed since, or that was requested although another existed.';
+comment on column locaria.ingest_jobs.duplicate_of is 'The earlier job of the same user with the same bytes.';
+comment on column locaria.ingest_jobs.failed_task is
+  'The stage given by the administrator who failed the job by hand.';
+comment on column locaria.ingest_jobs.failed_percent is 'The percentage given with failed_task.';
+comment on column locaria.ingest_jobs.exception is
+  'Why the upload failed, or the error given by an administrator.';
+comment on column locaria.ingest_jobs.settled is
+  'When leftovers of attempts in the archive, or the sources of a move, were looked for and removed. If this is '
+  'older than the end of the file, it must be done again.';
 comment on column locaria.ingest_jobs.bundle_gone is 'When the stored bundle was deleted.';
-comment on column locaria.ingest_jobs.details is 'For the listener: where a resumable upload stands.';
+comment on column locaria.ingest_jobs.details is 'State of a resumable upload, for the listener.';
 
 -- Two parallel uploads of the same bytes by one user: the second to end finds the first, also under concurrency.
 create unique index ingest_jobs_bundle_is_one_job on locaria.ingest_jobs (ingest_user, digest) where original;

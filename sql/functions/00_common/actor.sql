@@ -10,4 +10,5 @@ as $$
   end
 $$;
 comment on function locaria.actor() is
-  'Who does something, for the record: the login, or the person or program that a transport of the API (a login in locaria_web, and no other) speaks for.';
+  'Who does something, for the record: the login, or the person or program that a transport of the API (a login in '
+  'locaria_web, and no other) speaks for.';

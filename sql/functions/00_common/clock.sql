@@ -10,4 +10,5 @@ as $$
   end
 $$;
 comment on function locaria.clock() is
-  'The time, for every function of Locaria: clock_timestamp(), because now() stands still in a transaction; tests move it with locaria.fake_now, where may_move_clock() says so.';
+  'The time, for every function of Locaria: clock_timestamp(), because now() stands still in a transaction; tests '
+  'move it with locaria.fake_now, where may_move_clock() says so.';

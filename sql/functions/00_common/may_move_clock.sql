@@ -7,4 +7,6 @@ set search_path = pg_catalog, pg_temp
 as $$
   select exists (select from locaria.parameters where parameter_name = 'installation' and parameter @> '{"movable_clock": true}')
 $$;
-comment on function locaria.may_move_clock() is 'Whether locaria.fake_now counts: only where the owner has set installation.movable_clock, as tests do. Else any login could end other people''s leases.';
+comment on function locaria.may_move_clock() is
+  'Whether locaria.fake_now counts: only where the owner has set installation.movable_clock, as tests do. Else any '
+  'login could end other people''s leases.';

@@ -13,4 +13,5 @@ as $$
   end)
 $$;
 comment on function locaria.seconds_ago(text, timestamptz) is
-  'When a container says that something was: so many seconds ago, by the database''s clock, an hour at most. A container''s own clock decides nothing.';
+  'When a container says that something was: so many seconds ago, by the database''s clock, an hour at most. A '
+  'container''s own clock decides nothing.';

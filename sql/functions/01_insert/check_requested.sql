@@ -25,4 +25,6 @@ begin
   end if;
 end
 $$;
-comment on function locaria.check_requested(text, text, text, boolean) is 'Refuses a requested file with an unknown status (LC005), a status that no file starts with (LC003), or an unknown container (LC004).';
+comment on function locaria.check_requested(text, text, text, boolean) is
+  'Refuses a requested file with an unknown status (LC005), a status that no file starts with (LC003), or an '
+  'unknown container (LC004).';

@@ -64,4 +64,6 @@ begin
 end
 $$;
 comment on function locaria.files_change_status() is
-  'Before a change of files.status that is neither a claim nor the end of a run: holds the state machine (LC003, LC005), records the change in transitions, takes the file from the run that works on it, and asks for a task where it is requested again.';
+  'Before a change of files.status that is neither a claim nor the end of a run: holds the state machine (LC003, '
+  'LC005), records the change in transitions, takes the file from the run that works on it, and asks for a task '
+  'where it is requested again.';

@@ -28,4 +28,5 @@ begin
 end
 $$;
 comment on function locaria.files_trigger() is
-  'After an INSERT of any number of files: checks status and container, and puts one dispatch per container into the outbox.';
+  'After an INSERT of any number of files: checks status and container, and puts one dispatch per container into '
+  'the outbox.';

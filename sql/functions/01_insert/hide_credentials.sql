@@ -30,4 +30,5 @@ begin
 end
 $$;
 comment on function locaria.hide_credentials() is
-  'Before a file with credentials is stored: moves attributes.parameters.credentials, else attributes.credentials, to file_credentials, where no role reads them. null or {} takes back those of before.';
+  'Before a file with credentials is stored: moves attributes.parameters.credentials, else attributes.credentials, '
+  'to file_credentials, where no role reads them. null or {} takes back those of before.';

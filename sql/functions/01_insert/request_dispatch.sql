@@ -19,4 +19,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.request_dispatch(text, text, bigint) is 'Puts a dispatch into the outbox, once per transaction and container.';
+comment on function locaria.request_dispatch(text, text, bigint) is
+  'Puts a dispatch into the outbox, once per transaction and container.';

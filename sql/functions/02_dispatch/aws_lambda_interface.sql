@@ -65,4 +65,7 @@ begin
 end
 $$;
 comment on function locaria.aws_lambda_interface(jsonb) is
-  'Calls a Lambda function through the aws_lambda extension. Takes {"function": key in parameters, "config": lambda_config|fargate_config|…, "parameters": the payload, "mode": Event|RequestResponse, "log_type": None|Tail}; returns {"status_code", "payload", "executed_version", "log_result"}. Errors: LC006 no configuration, LC007 wrong request; those of aws_lambda pass through.';
+  'Calls a Lambda function through the aws_lambda extension. Takes {"function": key in parameters, "config": '
+  'lambda_config|fargate_config|…, "parameters": the payload, "mode": Event|RequestResponse, "log_type": '
+  'None|Tail}; returns {"status_code", "payload", "executed_version", "log_result"}. Errors: LC006 no '
+  'configuration, LC007 wrong request; those of aws_lambda pass through.';

@@ -12,4 +12,5 @@ begin
   return null;
 end
 $$;
-comment on function locaria.close_circuits() is 'After a change of parameters: failing dispatches are tried again with the next tick.';
+comment on function locaria.close_circuits() is
+  'After a change of parameters: failing dispatches are tried again with the next tick.';

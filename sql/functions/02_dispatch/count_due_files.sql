@@ -36,4 +36,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.count_due_files(text, integer) is 'How many files wait for a container and may be claimed now; counts no further than p_at_most.';
+comment on function locaria.count_due_files(text, integer) is
+  'How many files wait for a container and may be claimed now; counts no further than p_at_most.';

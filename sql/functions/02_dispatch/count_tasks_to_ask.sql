@@ -45,4 +45,5 @@ begin
 end
 $$;
 comment on function locaria.count_tasks_to_ask(text) is
-  'How many more tasks a container needs: least(due files that no idle or starting task will take, max_tasks - living - starting).';
+  'How many more tasks a container needs: least(due files that no idle or starting task will take, max_tasks - '
+  'living - starting).';

@@ -21,4 +21,5 @@ begin
   return null;
 end
 $$;
-comment on function locaria.decide_dispatch() is 'At commit: decides on a dispatch, and keeps whatever goes wrong on its row: it never fails the commit.';
+comment on function locaria.decide_dispatch() is
+  'At commit: decides on a dispatch, and keeps whatever goes wrong on its row: it never fails the commit.';

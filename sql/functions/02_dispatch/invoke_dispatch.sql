@@ -69,4 +69,5 @@ begin
 end
 $$;
 comment on function locaria.invoke_dispatch(bigint, integer) is
-  'Calls the Lambda function for one dispatch under our own short timeouts. Never raises: an error is recorded on the row and opens the circuit.';
+  'Calls the Lambda function for one dispatch under our own short timeouts. Never raises: an error is recorded on '
+  'the row and opens the circuit.';

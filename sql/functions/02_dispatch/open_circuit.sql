@@ -26,4 +26,5 @@ begin
     error = excluded.error;
 end
 $$;
-comment on function locaria.open_circuit(text, text, interval) is 'Records a failing Lambda function: commits leave it alone until tick() has tried it again, with doubling pauses.';
+comment on function locaria.open_circuit(text, text, interval) is
+  'Records a failing Lambda function: commits leave it alone until tick() has tried it again, with doubling pauses.';

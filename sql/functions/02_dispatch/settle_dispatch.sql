@@ -32,4 +32,6 @@ begin
 end
 $$;
 comment on function locaria.settle_dispatch(locaria.dispatches) is
-  'Relies on living tasks where they will do (the dispatch goes away, idle ones, and listeners, are woken by NOTIFY locaria_files_<container>), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';
+  'Relies on living tasks where they will do (the dispatch goes away, idle ones, and listeners, are woken by '
+  'NOTIFY locaria_files_<container>), leaves the call to tick() where the circuit is open, else invokes the Lambda '
+  'once.';

@@ -128,4 +128,6 @@ begin
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is
-  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two tasks get one file and none waits. A task that listens gets commands alone. No rows: nothing to do now. Errors: LC001 the task is not alive, LC008 no such task.';
+  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two '
+  'tasks get one file and none waits. A task that listens gets commands alone. No rows: nothing to do now. Errors: '
+  'LC001 the task is not alive, LC008 no such task.';

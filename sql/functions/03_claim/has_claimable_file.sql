@@ -36,4 +36,5 @@ begin
   return false;
 end
 $$;
-comment on function locaria.has_claimable_file(locaria.containers, boolean) is 'Whether a claim would get something now; p_commands_alone: a claim of a task that listens.';
+comment on function locaria.has_claimable_file(locaria.containers, boolean) is
+  'Whether a claim would get something now; p_commands_alone: a claim of a task that listens.';

@@ -64,4 +64,5 @@ begin
 end
 $$;
 comment on function locaria.start_task(text, text, bigint, integer, jsonb) is
-  'A container process reports itself. accepted = false (paused, or max_tasks alive already): it leaves with exit code 0. Error: LC004 unknown container.';
+  'A container process reports itself. accepted = false (paused, or max_tasks alive already): it leaves with exit '
+  'code 0. Error: LC004 unknown container.';

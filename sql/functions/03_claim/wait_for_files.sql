@@ -72,4 +72,6 @@ begin
 end
 $$;
 comment on function locaria.wait_for_files(bigint, text, interval) is
-  'What a task does that found nothing to claim: claim (again, at once), wait (for_s seconds, or until NOTIFY locaria_files_<container>), leave (it is marked as stopped; exit 0). p_xact: LOCARIA_XACT while it has not claimed anything yet. A task that listens is never told to leave for want of commands.';
+  'What a task does that found nothing to claim: claim (again, at once), wait (for_s seconds, or until NOTIFY '
+  'locaria_files_<container>), leave (it is marked as stopped; exit 0). p_xact: LOCARIA_XACT while it has not '
+  'claimed anything yet. A task that listens is never told to leave for want of commands.';

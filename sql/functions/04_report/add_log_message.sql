@@ -21,4 +21,5 @@ exception when check_violation then
   values (p_at, p_file, p_run, p_level, p_stage, left(p_message, 10000));
 end
 $$;
-comment on function locaria.add_log_message(bigint, bigint, text, text, text, timestamptz) is 'Adds one message to the log of a run, cut at 10,000 characters.';
+comment on function locaria.add_log_message(bigint, bigint, text, text, text, timestamptz) is
+  'Adds one message to the log of a run, cut at 10,000 characters.';

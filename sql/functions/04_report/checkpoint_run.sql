@@ -38,4 +38,7 @@ begin
 end
 $$;
 comment on function locaria.checkpoint_run(bigint, jsonb, text) is
-  'Stores how far a run has come, for the next attempt; call it last in the transaction that wrote the rows, so that both are committed or neither. Secrets of its file become ***. With p_staging it is kept with that table, and the run''s own stays as it is: for runs that fill several. Returns running or cancel. Errors: LC001, LC002, LC008.';
+  'Stores how far a run has come, for the next attempt; call it last in the transaction that wrote the rows, so '
+  'that both are committed or neither. Secrets of its file become ***. With p_staging it is kept with that table, '
+  'and the run''s own stays as it is: for runs that fill several. Returns running or cancel. Errors: LC001, LC002, '
+  'LC008.';

@@ -21,4 +21,5 @@ begin
   return true;
 end
 $$;
-comment on function locaria.ensure_log_partition(date) is 'Makes the partition of log_messages for one day (UTC), if it is missing; true if it was.';
+comment on function locaria.ensure_log_partition(date) is
+  'Makes the partition of log_messages for one day (UTC), if it is missing; true if it was.';

@@ -40,4 +40,5 @@ begin
 end
 $$;
 comment on function locaria.heartbeat(bigint, bigint[]) is
-  'A task says that it is alive, and so are these runs: their leases begin anew. Tells of each run: running, cancel (stop it), lost (no longer its own).';
+  'A task says that it is alive, and so are these runs: their leases begin anew. Tells of each run: running, '
+  'cancel (stop it), lost (no longer its own).';

@@ -23,4 +23,5 @@ begin
   end;
 end
 $$;
-comment on function locaria.hide_json_secrets(jsonb, text[]) is 'A JSON value with each secret in its texts and keys replaced by ***.';
+comment on function locaria.hide_json_secrets(jsonb, text[]) is
+  'A JSON value with each secret in its texts and keys replaced by ***.';

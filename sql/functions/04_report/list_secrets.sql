@@ -19,4 +19,6 @@ as $$
       )
   ) as s
 $$;
-comment on function locaria.list_secrets(bigint) is 'The texts, of four characters or more, in the credentials of a file, longest first; null if it has none. The name in {"secret": name} or {"environment": name} is none. What its runs say is cleared of them.';
+comment on function locaria.list_secrets(bigint) is
+  'The texts, of four characters or more, in the credentials of a file, longest first; null if it has none. The '
+  'name in {"secret": name} or {"environment": name} is none. What its runs say is cleared of them.';

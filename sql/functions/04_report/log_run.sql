@@ -59,4 +59,6 @@ begin
 end
 $$;
 comment on function locaria.log_run(bigint, jsonb) is
-  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run; those of level debug only where files.debug is set; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';
+  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run; those of level debug only where '
+  'files.debug is set; over containers.log_limit they are dropped, and that is said once. Returns how many were '
+  'kept. Errors: LC001, LC002, LC007, LC008.';

@@ -30,4 +30,5 @@ begin
 end
 $$;
 comment on function locaria.reject_rows(bigint, jsonb) is
-  'Sets bad rows aside, [{"line", "reason", "row"}]. Returns how many the run has rejected in all; the limit is get_reject_limit(run). Errors: LC001, LC002, LC007, LC008.';
+  'Sets bad rows aside, [{"line", "reason", "row"}]. Returns how many the run has rejected in all; the limit is '
+  'get_reject_limit(run). Errors: LC001, LC002, LC007, LC008.';

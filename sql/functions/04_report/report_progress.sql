@@ -74,4 +74,6 @@ begin
 end
 $$;
 comment on function locaria.report_progress(bigint, jsonb) is
-  'Where a run stands: stage, stage_n, stage_of, percent, rows_done, rows_total, unit, rows_rejected, bytes_done, bytes_total, message, all optional; stages: [{"stage", "ago"}], entered since the last report, ago in seconds. Extends the lease. Returns running, or cancel: stop. Errors: LC001, LC002, LC007, LC008.';
+  'Where a run stands: stage, stage_n, stage_of, percent, rows_done, rows_total, unit, rows_rejected, bytes_done, '
+  'bytes_total, message, all optional; stages: [{"stage", "ago"}], entered since the last report, ago in seconds. '
+  'Extends the lease. Returns running, or cancel: stop. Errors: LC001, LC002, LC007, LC008.';

@@ -25,4 +25,5 @@ begin
     hint = 'Stop working on it: another run may have it. Exit with 76.';
 end
 $$;
-comment on function locaria.require_run(bigint) is 'The file of a run that is alive. Errors: LC001 lease lost, LC002 finished already, LC008 no such run.';
+comment on function locaria.require_run(bigint) is
+  'The file of a run that is alive. Errors: LC001 lease lost, LC002 finished already, LC008 no such run.';

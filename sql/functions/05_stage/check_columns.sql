@@ -64,4 +64,5 @@ begin
   return v_checked;
 end
 $$;
-comment on function locaria.check_columns(jsonb, regclass) is 'The columns of a staging table, checked (LC007); with p_like, their types are those of that table.';
+comment on function locaria.check_columns(jsonb, regclass) is
+  'The columns of a staging table, checked (LC007); with p_like, their types are those of that table.';

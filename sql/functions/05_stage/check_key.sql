@@ -24,4 +24,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.check_key(jsonb, jsonb, text) is 'Refuses (LC007) a key of columns that are not there, and a merge without a key.';
+comment on function locaria.check_key(jsonb, jsonb, text) is
+  'Refuses (LC007) a key of columns that are not there, and a merge without a key.';

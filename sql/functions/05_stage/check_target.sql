@@ -46,4 +46,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.check_target(text, text, regclass, text) is 'Refuses (LC009) a target whose publishing would harm: a schema that is not allowed, a table that is not ours.';
+comment on function locaria.check_target(text, text, regclass, text) is
+  'Refuses (LC009) a target whose publishing would harm: a schema that is not allowed, a table that is not ours.';

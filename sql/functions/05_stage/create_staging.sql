@@ -105,4 +105,8 @@ begin
 end
 $$;
 comment on function locaria.create_staging(bigint, text, jsonb, text, jsonb) is
-  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], mode create | replace | append | merge and options {"key": [columns], "load_run", "keep_previous", "labels", "source": what its rows come from, "own_checkpoint": it has one of its own}; or takes over, with its checkpoint, what the attempt before has filled for the same. Errors: LC001, LC007 (name, columns), LC009 (a target that must not be touched).';
+  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], '
+  'mode create | replace | append | merge and options {"key": [columns], "load_run", "keep_previous", "labels", '
+  '"source": what its rows come from, "own_checkpoint": it has one of its own}; or takes over, with its '
+  'checkpoint, what the attempt before has filled for the same. Errors: LC001, LC007 (name, columns), LC009 (a '
+  'target that must not be touched).';

@@ -19,4 +19,5 @@ begin
   return format_type(p_type, v_modifier);
 end
 $$;
-comment on function locaria.format_type_with(oid, text) is 'The name of a type with its modifiers: numeric and ''10,2'' make numeric(10,2).';
+comment on function locaria.format_type_with(oid, text) is
+  'The name of a type with its modifiers: numeric and ''10,2'' make numeric(10,2).';

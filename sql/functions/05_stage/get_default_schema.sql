@@ -6,4 +6,5 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((select parameter -> 'schemas' ->> 0 from locaria.parameters where parameter_name = 'publish_config'), 'public')
 $$;
-comment on function locaria.get_default_schema() is 'Where a target table without a schema goes: the first of publish_config.schemas.';
+comment on function locaria.get_default_schema() is
+  'Where a target table without a schema goes: the first of publish_config.schemas.';

@@ -24,4 +24,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.parse_target(text) is 'Splits "schema.table" or "table" into its names. Error: LC007.';
+comment on function locaria.parse_target(text) is
+  'Splits "schema.table" or "table" into its names. Error: LC007.';

@@ -19,4 +19,5 @@ begin
   return v_rows;
 end
 $$;
-comment on function locaria.append_staging(locaria.staging_tables, regclass) is 'Adds the rows of a staging table to its target; how many.';
+comment on function locaria.append_staging(locaria.staging_tables, regclass) is
+  'Adds the rows of a staging table to its target; how many.';

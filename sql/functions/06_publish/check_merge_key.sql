@@ -32,4 +32,5 @@ begin
   end if;
 end
 $$;
-comment on function locaria.check_merge_key(locaria.staging_tables) is 'Refuses (LC011) rows to be merged whose key is NULL or there twice: no choice between them would be right.';
+comment on function locaria.check_merge_key(locaria.staging_tables) is
+  'Refuses (LC011) rows to be merged whose key is NULL or there twice: no choice between them would be right.';

@@ -19,4 +19,6 @@ begin
   end if;
 end
 $$;
-comment on function locaria.check_scripts(bigint, text[]) is 'Refuses (LC008) names of scripts that neither the site nor the container of the run has: asked before a load begins. Error: LC001.';
+comment on function locaria.check_scripts(bigint, text[]) is
+  'Refuses (LC008) names of scripts that neither the site nor the container of the run has: asked before a load '
+  'begins. Error: LC001.';

@@ -31,4 +31,5 @@ as $$
     select format('its owner %s', pg_get_userbyid(relowner)) from pg_class where oid = p_table and pg_get_userbyid(relowner) <> current_user
   ) as h
 $$;
-comment on function locaria.list_hanging(regclass) is 'What would be lost with a table if another took its place; null: nothing.';
+comment on function locaria.list_hanging(regclass) is
+  'What would be lost with a table if another took its place; null: nothing.';

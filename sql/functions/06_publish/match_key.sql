@@ -15,4 +15,5 @@ as $$
   from jsonb_array_elements_text(p_key) as k
   join pg_attribute a on a.attrelid = p_table and a.attname = k
 $$;
-comment on function locaria.match_key(regclass, jsonb, text, text) is 'The condition under which rows of two tables, by their aliases, have the same key.';
+comment on function locaria.match_key(regclass, jsonb, text, text) is
+  'The condition under which rows of two tables, by their aliases, have the same key.';

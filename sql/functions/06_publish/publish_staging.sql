@@ -59,4 +59,6 @@ begin
 end
 $$;
 comment on function locaria.publish_staging(bigint, text, bigint) is
-  'Makes what a run has loaded visible under its target; call finish_run in the same transaction. Returns the number of rows. Errors: LC001, LC008, LC009, LC011 (a key twice, or NULL); 55P03 when others hold the old table for longer than publish_config.lock_timeout_ms.';
+  'Makes what a run has loaded visible under its target; call finish_run in the same transaction. Returns the '
+  'number of rows. Errors: LC001, LC008, LC009, LC011 (a key twice, or NULL); 55P03 when others hold the old table '
+  'for longer than publish_config.lock_timeout_ms.';

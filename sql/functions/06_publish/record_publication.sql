@@ -29,4 +29,5 @@ begin
     case when to_regclass('locaria_staging.' || quote_ident(p_kept)) is not null then p_kept end);
 end
 $$;
-comment on function locaria.record_publication(locaria.staging_tables, regclass, bigint, bigint, text) is 'Writes down what a run has published where.';
+comment on function locaria.record_publication(locaria.staging_tables, regclass, bigint, bigint, text) is
+  'Writes down what a run has published where.';

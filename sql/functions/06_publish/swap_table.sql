@@ -74,4 +74,6 @@ begin
 end
 $$;
 comment on function locaria.swap_table(text, text, text, regclass, text) is
-  'Puts a staging table in the place of the old one (which is kept in locaria_staging as p_kept, if that is given), with its grants, comment, options and names of indexes. Where anything hangs on the old one that would be lost (list_hanging), that stays and gets the new rows.';
+  'Puts a staging table in the place of the old one (which is kept in locaria_staging as p_kept, if that is '
+  'given), with its grants, comment, options and names of indexes. Where anything hangs on the old one that would '
+  'be lost (list_hanging), that stays and gets the new rows.';

@@ -18,4 +18,5 @@ as $$
   ) as d
   where x.indrelid = p_table
 $$;
-comment on function locaria.list_indexes(regclass) is 'The indexes of a table with what makes them out; n counts those that are alike.';
+comment on function locaria.list_indexes(regclass) is
+  'The indexes of a table with what makes them out; n counts those that are alike.';

@@ -29,4 +29,6 @@ begin
   end loop;
 end
 $$;
-comment on function locaria.name_indexes(regclass, text) is 'Names the indexes of a published table, which still bear the name of its staging table, after the table and their columns.';
+comment on function locaria.name_indexes(regclass, text) is
+  'Names the indexes of a published table, which still bear the name of its staging table, after the table and '
+  'their columns.';

@@ -25,4 +25,5 @@ as $$
   left join progress p on true
   where r.id = p_run and r.ended is null
 $$;
-comment on function locaria.close_run(bigint, text, text, text, text, text, integer) is 'Ends a run: its hot part goes into runs. The file is the caller''s.';
+comment on function locaria.close_run(bigint, text, text, text, text, text, integer) is
+  'Ends a run: its hot part goes into runs. The file is the caller''s.';

@@ -33,4 +33,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.end_runs_of_task(locaria.tasks, integer, text) is 'A task has stopped: the runs that it left behind end now, and say why.';
+comment on function locaria.end_runs_of_task(locaria.tasks, integer, text) is
+  'A task has stopped: the runs that it left behind end now, and say why.';

@@ -57,4 +57,6 @@ begin
   return 'recorded STOPPED';
 end
 $$;
-comment on function locaria.record_task_state(jsonb) is 'The detail of an "ECS Task State Change" event: what became of a task stands on its row, and files that it held are free at once.';
+comment on function locaria.record_task_state(jsonb) is
+  'The detail of an "ECS Task State Change" event: what became of a task stands on its row, and files that it held '
+  'are free at once.';

@@ -39,4 +39,5 @@ begin
 end
 $$;
 comment on function locaria.relaunch_dispatch(bigint, integer, text, boolean) is
-  'A launch came to nothing: the next one gets a new number, thus a new clientToken, after a pause. A permanent error, or max_launches of them, ends the dispatch and opens the circuit. Uses up no attempt of a file.';
+  'A launch came to nothing: the next one gets a new number, thus a new clientToken, after a pause. A permanent '
+  'error, or max_launches of them, ends the dispatch and opens the circuit. Uses up no attempt of a file.';

@@ -29,4 +29,6 @@ begin
   return 0;
 end
 $$;
-comment on function locaria.count_throughput() is 'Once a minute: writes what was done in the minute that is over to throughput. After a pause of tick() the ids that were given meanwhile count for the last minute. Returns 0: nothing was healed.';
+comment on function locaria.count_throughput() is
+  'Once a minute: writes what was done in the minute that is over to throughput. After a pause of tick() the ids '
+  'that were given meanwhile count for the last minute. Returns 0: nothing was healed.';

@@ -22,4 +22,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.dispatch_backlog() is 'Asks for tasks where files are due that no living or starting task is going to take: retries, files scheduled for now, lost dispatches. Decided on at commit, like any other.';
+comment on function locaria.dispatch_backlog() is
+  'Asks for tasks where files are due that no living or starting task is going to take: retries, files scheduled '
+  'for now, lost dispatches. Decided on at commit, like any other.';

@@ -27,4 +27,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.drop_kept_tables() is 'Drops what was kept for undo() for longer than publish_config.undo_days (7 by default).';
+comment on function locaria.drop_kept_tables() is
+  'Drops what was kept for undo() for longer than publish_config.undo_days (7 by default).';

@@ -39,4 +39,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.drop_left_staging_tables() is 'Drops staging tables whose run has ended without publishing and that no retry goes on from.';
+comment on function locaria.drop_left_staging_tables() is
+  'Drops staging tables whose run has ended without publishing and that no retry goes on from.';

@@ -27,4 +27,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.expire_runs() is 'Ends runs whose lease has run out. A row that somebody has locked is left for the next tick.';
+comment on function locaria.expire_runs() is
+  'Ends runs whose lease has run out. A row that somebody has locked is left for the next tick.';

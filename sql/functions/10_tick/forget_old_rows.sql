@@ -17,4 +17,6 @@ as $$
   )
   select ((select count(*) from dispatches) + (select count(*) from progress) + (select count(*) from refused))::integer
 $$;
-comment on function locaria.forget_old_rows() is 'Removes dispatches older than log_config.keep_days, refused calls of 30 days ago, and progress that a late report of an ended run left behind.';
+comment on function locaria.forget_old_rows() is
+  'Removes dispatches older than log_config.keep_days, refused calls of 30 days ago, and progress that a late '
+  'report of an ended run left behind.';

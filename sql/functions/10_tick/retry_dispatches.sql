@@ -51,4 +51,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.retry_dispatches() is 'Invokes dispatches that failed or came to nothing, when they are due; ends those whose tasks have started, or that nobody needs any more. Returns how many it invoked.';
+comment on function locaria.retry_dispatches() is
+  'Invokes dispatches that failed or came to nothing, when they are due; ends those whose tasks have started, or '
+  'that nobody needs any more. Returns how many it invoked.';

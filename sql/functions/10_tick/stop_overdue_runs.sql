@@ -43,4 +43,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.stop_overdue_runs() is 'Ends runs that are over their timeout, without progress for their stall_timeout, or have not obeyed a cancel; and asks for their tasks to be stopped. One that listens may go on for ever.';
+comment on function locaria.stop_overdue_runs() is
+  'Ends runs that are over their timeout, without progress for their stall_timeout, or have not obeyed a cancel; '
+  'and asks for their tasks to be stopped. One that listens may go on for ever.';

@@ -28,4 +28,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.turn_log_partitions() is 'Makes the partitions of log_messages for the days to come and drops those older than log_config.keep_days. With each new day the log_limit of those that listen begins anew.';
+comment on function locaria.turn_log_partitions() is
+  'Makes the partitions of log_messages for the days to come and drops those older than log_config.keep_days. With '
+  'each new day the log_limit of those that listen begins anew.';
