@@ -1,4 +1,4 @@
--- "if not exists": the table of migrations is made in it before this file runs.
+-- "if not exists", because the table of migrations is created in this schema before this file runs.
 create schema if not exists locaria;
 comment on schema locaria is
   'Locaria: inserting a row into locaria.files runs a container. Start with select * from locaria.status; '

@@ -7,7 +7,9 @@ create table locaria.statuses (
   constraint statuses_pkey primary key (status),
   constraint statuses_done_status_is_a_status foreign key (done_status) references locaria.statuses (status),
   constraint statuses_status_is_upper_case check (status ~ '^[A-Z][A-Z0-9_]{0,62}$'),
-  constraint statuses_kind_is_known check (kind in ('requested', 'processing', 'done', 'failed', 'cancelled', 'deleted')),
+  constraint statuses_kind_is_known check (
+    kind in ('requested', 'processing', 'done', 'failed', 'cancelled', 'deleted')
+  ),
   constraint statuses_requested_has_done_status check ((kind = 'requested') = (done_status is not null)),
   constraint statuses_only_requested_has_container check (kind = 'requested' or container is null)
 );
@@ -23,12 +25,13 @@ comment on column locaria.statuses.done_status is
   'For a requested status: the status of a file after it was processed successfully.';
 
 insert into locaria.statuses (status, kind, container, done_status, description) values
-  ('REGISTERED', 'requested', 'file_loader', 'FARGATE_PROCESSED', 'Waits for a container to load it.'),
-  ('DOWNLOAD_REQUESTED', 'requested', 'file_download', 'DOWNLOAD_COMPLETE', 'Waits for a container to prepare a download.'),
-  ('FARGATE_PROCESSING', 'processing', null, null, 'A run is working on it; set by claim_files alone.'),
+  ('REGISTERED', 'requested', 'file_loader', 'FARGATE_PROCESSED', 'Waiting for a container to load it.'),
+  ('DOWNLOAD_REQUESTED', 'requested', 'file_download', 'DOWNLOAD_COMPLETE',
+   'Waiting for a container to prepare a download.'),
+  ('FARGATE_PROCESSING', 'processing', null, null, 'A run is working on it; only claim_files sets this status.'),
   ('FARGATE_PROCESSED', 'done', null, null, 'Loaded.'),
   ('DOWNLOAD_COMPLETE', 'done', null, null, 'The download is ready.'),
-  ('ERROR', 'failed', null, null, 'Ended with errors: see last_error; retry(id) runs it again.'),
+  ('ERROR', 'failed', null, null, 'Failed: see last_error; retry(id) runs it again.'),
   ('CANCELLED', 'cancelled', null, null, 'Cancelled before it was done; retry(id) runs it again.'),
   ('DELETED', 'deleted', null, null, 'Marked as deleted; final.');
 
@@ -46,7 +49,7 @@ comment on column locaria.status_transitions.cause is 'What causes this transiti
 insert into locaria.status_transitions (from_kind, to_kind, cause) values
   ('requested', 'processing', 'claim_files'),
   ('requested', 'cancelled', 'cancel'),
-  ('requested', 'failed', 'an operator gives it up'),
+  ('requested', 'failed', 'an operator gives up on it'),
   ('requested', 'deleted', 'an application or operator deletes it'),
   ('processing', 'done', 'finish_run'),
   ('processing', 'failed', 'fail_run, or attempts used up'),

@@ -28,11 +28,14 @@ create table locaria.containers (
   constraint containers_type_is_loader_or_listener check (type in ('loader', 'listener')),
   constraint containers_listener_has_port check (type = 'loader' or port is not null),
   constraint containers_port_is_a_port check (port between 1 and 65535),
-  constraint containers_limits_are_positive check (max_tasks between 1 and 1000 and max_attempts > 0 and max_launches > 0 and reject_limit >= 0 and log_limit >= 0),
+  constraint containers_limits_are_positive check (
+    max_tasks between 1 and 1000 and max_attempts > 0 and max_launches > 0 and reject_limit >= 0 and log_limit >= 0
+  ),
   constraint containers_retired_is_paused check (retired is null or paused),
   constraint containers_lease_is_at_least_one_second check (lease >= '1 second'),
   constraint containers_times_are_positive check (
-    timeout > '0' and stall_timeout > '0' and idle_timeout >= '0' and launch_timeout > '0' and cancel_grace >= '0' and backoff >= '0'
+    timeout > '0' and stall_timeout > '0' and idle_timeout >= '0' and launch_timeout > '0'
+    and cancel_grace >= '0' and backoff >= '0'
   ),
   constraint containers_parameters_are_an_object check (jsonb_typeof(parameters) = 'object'),
   constraint containers_parameter_schema_is_an_object check (jsonb_typeof(parameter_schema) = 'object'),

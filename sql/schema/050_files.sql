@@ -43,7 +43,7 @@ comment on column locaria.files.attributes is
   'What the container should do: path or url, table, parameters. The key credentials, here or in parameters, is '
   'moved to file_credentials before the row is stored.';
 
--- A file that names no container waits in the queue of its status; coalesce is what both have in common.
+-- A file without a container waits in the queue of its status; coalesce covers both cases with one index.
 create index files_waiting on locaria.files (coalesce(container, status), priority desc, run_after, id)
   where claimed_by is null and finished is null;
 create index files_claimed on locaria.files (claimed_by) where claimed_by is not null;

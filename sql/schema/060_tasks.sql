@@ -46,6 +46,6 @@ comment on column locaria.tasks.event_version is
   'detail.version of the last task event that was applied; older events are ignored.';
 comment on column locaria.tasks.info is 'What the task reported about itself: pid, image, versions.';
 
--- Neither index holds a column that a heartbeat changes, so that heartbeats stay HOT updates.
+-- No index contains a column that heartbeats change, so heartbeats stay HOT updates.
 create index tasks_alive on locaria.tasks (container) where stopped is null;
 create index tasks_of_dispatch on locaria.tasks (dispatch_id);

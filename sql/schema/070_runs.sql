@@ -28,7 +28,9 @@ create table locaria.runs (
     outcome in ('succeeded', 'failed', 'cancelled', 'lost', 'released', 'timed_out', 'stalled', 'overridden')
   ),
   constraint runs_ended_has_outcome check ((ended is null) = (outcome is null)),
-  constraint runs_not_succeeded_has_error check (outcome is null or outcome in ('succeeded', 'overridden') or error is not null)
+  constraint runs_not_succeeded_has_error check (
+    outcome is null or outcome in ('succeeded', 'overridden') or error is not null
+  )
 ) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
 comment on table locaria.runs is
   'One row per attempt of one task at one file. Alive: ended is null. Written at the claim and at the end; '
@@ -51,5 +53,5 @@ comment on column locaria.runs.error_detail is
 comment on column locaria.runs.checkpoint is 'The last checkpoint; the next attempt resumes from it.';
 comment on column locaria.runs.result is 'What the container reported about its work.';
 
--- No index on what changes at the end of a run, and room on its page: that update stays HOT.
+-- The update at the end of a run stays HOT: no index contains a column that it changes, and its page has room.
 create index runs_of_file on locaria.runs (file_id, id);

@@ -92,7 +92,8 @@ create table locaria.container_scripts (
   body text not null,
   created timestamptz not null,
   constraint container_scripts_pkey primary key (container, script_name),
-  constraint container_scripts_are_of_a_container foreign key (container) references locaria.containers (name) on delete cascade,
+  constraint container_scripts_are_of_a_container foreign key (container) references locaria.containers (name)
+    on delete cascade,
   constraint container_scripts_have_plain_names check (script_name ~ '^[A-Za-z0-9_.-]{1,63}$')
 );
 comment on table locaria.container_scripts is

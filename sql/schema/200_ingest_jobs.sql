@@ -21,7 +21,9 @@ create table locaria.ingest_jobs (
   constraint ingest_jobs_pkey primary key (job_id),
   constraint ingest_jobs_kind_is_known check (kind in ('upload', 'resumable', 'move')),
   constraint ingest_jobs_phase_is_known check (phase in ('uploading', 'registered', 'duplicate', 'failed')),
-  constraint ingest_jobs_uploading_has_a_receiver_or_a_deadline check (phase <> 'uploading' or run_id is not null or expires is not null),
+  constraint ingest_jobs_uploading_has_a_receiver_or_a_deadline check (
+    phase <> 'uploading' or run_id is not null or expires is not null
+  ),
   constraint ingest_jobs_duplicate_names_its_original check ((phase = 'duplicate') = (duplicate_of is not null)),
   constraint ingest_jobs_original_has_digest check (not original or digest is not null),
   constraint ingest_jobs_failed_has_exception check (phase <> 'failed' or exception is not null),
@@ -61,14 +63,18 @@ comment on column locaria.ingest_jobs.settled is
 comment on column locaria.ingest_jobs.bundle_gone is 'When the stored bundle was deleted.';
 comment on column locaria.ingest_jobs.details is 'State of a resumable upload, for the listener.';
 
--- Two parallel uploads of the same bytes by one user: the second to end finds the first, also under concurrency.
+-- If one user uploads the same bytes twice in parallel, the upload that ends second finds the first.
 create unique index ingest_jobs_bundle_is_one_job on locaria.ingest_jobs (ingest_user, digest) where original;
 create index ingest_jobs_uploading on locaria.ingest_jobs (run_id) where phase = 'uploading';
 create index ingest_jobs_unsettled on locaria.ingest_jobs (job_id) where settled is null or bundle_gone is null;
 
 insert into locaria.parameters (parameter_name, parameter, description) values
   ('ingest_config',
-   '{"max_bytes": 109951162777600, "max_members": 200000, "max_seconds": 86400, "idle_seconds": 60, "max_metadata_bytes": 134217728,
-     "user_header": "Remote-User", "default_user": "", "move_roots": [], "policy_function": "locaria.apply_ingest_policy",
-     "resumable_seconds": 86400, "keep_failed_seconds": 604800, "clean_seconds": 5}',
-   'Bundle ingest: greatest bundle, number of members and metadata document; seconds that an upload may take, and go without a byte; the header that names the user, and who it is without; folders below which /move may take files; the policy function; how long a resumable upload waits for its client; how long the bundle of a failed job is kept for retry; how often the listener removes what was left.');
+   '{"max_bytes": 109951162777600, "max_members": 200000, "max_seconds": 86400, "idle_seconds": 60,
+     "max_metadata_bytes": 134217728, "user_header": "Remote-User", "default_user": "", "move_roots": [],
+     "policy_function": "locaria.apply_ingest_policy", "resumable_seconds": 86400, "keep_failed_seconds": 604800,
+     "clean_seconds": 5}',
+   'Bundle ingest: limits of bundle, members and metadata document; how many seconds an upload may take, and how many '
+   'without a byte; the header that names the user, and the user without it; the folders from which /move may take '
+   'files; the policy function; how long a resumable upload waits for its client; how long the bundle of a failed job '
+   'is kept for a retry; how often the listener removes leftovers.');

@@ -15,16 +15,20 @@ create table locaria.archived_files (
   constraint archived_files_pkey primary key (id),
   constraint archived_files_path_is_one_file unique (transaction_id, path),
   constraint archived_files_archive_key_is_one_file unique (archive_key),
-  constraint archived_files_transaction_exists foreign key (transaction_id) references locaria.ingest_transactions (id) on delete cascade,
+  constraint archived_files_transaction_exists foreign key (transaction_id)
+    references locaria.ingest_transactions (id) on delete cascade,
   constraint archived_files_name_is_a_file_name check (name not in ('', '.', '..') and position('/' in name) = 0),
   constraint archived_files_size_is_not_negative check (size >= 0),
   constraint archived_files_hashtype_is_known check (hashtype in ('md5', 'sha1', 'sha256', 'sha512')),
   constraint archived_files_hashsum_has_the_length_of_its_type check (
     hashsum ~ '^[0-9a-f]*$'
-    and length(hashsum) = case hashtype when 'md5' then 32 when 'sha1' then 40 when 'sha256' then 64 when 'sha512' then 128 else length(hashsum) end
+    and length(hashsum) = case hashtype
+      when 'md5' then 32 when 'sha1' then 40 when 'sha256' then 64 when 'sha512' then 128 else length(hashsum)
+    end
   ),
   constraint archived_files_mimetype_has_a_registered_top_level check (
-    mimetype ~ '^(application|audio|font|image|message|model|multipart|text|video)/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}( *;.*)?$'
+    mimetype ~ ('^(application|audio|font|image|message|model|multipart|text|video)/'
+      '[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}( *;.*)?$')
   )
 );
 comment on table locaria.archived_files is

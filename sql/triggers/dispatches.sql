@@ -1,4 +1,4 @@
--- A constraint trigger can't be replaced in place.
+-- "create or replace" does not work for constraint triggers.
 drop trigger if exists _900_decide on locaria.dispatches;
 create constraint trigger _900_decide
 after insert on locaria.dispatches

@@ -7,4 +7,4 @@ as $$
   select coalesce(nullif(nullif(current_setting('role', true), ''), 'none'), session_user)
 $$;
 comment on function locaria.caller() is
-  'The role on whose behalf a security definer function works: that of SET ROLE, else the login.';
+  'The role for which a security definer function works: the role of SET ROLE, otherwise the login.';

@@ -12,4 +12,4 @@ as $$
   )
 $$;
 comment on function locaria.get_dispatch_circuit(text) is
-  'Which circuit breaker stands before the Lambda function that starts a container.';
+  'The circuit breaker of the Lambda function that starts a container.';

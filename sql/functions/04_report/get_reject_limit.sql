@@ -15,4 +15,4 @@ as $$
   where r.id = p_run
 $$;
 comment on function locaria.get_reject_limit(bigint) is
-  'How many rows a run may reject: attributes.reject_limit of the file, else the container''s.';
+  'How many rows a run may reject: attributes.reject_limit of the file, otherwise the limit of the container.';

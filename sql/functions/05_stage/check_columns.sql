@@ -65,4 +65,4 @@ begin
 end
 $$;
 comment on function locaria.check_columns(jsonb, regclass) is
-  'The columns of a staging table, checked (LC007); with p_like, their types are those of that table.';
+  'Validates the columns of a staging table (LC007). With p_like, their types are taken from that table.';

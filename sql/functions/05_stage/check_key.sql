@@ -25,4 +25,4 @@ begin
 end
 $$;
 comment on function locaria.check_key(jsonb, jsonb, text) is
-  'Refuses (LC007) a key of columns that are not there, and a merge without a key.';
+  'Refuses (LC007) a key with columns that do not exist, and a merge without a key.';

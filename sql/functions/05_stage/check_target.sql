@@ -47,4 +47,5 @@ begin
 end
 $$;
 comment on function locaria.check_target(text, text, regclass, text) is
-  'Refuses (LC009) a target whose publishing would harm: a schema that is not allowed, a table that is not ours.';
+  'Refuses (LC009) a target that loads may not publish to: a schema that is not allowed, or a table that Locaria '
+  'did not create.';

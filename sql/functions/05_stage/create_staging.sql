@@ -105,8 +105,8 @@ begin
 end
 $$;
 comment on function locaria.create_staging(bigint, text, jsonb, text, jsonb) is
-  'Makes the table that a run fills for a target ("schema.table" or "table"), with columns [{"name", "type"}], '
-  'mode create | replace | append | merge and options {"key": [columns], "load_run", "keep_previous", "labels", '
-  '"source": what its rows come from, "own_checkpoint": it has one of its own}; or takes over, with its '
-  'checkpoint, what the attempt before has filled for the same. Errors: LC001, LC007 (name, columns), LC009 (a '
-  'target that must not be touched).';
+  'Creates the staging table of a run for a target ("schema.table" or "table"), with columns [{"name", "type"}], '
+  'mode create | replace | append | merge, and options {"key": [columns], "load_run", "keep_previous", "labels", '
+  '"source": where the rows come from, "own_checkpoint": the table has a checkpoint of its own}; or adopts the '
+  'staging table of an earlier attempt, with its checkpoint. Errors: LC001, LC007 (name, columns), LC009 (a target '
+  'that loads may not publish to).';

@@ -20,4 +20,4 @@ begin
 end
 $$;
 comment on function locaria.format_type_with(oid, text) is
-  'The name of a type with its modifiers: numeric and ''10,2'' make numeric(10,2).';
+  'Formats a type with its modifiers: numeric and ''10,2'' become numeric(10,2).';

@@ -7,4 +7,4 @@ as $$
   select coalesce((select parameter -> 'schemas' ->> 0 from locaria.parameters where parameter_name = 'publish_config'), 'public')
 $$;
 comment on function locaria.get_default_schema() is
-  'Where a target table without a schema goes: the first of publish_config.schemas.';
+  'The schema of target tables given without one: the first in publish_config.schemas.';

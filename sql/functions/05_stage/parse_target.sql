@@ -25,4 +25,4 @@ begin
 end
 $$;
 comment on function locaria.parse_target(text) is
-  'Splits "schema.table" or "table" into its names. Error: LC007.';
+  'Splits "schema.table" or "table" into schema and table name. Error: LC007.';

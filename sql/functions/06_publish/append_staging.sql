@@ -20,4 +20,4 @@ begin
 end
 $$;
 comment on function locaria.append_staging(locaria.staging_tables, regclass) is
-  'Adds the rows of a staging table to its target; how many.';
+  'Adds the rows of a staging table to its target and drops the staging table; returns the number of rows.';

@@ -63,7 +63,7 @@ begin
 end
 $$;
 comment on function locaria.check_download(bigint, text) is
-  'What a run may download of a table or view ("schema.table" or "table"): the columns that the loader''s own '
-  'login may read, [{"name", "type", "base"}]; the schema of PostGIS; the SRID that its last load reported; how '
-  'long a snapshot may be held. Errors: LC001, LC008 (no such table), LC009 (a schema that is not in '
-  'download_config, no right to read).';
+  'What a run may download of a table or view ("schema.table" or "table"): the columns that the login of the '
+  'loaders may read, [{"name", "type", "base"}]; the schema of PostGIS; the SRID that the last load reported; how '
+  'long a snapshot may be held. Errors: LC001, LC008 (no such table), LC009 (schema not in download_config, or no '
+  'privilege).';

@@ -33,4 +33,4 @@ begin
 end
 $$;
 comment on function locaria.check_merge_key(locaria.staging_tables) is
-  'Refuses (LC011) rows to be merged whose key is NULL or there twice: no choice between them would be right.';
+  'Refuses (LC011) to merge rows whose key is NULL or occurs more than once.';

@@ -20,5 +20,5 @@ begin
 end
 $$;
 comment on function locaria.check_scripts(bigint, text[]) is
-  'Refuses (LC008) names of scripts that neither the site nor the container of the run has: asked before a load '
-  'begins. Error: LC001.';
+  'Refuses (LC008) names of scripts that neither the site nor the container of the run has. Loaders call it before '
+  'a load. Error: LC001.';

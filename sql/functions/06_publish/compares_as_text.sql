@@ -10,5 +10,4 @@ as $$
       and o.opcintype in (t.oid, case when t.typcategory = 'A' then 'anyarray'::regtype when t.typname in ('varchar') then 'text'::regtype end))
   from pg_type t where t.oid = p_type
 $$;
-comment on function locaria.compares_as_text(oid) is
-  'Whether values of a type can only be compared as texts.';
+comment on function locaria.compares_as_text(oid) is 'Whether values of a type can only be compared as text.';

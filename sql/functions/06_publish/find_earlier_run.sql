@@ -28,6 +28,5 @@ begin
 end
 $$;
 comment on function locaria.find_earlier_run(bigint, text[]) is
-  'The file of the oldest living run of the same container that began before this one and was given the same '
-  'values for these parameters; null if there is none: so that a loader can wait for it, and then find its work '
-  'done. Error: LC001.';
+  'The file of the oldest living run of the same container that started before this run and has the same values '
+  'for these parameters; null if there is none. A loader can wait for it and then skip the work. Error: LC001.';

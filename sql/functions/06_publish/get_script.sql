@@ -13,5 +13,5 @@ as $$
   )
 $$;
 comment on function locaria.get_script(bigint, text) is
-  'The SQL that a run means by a script''s name: the site''s, else that of the run''s own container; null if there '
-  'is neither.';
+  'The SQL of a script by name: the script of the site, otherwise that of the run''s container; null if there is '
+  'none.';

@@ -32,4 +32,5 @@ as $$
   ) as h
 $$;
 comment on function locaria.list_hanging(regclass) is
-  'What would be lost with a table if another took its place; null: nothing.';
+  'The dependent objects and properties that would be lost if another table replaced this one; null if there are '
+  'none.';

@@ -16,4 +16,4 @@ as $$
   join pg_attribute a on a.attrelid = p_table and a.attname = k
 $$;
 comment on function locaria.match_key(regclass, jsonb, text, text) is
-  'The condition under which rows of two tables, by their aliases, have the same key.';
+  'The condition that rows of two tables, given by alias, have the same key.';

@@ -47,5 +47,5 @@ begin
 end
 $$;
 comment on function locaria.merge_staging(locaria.staging_tables, regclass, text) is
-  'Merges the rows of a staging table into its target by key: those that differ are changed (as they were before '
-  'they go to the table p_kept), new ones added. Needs no unique index. Error: LC011 a key twice, or NULL.';
+  'Merges the rows of a staging table into its target by key: updates rows that differ (and saves their previous '
+  'values in table p_kept) and inserts new rows. Needs no unique index. Error: LC011 duplicate or NULL key.';

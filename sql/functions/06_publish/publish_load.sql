@@ -38,5 +38,6 @@ begin
 end
 $$;
 comment on function locaria.publish_load(bigint, jsonb, text[], text[]) is
-  'Publishes all staging tables of a run ([{"staging", "rows"}]), between the registered scripts named in p_before '
-  'and p_after; call finish_run in the same transaction. Errors as publish_staging; LC008 no such script.';
+  'Publishes all staging tables of a run ([{"staging", "rows"}]); before and after it, runs the scripts named in '
+  'p_before and p_after. Call finish_run in the same transaction. Errors: those of publish_staging; LC008 no such '
+  'script; LC012 a script failed.';

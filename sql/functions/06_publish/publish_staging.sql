@@ -59,6 +59,6 @@ begin
 end
 $$;
 comment on function locaria.publish_staging(bigint, text, bigint) is
-  'Makes what a run has loaded visible under its target; call finish_run in the same transaction. Returns the '
-  'number of rows. Errors: LC001, LC008, LC009, LC011 (a key twice, or NULL); 55P03 when others hold the old table '
-  'for longer than publish_config.lock_timeout_ms.';
+  'Publishes the rows of a staging table to its target; call finish_run in the same transaction. Returns the '
+  'number of rows. Errors: LC001, LC008, LC009, LC011 (duplicate or NULL key); 55P03 if other sessions lock the '
+  'old table for longer than publish_config.lock_timeout_ms.';

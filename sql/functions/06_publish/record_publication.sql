@@ -30,4 +30,4 @@ begin
 end
 $$;
 comment on function locaria.record_publication(locaria.staging_tables, regclass, bigint, bigint, text) is
-  'Writes down what a run has published where.';
+  'Records what a run has published.';

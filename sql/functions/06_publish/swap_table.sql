@@ -74,6 +74,6 @@ begin
 end
 $$;
 comment on function locaria.swap_table(text, text, text, regclass, text) is
-  'Puts a staging table in the place of the old one (which is kept in locaria_staging as p_kept, if that is '
-  'given), with its grants, comment, options and names of indexes. Where anything hangs on the old one that would '
-  'be lost (list_hanging), that stays and gets the new rows.';
+  'Replaces a table by a staging table, which gets its grants, comment, options and index names. The old table is '
+  'kept in locaria_staging as p_kept if that is given. If dependent objects would be lost (list_hanging), the old '
+  'table stays and gets the new rows.';

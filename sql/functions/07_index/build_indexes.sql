@@ -38,5 +38,5 @@ begin
 end
 $$;
 comment on function locaria.build_indexes(regclass, regclass, jsonb) is
-  'Gives a table the indexes that p_like has and that are no constraints, and the wanted ones ([{"columns", '
-  '"unique", "method": "btree" | "gist"}]), except those that it has.';
+  'Creates the indexes of p_like that are not constraints, and the wanted ones ([{"columns", "unique", "method": '
+  '"btree" | "gist"}]), unless the table already has them.';

@@ -43,6 +43,6 @@ begin
 end
 $$;
 comment on function locaria.index_staging(bigint, text, jsonb) is
-  'Builds, when the rows are there, the indexes of a staging table: those of the table that it replaces, and the '
-  'wanted ones ([{"columns", "unique", "method"}]); none for append and merge. Errors: LC001, LC007, LC008, LC011 '
-  'a key twice.';
+  'Creates the indexes of a filled staging table: those of the table that it replaces, and the wanted ones '
+  '([{"columns", "unique", "method"}]); none for append and merge. Errors: LC001, LC007, LC008, LC011 duplicate '
+  'key.';

@@ -19,4 +19,4 @@ as $$
   where x.indrelid = p_table
 $$;
 comment on function locaria.list_indexes(regclass) is
-  'The indexes of a table with what makes them out; n counts those that are alike.';
+  'The indexes of a table with their definitions; n numbers indexes with equal definitions.';

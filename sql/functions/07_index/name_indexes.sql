@@ -30,5 +30,5 @@ begin
 end
 $$;
 comment on function locaria.name_indexes(regclass, text) is
-  'Names the indexes of a published table, which still bear the name of its staging table, after the table and '
+  'Renames the indexes of a published table that still have the name of its staging table, after the table and '
   'their columns.';

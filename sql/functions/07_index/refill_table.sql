@@ -46,5 +46,5 @@ begin
 end
 $$;
 comment on function locaria.refill_table(regclass, regclass) is
-  'Gives a table on which other objects hang the rows of a staging table, by names of columns. Error: LC009 other '
-  'columns, or rows of other tables refer to it.';
+  'Replaces the rows of a table that has dependent objects by those of a staging table, matching columns by name. '
+  'Error: LC009 different columns, or rows of other tables refer to it.';

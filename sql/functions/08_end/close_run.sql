@@ -26,4 +26,4 @@ as $$
   where r.id = p_run and r.ended is null
 $$;
 comment on function locaria.close_run(bigint, text, text, text, text, text, integer) is
-  'Ends a run: its hot part goes into runs. The file is the caller''s.';
+  'Ends a run and moves its run_progress to runs. The caller updates the file.';

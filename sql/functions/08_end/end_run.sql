@@ -73,6 +73,6 @@ begin
 end
 $$;
 comment on function locaria.end_run(bigint, text, text, text, text, boolean, interval, integer) is
-  'Ends a run that did not succeed and decides what becomes of its file: CANCELLED if that was asked for; back to '
-  'its requested status if released, if it had been listening, or retryable with attempts left; else ERROR. '
-  'Returns the new status, null if the run was not alive.';
+  'Ends a run that did not succeed and sets the status of its file: CANCELLED if a cancel was requested; the '
+  'requested status if the run was released, was listening, or can be retried with attempts left; otherwise ERROR. '
+  'Returns the new status, or null if the run was not alive.';

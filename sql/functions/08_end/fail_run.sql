@@ -30,6 +30,6 @@ begin
 end
 $$;
 comment on function locaria.fail_run(bigint, text, text, text, interval, integer) is
-  'Ends a run as failed. Kinds transient, internal, infrastructure are tried again while attempts are left, after '
-  'p_retry_in or the container''s backoff; data, config, fatal end in ERROR; cancelled in CANCELLED. Returns the '
-  'file''s new status. Errors: LC001, LC002, LC007, LC008.';
+  'Ends a run as failed. Kinds transient, internal and infrastructure are retried while attempts are left, after '
+  'p_retry_in or the backoff of the container; data, config and fatal end in ERROR, cancelled in CANCELLED. '
+  'Returns the new status of the file. Errors: LC001, LC002, LC007, LC008.';

@@ -30,5 +30,5 @@ begin
 end
 $$;
 comment on function locaria.finish_run(bigint, text, jsonb) is
-  'Ends a run as succeeded. In one transaction with publish_staging, data and outcome become visible together. '
-  'Twice is fine. Errors: LC001 lease lost, LC008 no such run.';
+  'Ends a run as succeeded. In one transaction with publish_staging, data and outcome become visible together. Can '
+  'be called twice. Errors: LC001 lease lost, LC008 no such run.';

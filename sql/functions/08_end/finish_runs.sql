@@ -44,5 +44,5 @@ begin
 end
 $$;
 comment on function locaria.finish_runs(bigint[]) is
-  'Ends runs as succeeded, all in one statement: their files get the done status. Returns those that were alive; '
-  'the others have lost their lease or have ended.';
+  'Ends several runs as succeeded in one statement: their files get the done status. Returns the runs that were '
+  'alive; the others have lost their lease or have ended.';

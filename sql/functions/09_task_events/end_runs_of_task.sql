@@ -34,4 +34,4 @@ begin
 end
 $$;
 comment on function locaria.end_runs_of_task(locaria.tasks, integer, text) is
-  'A task has stopped: the runs that it left behind end now, and say why.';
+  'Ends the runs of a task that has stopped, with the reason.';

@@ -26,5 +26,6 @@ begin
 end
 $$;
 comment on function locaria.record_task_event(jsonb) is
-  'Takes an EventBridge "ECS Task State Change" event or a Lambda failure record, as received. Late, repeated or '
-  'out of order: harmless; missing: tick() finds out, only later. Returns what it did. Error: LC007.';
+  'Takes an EventBridge event "ECS Task State Change" or a failure record of Lambda, as received. Late, repeated '
+  'or reordered events do no harm; if an event is missing, tick() repairs it later. Returns what it did. Error: '
+  'LC007.';

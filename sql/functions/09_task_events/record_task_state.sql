@@ -58,5 +58,5 @@ begin
 end
 $$;
 comment on function locaria.record_task_state(jsonb) is
-  'The detail of an "ECS Task State Change" event: what became of a task stands on its row, and files that it held '
-  'are free at once.';
+  'Records the detail of an "ECS Task State Change" event on the row of the task, and ends the runs of a stopped '
+  'task.';

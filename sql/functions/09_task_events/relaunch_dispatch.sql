@@ -39,5 +39,6 @@ begin
 end
 $$;
 comment on function locaria.relaunch_dispatch(bigint, integer, text, boolean) is
-  'A launch came to nothing: the next one gets a new number, thus a new clientToken, after a pause. A permanent '
-  'error, or max_launches of them, ends the dispatch and opens the circuit. Uses up no attempt of a file.';
+  'Repeats a failed launch after a pause, with a new launch number and therefore a new clientToken. A permanent '
+  'error, or max_launches failures, ends the dispatch and opens the circuit. Does not count as an attempt of a '
+  'file.';

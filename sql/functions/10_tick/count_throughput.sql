@@ -30,5 +30,5 @@ begin
 end
 $$;
 comment on function locaria.count_throughput() is
-  'Once a minute: writes what was done in the minute that is over to throughput. After a pause of tick() the ids '
-  'that were given meanwhile count for the last minute. Returns 0: nothing was healed.';
+  'Once a minute: writes the counts of the past minute to throughput. After a pause of tick(), ids assigned in the '
+  'meantime count for the last minute. Always returns 0.';

@@ -23,5 +23,5 @@ begin
 end
 $$;
 comment on function locaria.dispatch_backlog() is
-  'Asks for tasks where files are due that no living or starting task is going to take: retries, files scheduled '
-  'for now, lost dispatches. Decided on at commit, like any other.';
+  'Asks for tasks for due files that no living or starting task will claim: retries, scheduled files, lost '
+  'dispatches. Returns the number of containers.';

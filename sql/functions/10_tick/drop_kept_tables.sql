@@ -28,4 +28,4 @@ begin
 end
 $$;
 comment on function locaria.drop_kept_tables() is
-  'Drops what was kept for undo() for longer than publish_config.undo_days (7 by default).';
+  'Drops tables kept for undo() for longer than publish_config.undo_days (7 by default).';

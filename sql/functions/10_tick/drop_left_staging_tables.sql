@@ -40,4 +40,4 @@ begin
 end
 $$;
 comment on function locaria.drop_left_staging_tables() is
-  'Drops staging tables whose run has ended without publishing and that no retry goes on from.';
+  'Drops staging tables of ended runs that were not published and that no retry will resume.';

@@ -28,4 +28,4 @@ begin
 end
 $$;
 comment on function locaria.expire_runs() is
-  'Ends runs whose lease has run out. A row that somebody has locked is left for the next tick.';
+  'Ends runs whose lease has expired. A row locked by another session is left for the next tick.';

@@ -17,5 +17,4 @@ as $$
   )
   select count(*)::integer from expired
 $$;
-comment on function locaria.expire_tasks() is
-  'Marks tasks as stopped from which nothing has been heard for a lease.';
+comment on function locaria.expire_tasks() is 'Marks tasks as stopped whose lease has expired.';

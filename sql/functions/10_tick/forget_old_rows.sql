@@ -18,5 +18,5 @@ as $$
   select ((select count(*) from dispatches) + (select count(*) from progress) + (select count(*) from refused))::integer
 $$;
 comment on function locaria.forget_old_rows() is
-  'Removes dispatches older than log_config.keep_days, refused calls of 30 days ago, and progress that a late '
-  'report of an ended run left behind.';
+  'Deletes dispatches older than log_config.keep_days, refused calls older than 30 days, and progress that late '
+  'reports of ended runs have left.';

@@ -52,5 +52,5 @@ begin
 end
 $$;
 comment on function locaria.retry_dispatches() is
-  'Invokes dispatches that failed or came to nothing, when they are due; ends those whose tasks have started, or '
-  'that nobody needs any more. Returns how many it invoked.';
+  'Invokes pending dispatches that are due, relaunches those whose tasks did not start, and ends those that are '
+  'started or no longer needed. Returns how many it invoked.';

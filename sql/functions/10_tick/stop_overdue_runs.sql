@@ -44,5 +44,5 @@ begin
 end
 $$;
 comment on function locaria.stop_overdue_runs() is
-  'Ends runs that are over their timeout, without progress for their stall_timeout, or have not obeyed a cancel; '
-  'and asks for their tasks to be stopped. One that listens may go on for ever.';
+  'Ends runs that exceed their timeout, make no progress for their stall_timeout, or ignore a cancel, and requests '
+  'that their tasks be stopped. Listening runs have no time limit.';

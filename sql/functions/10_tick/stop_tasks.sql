@@ -36,4 +36,4 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.stop_tasks() is 'Asks ECS to stop tasks that hang or were given up.';
+comment on function locaria.stop_tasks() is 'Asks ECS to stop tasks for which a stop was requested.';

@@ -47,6 +47,6 @@ begin
 end
 $$;
 comment on function locaria.tick() is
-  'Heals: ends runs without a heartbeat, over time or without progress; launches again what did not start; '
-  'dispatches what is due; drops what was left. Idempotent; call it every few seconds to a minute (pg_cron, '
+  'Repairs the system: ends runs that have no heartbeat, are overdue or stalled; repeats failed launches; '
+  'dispatches due files; drops leftovers. Idempotent; call it every few seconds up to once a minute (pg_cron, '
   'EventBridge, the local runtime). Returns what it did.';

@@ -29,5 +29,5 @@ begin
 end
 $$;
 comment on function locaria.turn_log_partitions() is
-  'Makes the partitions of log_messages for the days to come and drops those older than log_config.keep_days. With '
-  'each new day the log_limit of those that listen begins anew.';
+  'Creates the partitions of log_messages for the next days and drops those older than log_config.keep_days. '
+  'Resets the log_limit of listening runs every day.';
