@@ -22,11 +22,12 @@ comment on column locaria.parameters.changed_by is 'Who inserted it, or changed 
 
 insert into locaria.parameters (parameter_name, parameter, description) values
   ('installation', jsonb_build_object('origin', replace(gen_random_uuid()::text, '-', '')),
-   'origin identifies this database in AWS, where several may share a cluster: it is part of clientToken and startedBy. '
-   'Give a copy of the database another origin. movable_clock (true) lets sessions set locaria.fake_now; for tests only.'),
+   'origin identifies this database in AWS, where several may share a cluster: it is part of clientToken and '
+   'startedBy. Give a copy of the database another origin. '
+   'movable_clock (true) lets sessions set locaria.fake_now; for tests only.'),
   ('fargate_config', '{}',
-   'Per container: arn and region of the Lambda function that starts it, mode, task, cluster, subnets, security_groups. '
-   'The key "default" holds the values that all containers share.'),
+   'Per container: arn and region of the Lambda function that starts it, mode, task, cluster, subnets, '
+   'security_groups. The key "default" holds the values that all containers share.'),
   ('lambda_config', '{}', 'Per function that aws_lambda_interface may call: arn, region, mode.'),
   ('dispatch_config',
    '{"connect_timeout_ms": 500, "request_timeout_ms": 1000, "retry_first_s": 2, "retry_most_s": 300}',

@@ -5,7 +5,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select case
-    when pg_has_role(session_user, 'locaria_web', 'member') 
+    when pg_has_role(session_user, 'locaria_web', 'member')
       then coalesce(nullif(current_setting('locaria.subject', true), ''), session_user)
     else session_user
   end

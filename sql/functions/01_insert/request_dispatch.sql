@@ -1,5 +1,5 @@
--- One dispatch per transaction is enough, because it is decided at commit. The setting that remembers it is transactional:
--- rolling back to a savepoint undoes both.
+-- One dispatch per transaction is enough, because it is decided at commit. The setting that remembers it is
+-- transactional: rolling back to a savepoint undoes both.
 create or replace function locaria.request_dispatch(
   p_container text,
   p_reason text,

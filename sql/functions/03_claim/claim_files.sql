@@ -1,5 +1,5 @@
--- The planner settings force one generic plan that uses the indexes. Planning each claim would take as long as the claim
--- itself, and a plan made while the table was small would read the whole table once it has grown.
+-- The planner settings force one generic plan that uses the indexes. Planning each claim would take as long as the
+-- claim itself, and a plan made while the table was small would read the whole table once it has grown.
 create or replace function locaria.claim_files(
   p_task bigint,
   p_count integer default 1
@@ -41,7 +41,8 @@ declare
   v_last_run bigint;
 begin
   if p_count is null or p_count not between 1 and 10000 then
-    raise exception using errcode = 'LC007', message = format('claim_files: p_count is %s and must be between 1 and 10000', coalesce(p_count::text, 'null'));
+    raise exception using errcode = 'LC007',
+      message = format('claim_files: p_count is %s and must be between 1 and 10000', coalesce(p_count::text, 'null'));
   end if;
   select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.defaults, c.lease, c.timeout,
     c.stall_timeout,

@@ -33,8 +33,8 @@ begin
         (select string_agg(name, ', ' order by name) from locaria.containers), '(none is registered)'
       );
   end if;
-  -- The shared lock, as taken by commits, keeps the living tasks from exiting before the refusal of this task is visible.
-  -- Otherwise a commit in between could still count on the refused task, and no task would process its files.
+  -- The shared lock, as taken by commits, keeps the living tasks from exiting before the refusal of this task is
+  -- visible. Otherwise a commit in between could still count on the refused task, and no task would process its files.
   perform pg_advisory_xact_lock_shared(4242001, hashtext(p_container));
   select count(*) into v_living from locaria.tasks t
   where t.container = p_container and t.stopped is null and t.started is not null

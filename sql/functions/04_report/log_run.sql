@@ -50,7 +50,8 @@ begin
   loop
     perform locaria.add_log_message(v_file, p_run,
       case when v_message.level in ('debug', 'info', 'warning', 'error') then v_message.level else 'info' end,
-      locaria.hide_secrets(v_message.stage, v_secrets), locaria.hide_secrets(v_message.message, v_secrets), v_message.at);
+      locaria.hide_secrets(v_message.stage, v_secrets), locaria.hide_secrets(v_message.message, v_secrets),
+      v_message.at);
     v_stored := v_stored + 1;
   end loop;
   if v_before <= v_limit and v_before + v_count > v_limit then

@@ -15,7 +15,8 @@ begin
   if p_modifiers is null or v_function is null then
     return format_type(p_type, null);
   end if;
-  execute format('select %s(%L::cstring[])', v_function, string_to_array(replace(p_modifiers, ' ', ''), ',')) into v_modifier;
+  execute format('select %s(%L::cstring[])', v_function, string_to_array(replace(p_modifiers, ' ', ''), ','))
+  into v_modifier;
   return format_type(p_type, v_modifier);
 end
 $$;

@@ -13,7 +13,8 @@ declare
 begin
   select string_agg(quote_ident(c ->> 'name'), ', ' order by n) into v_columns
   from jsonb_array_elements(p_staging.columns) with ordinality as e (c, n);
-  execute format('insert into %s (%s) select %s from locaria_staging.%I', p_target, v_columns, v_columns, p_staging.staging_name);
+  execute format('insert into %s (%s) select %s from locaria_staging.%I',
+    p_target, v_columns, v_columns, p_staging.staging_name);
   get diagnostics v_rows = row_count;
   execute format('drop table locaria_staging.%I', p_staging.staging_name);
   return v_rows;

@@ -14,7 +14,8 @@ as $$
   from pg_index x
   join pg_class c on c.oid = x.indexrelid
   cross join lateral (
-    select concat_ws(' ', x.indisprimary, x.indisunique, x.indisexclusion, substring(pg_get_indexdef(x.indexrelid) from ' USING .*')) as definition
+    select concat_ws(' ', x.indisprimary, x.indisunique, x.indisexclusion,
+      substring(pg_get_indexdef(x.indexrelid) from ' USING .*')) as definition
   ) as d
   where x.indrelid = p_table
 $$;

@@ -15,9 +15,12 @@ as $$
 declare
   v_status text;
 begin
-  if p_kind is null or p_kind not in ('transient', 'internal', 'infrastructure', 'data', 'config', 'fatal', 'cancelled') then
+  if p_kind is null
+    or p_kind not in ('transient', 'internal', 'infrastructure', 'data', 'config', 'fatal', 'cancelled')
+  then
     raise exception using errcode = 'LC007',
-      message = format('fail_run: kind "%s" is not one of transient, internal, infrastructure, data, config, fatal, cancelled', p_kind);
+      message = format('fail_run: kind "%s" is not one of '
+        'transient, internal, infrastructure, data, config, fatal, cancelled', p_kind);
   end if;
   v_status := locaria.end_run(p_run,
     case when p_kind = 'cancelled' then 'cancelled' else 'failed' end,

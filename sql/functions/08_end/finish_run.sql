@@ -13,7 +13,7 @@ declare
   v_secrets text[];
 begin
   if cardinality(locaria.finish_runs(array[p_run])) = 0 then
-    -- Finished already, and the answer got lost: saying it again is right.
+    -- A repeated call, because the reply to the first one was lost, is not an error.
     perform from locaria.runs where id = p_run and outcome = 'succeeded';
     if not found then
       perform locaria.require_run(p_run);

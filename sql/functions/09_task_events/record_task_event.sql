@@ -13,13 +13,13 @@ begin
       (p_event -> 'requestPayload' ->> 'dispatch')::bigint,
       (p_event -> 'requestPayload' ->> 'launch')::integer,
       format('%s (request %s, %s)',
-        coalesce(p_event -> 'responsePayload' ->> 'errorMessage', 'the Lambda function could not be run'),
+        coalesce(p_event -> 'responsePayload' ->> 'errorMessage', 'the Lambda function could not be called'),
         coalesce(p_event -> 'requestContext' ->> 'requestId', '?'),
         coalesce(p_event -> 'requestContext' ->> 'condition', 'no condition')),
       coalesce(p_event -> 'responsePayload' ->> 'errorType', '') in ('PermanentLaunchError', 'PayloadError')
     ), 'ignored: that launch is over');
   elsif p_event -> 'requestPayload' ->> 'action' = 'stop_task' then
-    return 'ignored: a task that could not be stopped is fenced off anyway';
+    return 'ignored: a task that could not be stopped can''t write anyway';
   end if;
   raise exception using errcode = 'LC007',
     message = 'record_task_event: neither an "ECS Task State Change" event nor a failure record of ecs_run_task';

@@ -14,7 +14,7 @@ declare
   v_dispatch locaria.dispatches;
   v_max_launches integer;
 begin
-  -- Only the launch that failed is repeated: an old or repeated message about it changes nothing.
+  -- Only the current launch is repeated, so that late or repeated messages have no effect.
   select * into v_dispatch from locaria.dispatches
   where id = p_dispatch and status = 'invoked' and launch = coalesce(p_launch, launch)
   for update;
@@ -33,7 +33,10 @@ begin
   end if;
   update locaria.dispatches
   set status = 'pending', launch = launch + 1, failures = failures + 1, error = p_error,
-    next_try = v_now + make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_first_s', '2')::double precision * (2 ^ least(launch - 1, 8)))
+    next_try = v_now + make_interval(
+      secs => locaria.get_parameter('dispatch_config', 'retry_first_s', '2')::double precision
+        * (2 ^ least(launch - 1, 8))
+    )
   where id = p_dispatch;
   return 'pending';
 end

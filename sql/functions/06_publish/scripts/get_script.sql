@@ -9,7 +9,8 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(
     (select s.body from locaria.scripts s where s.script_name = p_script),
-    (select s.body from locaria.runs r join locaria.container_scripts s on s.container = r.container where r.id = p_run and s.script_name = p_script)
+    (select s.body from locaria.runs r join locaria.container_scripts s on s.container = r.container
+     where r.id = p_run and s.script_name = p_script)
   )
 $$;
 comment on function locaria.get_script(bigint, text) is
