@@ -8,7 +8,9 @@ create table locaria.container_changes (
   constraint container_changes_pkey primary key (id),
   constraint container_changes_are_pauses_and_resumptions check (what in ('paused', 'resumed'))
 );
-comment on table locaria.container_changes is 'Append-only: who paused a container, and who resumed it. Written by a trigger on containers; the view history shows it.';
-comment on column locaria.container_changes.by_user is 'Who did it: the login, or whom a transport of the API spoke for.';
-comment on column locaria.container_changes.reason is 'As given to pause or resume.';
+comment on table locaria.container_changes is
+  'Append-only: who paused or resumed a container. Written by a trigger on containers; shown by the view history.';
+comment on column locaria.container_changes.by_user is
+  'Who did it: the login, or the user on whose behalf a transport of the API acted.';
+comment on column locaria.container_changes.reason is 'The reason given to pause or resume.';
 create index container_changes_of_container on locaria.container_changes (container, id);

@@ -28,19 +28,30 @@ create table locaria.runs (
     outcome in ('succeeded', 'failed', 'cancelled', 'lost', 'released', 'timed_out', 'stalled', 'overridden')
   ),
   constraint runs_ended_has_outcome check ((ended is null) = (outcome is null)),
-  constraint runs_not_succeeded_has_error check (outcome is null or outcome in ('succeeded', 'overridden') or error is not null)
+  constraint runs_not_succeeded_has_error check (
+    outcome is null or outcome in ('succeeded', 'overridden') or error is not null
+  )
 ) with (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.05);
-comment on table locaria.runs is 'One row per attempt of one task at one file. Alive: ended is null. Written at the claim and at the end; what moves in between is in run_progress.';
-comment on column locaria.runs.attempt is 'The how-manieth run of its file since it was last requested.';
-comment on column locaria.runs.requested_status is 'The status from which it was claimed, to which a retry goes back.';
-comment on column locaria.runs.lease_until is 'The lease given at the claim; heartbeats extend run_progress.lease_until.';
-comment on column locaria.runs.outcome is 'succeeded · failed (it said so) · cancelled · lost (no heartbeat, or its task stopped) · released (asked to stop: not counted) · timed_out · stalled · overridden (status changed by hand)';
-comment on column locaria.runs.end_status is 'The status that the file got when the run ended.';
-comment on column locaria.runs.error_kind is 'transient · data · config · fatal · internal · infrastructure · timeout · cancelled';
+comment on table locaria.runs is
+  'One row per attempt of one task at one file. Alive: ended is null. Written at the claim and at the end; '
+  'run_progress holds what changes in between.';
+comment on column locaria.runs.attempt is 'The attempt number (1, 2, …) since the file was last requested.';
+comment on column locaria.runs.requested_status is
+  'The status from which the file was claimed; a retry sets it again.';
+comment on column locaria.runs.lease_until is
+  'The lease given at the claim; heartbeats extend run_progress.lease_until.';
+comment on column locaria.runs.outcome is
+  'succeeded · failed (reported by the run) · cancelled · lost (no heartbeat, or the task stopped) · released (the '
+  'task was asked to stop; the attempt does not count) · timed_out · stalled · overridden (the status was changed '
+  'by hand)';
+comment on column locaria.runs.end_status is 'The status of the file when the run ended.';
+comment on column locaria.runs.error_kind is
+  'transient · data · config · fatal · internal · infrastructure · timeout · cancelled';
 comment on column locaria.runs.error is 'What went wrong, in words for the user.';
-comment on column locaria.runs.error_detail is 'The same for the author of the container: traceback, last lines of output.';
-comment on column locaria.runs.checkpoint is 'The last checkpoint, from which the next attempt goes on.';
-comment on column locaria.runs.result is 'What the container said of its work.';
+comment on column locaria.runs.error_detail is
+  'Details for the author of the container: traceback, last lines of output.';
+comment on column locaria.runs.checkpoint is 'The last checkpoint; the next attempt resumes from it.';
+comment on column locaria.runs.result is 'What the container reported about its work.';
 
--- No index on what changes at the end of a run, and room on its page: that update stays HOT.
+-- The update at the end of a run stays HOT: no index contains a column that it changes, and its page has room.
 create index runs_of_file on locaria.runs (file_id, id);

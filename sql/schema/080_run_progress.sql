@@ -26,12 +26,16 @@ create table locaria.run_progress (
   constraint run_progress_pkey primary key (run_id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 200);
 comment on table locaria.run_progress is
-  'The hot part of living runs: lease, progress, checkpoint. A row appears with the first report and goes into runs when the run ends. No column but the key is indexed, so that updates are HOT.';
-comment on column locaria.run_progress.lease_until is 'Believed to be alive until then.';
-comment on column locaria.run_progress.progressed is 'When a count or a stage last changed.';
-comment on column locaria.run_progress.percent is 'Of the whole run, over all its stages.';
-comment on column locaria.run_progress.unit is 'What rows_done counts, if not rows.';
-comment on column locaria.run_progress.log_messages is 'How many were sent so far; more than containers.log_limit are dropped.';
-comment on column locaria.run_progress.endpoint is 'Where a listener takes commands, for instance http://127.0.0.1:8123; null: it does not listen yet.';
-comment on column locaria.run_progress.command is 'The command that a listener executes now; null: none.';
-comment on column locaria.run_progress.cancel_requested is 'Set by cancel(): the run sees it with its next report and stops.';
+  'The frequently updated part of living runs: lease, progress, checkpoint. A row appears with the first report '
+  'and is moved to runs when the run ends. Only the key is indexed, so that updates are HOT.';
+comment on column locaria.run_progress.lease_until is 'The run counts as alive until then.';
+comment on column locaria.run_progress.progressed is 'When a count or the stage last changed.';
+comment on column locaria.run_progress.percent is 'Percentage of the whole run, across all stages.';
+comment on column locaria.run_progress.unit is 'What rows_done counts if not rows.';
+comment on column locaria.run_progress.log_messages is
+  'The number of messages sent so far; messages beyond containers.log_limit are dropped.';
+comment on column locaria.run_progress.endpoint is
+  'Where a listener takes commands, for example http://127.0.0.1:8123; null: it does not listen yet.';
+comment on column locaria.run_progress.command is 'The command that a listener is executing; null: none.';
+comment on column locaria.run_progress.cancel_requested is
+  'Set by cancel(): the run sees it at its next report and stops.';

@@ -10,7 +10,9 @@ create table locaria.transitions (
   constraint transitions_pkey primary key (id)
 );
 comment on table locaria.transitions is
-  'Append-only: every change of files.status that was not a claim or the end of a run (those are rows of runs). The view history shows both. A row that names one status twice is another act upon the file: held, released, priority set.';
-comment on column locaria.transitions.run_id is 'The run that was ended by this change, if one was alive.';
-comment on column locaria.transitions.by_user is 'Who did it: the login, or whom a transport of the API spoke for.';
+  'Append-only: every change of files.status other than a claim or the end of a run (those are rows of runs). The '
+  'view history shows both. A row with equal statuses records another action: held, released, priority set.';
+comment on column locaria.transitions.run_id is 'The run that this change ended, if one was alive.';
+comment on column locaria.transitions.by_user is
+  'Who did it: the login, or the user on whose behalf a transport of the API acted.';
 create index transitions_of_file on locaria.transitions (file_id, id);

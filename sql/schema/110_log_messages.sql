@@ -11,6 +11,8 @@ create table locaria.log_messages (
 create sequence locaria.log_messages_id as bigint owned by locaria.log_messages.id;
 alter table locaria.log_messages alter column id set default nextval('locaria.log_messages_id');
 comment on table locaria.log_messages is
-  'What runs said, one row a message, in daily partitions that tick() makes ahead and drops when they are older than log_config.keep_days. Never updated, never deleted from.';
-comment on column locaria.log_messages.level is 'debug · info · warning · error · stage (the run entered a stage)';
+  'Log messages of runs, in daily partitions that tick() creates in advance and drops when they are older than '
+  'log_config.keep_days. Rows are never updated or deleted.';
+comment on column locaria.log_messages.level is
+  'debug · info · warning · error · stage (the run entered a stage)';
 create index log_messages_of_file on locaria.log_messages (file_id, id);

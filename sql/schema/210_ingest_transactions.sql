@@ -13,15 +13,21 @@ create table locaria.ingest_transactions (
   constraint ingest_transactions_instrument_is_named check (instrument <> ''),
   constraint ingest_transactions_other_is_an_array check (jsonb_typeof(other) = 'array')
 );
-comment on table locaria.ingest_transactions is 'One row per bundle that was ingested completely, written in one transaction with the end of its job.';
+comment on table locaria.ingest_transactions is
+  'One row per completely ingested bundle, written in the same transaction that ends its job.';
 comment on column locaria.ingest_transactions.id is 'The job: files.id.';
-comment on column locaria.ingest_transactions.submitter is 'Transactions.submitter of the metadata. Sites have numbers or names here, so it is text.';
+comment on column locaria.ingest_transactions.submitter is
+  'Transactions.submitter of the metadata. Text, because sites use numbers or names.';
 comment on column locaria.ingest_transactions.project is 'Transactions.project.';
 comment on column locaria.ingest_transactions.instrument is 'Transactions.instrument.';
 comment on column locaria.ingest_transactions.ingest_user is 'Who sent the bundle.';
-comment on column locaria.ingest_transactions.created is 'When it was complete.';
-comment on column locaria.ingest_transactions.digest is 'SHA-256 of the bundle as it was sent.';
-comment on column locaria.ingest_transactions.other is 'Entries of the metadata for tables that are not kept here, as they came.';
-comment on constraint ingest_transactions_submitter_is_named on locaria.ingest_transactions is 'Transactions.submitter must not be empty';
-comment on constraint ingest_transactions_project_is_named on locaria.ingest_transactions is 'Transactions.project must not be empty';
-comment on constraint ingest_transactions_instrument_is_named on locaria.ingest_transactions is 'Transactions.instrument must not be empty';
+comment on column locaria.ingest_transactions.created is 'When the bundle was complete.';
+comment on column locaria.ingest_transactions.digest is 'SHA-256 of the bundle as sent.';
+comment on column locaria.ingest_transactions.other is
+  'Metadata entries for tables that Locaria does not have, unchanged.';
+comment on constraint ingest_transactions_submitter_is_named on locaria.ingest_transactions is
+  'Transactions.submitter must not be empty';
+comment on constraint ingest_transactions_project_is_named on locaria.ingest_transactions is
+  'Transactions.project must not be empty';
+comment on constraint ingest_transactions_instrument_is_named on locaria.ingest_transactions is
+  'Transactions.instrument must not be empty';

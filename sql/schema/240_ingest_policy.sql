@@ -8,9 +8,11 @@ create table locaria.ingest_policy (
   constraint ingest_policy_pkey primary key (id)
 );
 comment on table locaria.ingest_policy is
-  'Who may submit what: a bundle is allowed when one row fits; null fits everything. While the table is empty, everything is allowed. A site''s own function takes its place: parameters, ingest_config, policy_function.';
-comment on column locaria.ingest_policy.ingest_user is 'Who sends the bundle, as the header named in ingest_config.user_header says.';
+  'Who may submit what: a bundle is allowed if at least one row matches; null matches everything. While the table '
+  'is empty, everything is allowed. To use a function instead, set policy_function in the parameter ingest_config.';
+comment on column locaria.ingest_policy.ingest_user is
+  'Who sends the bundle, from the header named in ingest_config.user_header.';
 comment on column locaria.ingest_policy.submitter is 'Transactions.submitter of the metadata.';
 comment on column locaria.ingest_policy.project is 'Transactions.project.';
 comment on column locaria.ingest_policy.instrument is 'Transactions.instrument.';
-comment on column locaria.ingest_policy.note is 'Why.';
+comment on column locaria.ingest_policy.note is 'Why the row is there.';

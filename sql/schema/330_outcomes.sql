@@ -7,9 +7,11 @@ create table locaria.outcomes (
   constraint outcomes_pkey primary key (container, outcome)
 ) with (fillfactor = 50);
 comment on table locaria.outcomes is
-  'How many runs have ended, how, and how long they took, since the beginning: counters for monitoring, kept by count_outcomes(), a step of tick().';
-comment on column locaria.outcomes.seconds is 'How long they took in all.';
-comment on column locaria.outcomes.runs_within is 'How many took no longer than 1 s, 10 s, 1 min, 5 min, 30 min, 2 h.';
+  'Counters for monitoring since the installation: how many runs have ended, with which outcome, and how long they '
+  'took. Maintained by count_outcomes(), a step of tick().';
+comment on column locaria.outcomes.seconds is 'Total duration in seconds.';
+comment on column locaria.outcomes.runs_within is
+  'How many runs took at most 1 s, 10 s, 1 min, 5 min, 30 min, 2 h.';
 
 create table locaria.counted_runs (
   only_row boolean not null default true,
@@ -18,7 +20,8 @@ create table locaria.counted_runs (
   constraint counted_runs_pkey primary key (only_row),
   constraint counted_runs_has_one_row check (only_row)
 ) with (fillfactor = 50);
-comment on table locaria.counted_runs is 'How far count_outcomes() has come.';
-comment on column locaria.counted_runs.last_run is 'Runs up to this one are counted, …';
-comment on column locaria.counted_runs.open_runs is '… but for these, which had not ended.';
+comment on table locaria.counted_runs is 'How far count_outcomes() has counted.';
+comment on column locaria.counted_runs.last_run is 'The highest run id that was counted.';
+comment on column locaria.counted_runs.open_runs is
+  'Runs up to last_run that had not ended and are not counted yet.';
 insert into locaria.counted_runs default values;

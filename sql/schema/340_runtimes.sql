@@ -15,14 +15,19 @@ create table locaria.runtimes (
   constraint runtimes_kind_is_known check (kind in ('agent', 'up')),
   constraint runtimes_runs_by_is_known check (runs_by in ('process', 'docker', 'ecs'))
 ) with (fillfactor = 50);
-comment on table locaria.runtimes is 'One row per agent, or `locaria up`, that serves this database or did so within the last 30 days. Empty on AWS. Read the view agents.';
-comment on column locaria.runtimes.name is 'Host and mark; an agent keeps its name when it starts again.';
-comment on column locaria.runtimes.kind is 'agent (any number of them) or up (alone on its database).';
-comment on column locaria.runtimes.runs_by is 'How it runs containers: as a process, with docker, or on an ecs cluster.';
+comment on table locaria.runtimes is
+  'One row per agent or `locaria up` that serves this database or did so within the last 30 days. Empty on AWS. '
+  'Use the view agents to read it.';
+comment on column locaria.runtimes.name is 'Host and mark; an agent keeps its name when it is restarted.';
+comment on column locaria.runtimes.kind is
+  'agent (several can serve one database) or up (the only one on its database).';
+comment on column locaria.runtimes.runs_by is 'How it runs containers: process, docker or ecs.';
 comment on column locaria.runtimes.containers is 'The containers that it starts.';
 comment on column locaria.runtimes.process is 'Its process id on that host.';
-comment on column locaria.runtimes.version is 'Of Locaria.';
-comment on column locaria.runtimes.mark is 'With which the ids of its tasks begin; empty where they bear none.';
-comment on column locaria.runtimes.session is 'application_name of the connection that holds its lock, which ends when it does, however that happens.';
-comment on column locaria.runtimes.last_seen is 'When it last said so, every 10 seconds.';
-comment on column locaria.runtimes.stopped is 'When it stopped in order; null while it lives, and when it died.';
+comment on column locaria.runtimes.version is 'The version of Locaria.';
+comment on column locaria.runtimes.mark is 'The prefix of the ids of its tasks; empty if they have none.';
+comment on column locaria.runtimes.session is
+  'application_name of the connection that holds its lock. The connection ends with the process, however that ends.';
+comment on column locaria.runtimes.last_seen is 'When it last reported, which it does every 10 seconds.';
+comment on column locaria.runtimes.stopped is
+  'When it was stopped properly; null while it is alive, or if it died.';

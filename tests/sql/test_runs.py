@@ -181,7 +181,7 @@ def test_finishing_twice_is_fine_and_writing_after_it_is_not(scene: Scenario) ->
     assert (row["message"], row["result"]) == ("all well", {"rows": 3})
     for function, arguments in reporter_calls(run["run_id"]).items():
         if function != "finish_run":
-            with refused("LC002", "has finished already"):
+            with refused("LC002", "has already finished"):
                 scene.call(function, *arguments)
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSED"
 

@@ -196,7 +196,7 @@ def test_a_table_that_locaria_has_not_loaded_is_never_replaced(site: Scenario) -
     run = site.running()
     with refused("LC009", "was not loaded by Locaria"):
         create(site, run["run_id"])
-    with refused("LC009", "exists already"):
+    with refused("LC009", "already exists"):
         create(site, run["run_id"], mode="create")
     load(site, (1, "a"), mode="append")
     assert rows_of(site) == [(0, "site"), (1, "a")]

@@ -134,7 +134,7 @@ def test_a_task_that_never_started_is_launched_again_and_uses_no_attempt(
             {"stopCode": "EssentialContainerExited"},
             "lost",
             1,
-            "exited with code 0 without finish()",
+            "exited with code 0 without calling finish()",
         ),
         (
             137,
@@ -374,7 +374,7 @@ def test_a_lambda_that_timed_out_or_never_ran_is_told_as_such(scene: Scenario) -
     del record["responseContext"]
     record["requestContext"]["condition"] = "EventAgeExceeded"
     assert tell(scene, record) == "pending"
-    assert "could not be run" in scene.dispatches()[0]["error"]
+    assert "could not be called" in scene.dispatches()[0]["error"]
     assert "EventAgeExceeded" in scene.dispatches()[0]["error"]
 
 

@@ -1,3 +1,4 @@
+-- clock_timestamp(), because now() does not advance within a transaction.
 create or replace function locaria.clock()
 returns timestamptz
 language sql
@@ -10,4 +11,4 @@ as $$
   end
 $$;
 comment on function locaria.clock() is
-  'The time, for every function of Locaria: clock_timestamp(), because now() stands still in a transaction; tests move it with locaria.fake_now, where may_move_clock() says so.';
+  'The current time, for every function of Locaria. Tests can move it with locaria.fake_now; see may_move_clock().';

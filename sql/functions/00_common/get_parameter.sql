@@ -10,4 +10,4 @@ set search_path = pg_catalog, pg_temp
 as $$
   select coalesce((select parameter ->> p_key from locaria.parameters where parameter_name = p_name), p_default)
 $$;
-comment on function locaria.get_parameter(text, text, text) is 'One key of one configuration, as text.';
+comment on function locaria.get_parameter(text, text, text) is 'Returns one key of one parameter as text.';

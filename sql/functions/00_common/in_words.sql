@@ -11,4 +11,4 @@ as $$
     else round(extract(epoch from p_interval) / 86400) || ' days'
   end
 $$;
-comment on function locaria.in_words(interval) is 'A duration as people say it: 95 s, 12 min, 3 h.';
+comment on function locaria.in_words(interval) is 'Formats a duration for people: 95 s, 12 min, 3 h.';

@@ -4,4 +4,4 @@ language sql
 immutable
 as $$ select '1' $$;
 comment on function locaria.schema_version() is
-  'Version of the contract between containers and this schema; start_task hands it to the container.';
+  'Version of the contract between containers and this schema; start_task returns it to the container.';

@@ -1,3 +1,4 @@
+-- Containers report ages, not times, because their clocks are not trusted.
 create or replace function locaria.seconds_ago(
   p_seconds text,
   p_now timestamptz
@@ -13,4 +14,4 @@ as $$
   end)
 $$;
 comment on function locaria.seconds_ago(text, timestamptz) is
-  'When a container says that something was: so many seconds ago, by the database''s clock, an hour at most. A container''s own clock decides nothing.';
+  'Converts an age in seconds reported by a container to a time on the database''s clock, at most one hour ago.';

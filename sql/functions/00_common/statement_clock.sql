@@ -10,4 +10,4 @@ as $$
   end
 $$;
 comment on function locaria.statement_clock() is
-  'The same for views: one time for all rows of a statement. Stable, so that the planner can look into the views.';
+  'Like clock(), but the same time for all rows of a statement. Stable, so that the planner can inline views.';

@@ -17,12 +17,18 @@ begin
   elsif p_kind <> 'requested' then
     raise exception using errcode = 'LC003',
       message = format('files.status: a new file can''t be %s', p_status),
-      hint = 'It starts as one of: ' || (select string_agg(status, ', ' order by status) from locaria.statuses where kind = 'requested');
+      hint = 'Statuses of new files: ' || (
+        select string_agg(status, ', ' order by status) from locaria.statuses where kind = 'requested'
+      );
   elsif p_container is null or not p_known then
     raise exception using errcode = 'LC004',
       message = format('files.container: there is no container "%s"', p_container),
-      hint = 'Containers: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers), 'none is registered yet') || '.';
+      hint = 'Containers: ' || coalesce(
+        (select string_agg(name, ', ' order by name) from locaria.containers), 'none is registered yet'
+      ) || '.';
   end if;
 end
 $$;
-comment on function locaria.check_requested(text, text, text, boolean) is 'Refuses a requested file with an unknown status (LC005), a status that no file starts with (LC003), or an unknown container (LC004).';
+comment on function locaria.check_requested(text, text, text, boolean) is
+  'Refuses a requested file with an unknown status (LC005), a status that a new file cannot have (LC003) or an '
+  'unknown container (LC004).';

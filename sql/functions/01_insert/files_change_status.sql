@@ -12,7 +12,8 @@ declare
   v_container text;
   v_known boolean;
 begin
-  select a.kind, b.kind, coalesce(new.container, b.container), c.name is not null into v_from, v_to, v_container, v_known
+  select a.kind, b.kind, coalesce(new.container, b.container), c.name is not null
+  into v_from, v_to, v_container, v_known
   from locaria.statuses a
   left join locaria.statuses b on b.status = new.status
   left join locaria.containers c on c.name = coalesce(new.container, b.container)
@@ -28,7 +29,7 @@ begin
     raise exception using errcode = 'LC003',
       message = format('file %s can''t go from %s to %s', old.id, old.status, new.status),
       hint = case
-        when v_to = 'processing' then 'FARGATE_PROCESSING is set by a task that claims the file.'
+        when v_to = 'processing' then 'Only a task that claims the file sets FARGATE_PROCESSING.'
         else 'From ' || old.status || ' it can go to: ' || coalesce((
           select string_agg(s.status, ', ' order by s.status)
           from locaria.status_transitions t join locaria.statuses s on s.kind = t.to_kind
@@ -38,9 +39,12 @@ begin
   end if;
   new.last_update := v_now;
   insert into locaria.transitions (file_id, at, from_status, to_status, run_id, by_user, reason)
-  values (old.id, v_now, old.status, new.status, old.claimed_by, locaria.actor(), nullif(current_setting('locaria.reason', true), ''));
+  values (
+    old.id, v_now, old.status, new.status, old.claimed_by, locaria.actor(),
+    nullif(current_setting('locaria.reason', true), '')
+  );
   if old.claimed_by is not null then
-    -- Changed by hand while a run is alive: that run loses the file here and now.
+    -- The status was changed by hand while a run is alive: that run loses the file at once.
     new.claimed_by := null;
     perform locaria.close_run(old.claimed_by, 'overridden', new.status, null,
       format('status set to %s by %s', new.status, locaria.actor()), null);
@@ -64,4 +68,5 @@ begin
 end
 $$;
 comment on function locaria.files_change_status() is
-  'Before a change of files.status that is neither a claim nor the end of a run: holds the state machine (LC003, LC005), records the change in transitions, takes the file from the run that works on it, and asks for a task where it is requested again.';
+  'Enforces the state machine when files.status is changed by hand (LC003, LC005): records the transition, ends '
+  'the run that owns the file, and asks for a task if the file is requested again.';

@@ -17,4 +17,6 @@ begin
   return null;
 end
 $$;
-comment on function locaria.files_request_again() is 'After a waiting file was given another container or an earlier time: asks for a task, once per transaction and container.';
+comment on function locaria.files_request_again() is
+  'Asks for a task after a waiting file got another container or an earlier time, once per transaction and '
+  'container.';

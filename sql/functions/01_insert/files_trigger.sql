@@ -28,4 +28,4 @@ begin
 end
 $$;
 comment on function locaria.files_trigger() is
-  'After an INSERT of any number of files: checks status and container, and puts one dispatch per container into the outbox.';
+  'After an INSERT into files: checks status and container, and adds one dispatch per container.';

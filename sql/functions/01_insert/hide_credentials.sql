@@ -1,3 +1,4 @@
+-- attributes.parameters.credentials takes precedence over attributes.credentials.
 create or replace function locaria.hide_credentials()
 returns trigger
 language plpgsql
@@ -12,7 +13,9 @@ begin
     return new;
   end if;
   v_credentials := coalesce(
-    case when jsonb_typeof(new.attributes -> 'parameters') = 'object' then new.attributes -> 'parameters' -> 'credentials' end,
+    case
+      when jsonb_typeof(new.attributes -> 'parameters') = 'object' then new.attributes -> 'parameters' -> 'credentials'
+    end,
     new.attributes -> 'credentials'
   );
   new.attributes := new.attributes - 'credentials';
@@ -30,4 +33,4 @@ begin
 end
 $$;
 comment on function locaria.hide_credentials() is
-  'Before a file with credentials is stored: moves attributes.parameters.credentials, else attributes.credentials, to file_credentials, where no role reads them. null or {} takes back those of before.';
+  'Moves credentials from the attributes of a file to file_credentials. null or {} removes the stored credentials.';

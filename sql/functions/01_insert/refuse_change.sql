@@ -9,4 +9,5 @@ begin
     message = format('%I.%I is append-only: %s is refused', tg_table_schema, tg_table_name, lower(tg_op));
 end
 $$;
-comment on function locaria.refuse_change() is 'Keeps an append-only table append-only, even for its owner.';
+comment on function locaria.refuse_change() is
+  'Refuses changes to an append-only table, also from its owner (LC009).';

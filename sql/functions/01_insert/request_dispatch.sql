@@ -1,3 +1,5 @@
+-- One dispatch per transaction is enough, because it is decided at commit. The setting that remembers it is
+-- transactional: rolling back to a savepoint undoes both.
 create or replace function locaria.request_dispatch(
   p_container text,
   p_reason text,
@@ -12,11 +14,11 @@ declare
   v_setting text := 'locaria.dispatch_' || p_container;
   v_xact text := pg_current_xact_id()::text;
 begin
-  -- One dispatch per transaction is enough: it is decided on at commit. A rolled back savepoint takes the note along.
   if current_setting(v_setting, true) is distinct from v_xact then
     insert into locaria.dispatches (container, reason, files) values (p_container, p_reason, p_files);
     perform set_config(v_setting, v_xact, true);
   end if;
 end
 $$;
-comment on function locaria.request_dispatch(text, text, bigint) is 'Puts a dispatch into the outbox, once per transaction and container.';
+comment on function locaria.request_dispatch(text, text, bigint) is
+  'Adds a dispatch to the outbox, once per transaction and container.';

@@ -1,3 +1,4 @@
+-- The change may have fixed the configuration, so there is no reason to wait for the end of the pauses.
 create or replace function locaria.close_circuits()
 returns trigger
 language plpgsql
@@ -6,10 +7,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Somebody has mended the configuration: no need to sit out the pauses.
   delete from locaria.circuits;
   update locaria.dispatches set next_try = locaria.clock() where ended is null and status = 'pending';
   return null;
 end
 $$;
-comment on function locaria.close_circuits() is 'After a change of parameters: failing dispatches are tried again with the next tick.';
+comment on function locaria.close_circuits() is
+  'Closes all circuits after a change of parameters: the next tick tries failing dispatches again.';

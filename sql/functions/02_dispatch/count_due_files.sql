@@ -1,3 +1,6 @@
+-- Iterates over the distinct priorities in the index files_waiting, so that a million files scheduled for later cost
+-- nothing. Uses many small queries, because it runs at every commit that inserts files: a recursive query would
+-- do the same, but takes several times as long to set up.
 create or replace function locaria.count_due_files(
   p_container text,
   p_at_most integer
@@ -14,14 +17,12 @@ declare
   v_found integer;
   v_count integer := 0;
 begin
-  -- Walks the distinct priorities of the index files_waiting, so that a million files scheduled for later cost
-  -- nothing. In small steps, because it runs at every commit that inserts: a recursive query does the same, but
-  -- takes several times as long to set up.
   foreach v_key in array locaria.queue_keys(p_container) loop
     v_priority := 32768;
     while v_count < p_at_most loop
       select f.priority into v_priority from locaria.files f
-      where coalesce(f.container, f.status) = v_key and f.claimed_by is null and f.finished is null and f.priority < v_priority
+      where coalesce(f.container, f.status) = v_key and f.claimed_by is null and f.finished is null
+        and f.priority < v_priority
       order by f.priority desc limit 1;
       exit when not found;
       select count(*) into v_found from (
@@ -36,4 +37,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.count_due_files(text, integer) is 'How many files wait for a container and may be claimed now; counts no further than p_at_most.';
+comment on function locaria.count_due_files(text, integer) is
+  'The number of files that a container can claim now; stops counting at p_at_most.';

@@ -35,9 +35,12 @@ begin
     return 0;
   end if;
   if v_type = 'listener' then
-    return least(locaria.count_listeners_to_ask(p_container, v_living, v_idle, v_starting), v_max_tasks - v_living - v_starting);
+    return least(
+      locaria.count_listeners_to_ask(p_container, v_living, v_idle, v_starting),
+      v_max_tasks - v_living - v_starting
+    );
   end if;
-  -- An idle or starting task will take one file at least; a busy one promises nothing.
+  -- An idle or starting task will claim at least one file; a busy task may claim none.
   return greatest(0, least(
     locaria.count_due_files(p_container, v_max_tasks + v_idle + v_starting) - v_idle - v_starting,
     v_max_tasks - v_living - v_starting
@@ -45,4 +48,5 @@ begin
 end
 $$;
 comment on function locaria.count_tasks_to_ask(text) is
-  'How many more tasks a container needs: least(due files that no idle or starting task will take, max_tasks - living - starting).';
+  'How many more tasks a container needs: least(due files that no idle or starting task will claim, max_tasks - '
+  'living - starting).';

@@ -8,17 +8,18 @@ as $$
 declare
   v_error text;
 begin
-  -- Shared: commits don't wait for each other. A task that wants to leave tries the exclusive one, so
-  -- between this decision and the end of this commit no task that it relies on can go.
+  -- A shared lock, so that commits don't wait for each other. A task must get the exclusive lock before it exits, so
+  -- no task that this decision relies on can exit before this commit has ended.
   perform pg_advisory_xact_lock_shared(4242001, hashtext(new.container));
   begin
     perform locaria.settle_dispatch(new);
   exception when others then
-    -- Whatever is wrong here, a parameter that is no number for instance, is not the application's affair.
+    -- An error here, such as a parameter that is not a number, must not fail the application's commit.
     get stacked diagnostics v_error = message_text;
     update locaria.dispatches set error = v_error, next_try = locaria.clock() where id = new.id;
   end;
   return null;
 end
 $$;
-comment on function locaria.decide_dispatch() is 'At commit: decides on a dispatch, and keeps whatever goes wrong on its row: it never fails the commit.';
+comment on function locaria.decide_dispatch() is
+  'At commit: decides on a dispatch. Records any error on its row, and never fails the commit.';

@@ -11,4 +11,5 @@ as $$
     'fargate_config of ' || p_container
   )
 $$;
-comment on function locaria.get_dispatch_circuit(text) is 'Which circuit breaker stands before the Lambda function that starts a container.';
+comment on function locaria.get_dispatch_circuit(text) is
+  'The circuit breaker of the Lambda function that starts a container.';

@@ -22,8 +22,11 @@ begin
   v_circuit := locaria.get_dispatch_circuit(v_dispatch.container);
   select coalesce(parameter -> 'default', '{}') || coalesce(parameter -> v_dispatch.container, '{}') into v_config
   from locaria.parameters where parameter_name = 'fargate_config';
-  perform set_config('aws_lambda.connect_timeout_ms', locaria.get_parameter('dispatch_config', 'connect_timeout_ms', '500'), true),
-    set_config('aws_lambda.request_timeout_ms', locaria.get_parameter('dispatch_config', 'request_timeout_ms', '1000'), true);
+  perform
+    set_config('aws_lambda.connect_timeout_ms',
+      locaria.get_parameter('dispatch_config', 'connect_timeout_ms', '500'), true),
+    set_config('aws_lambda.request_timeout_ms',
+      locaria.get_parameter('dispatch_config', 'request_timeout_ms', '1000'), true);
   begin
     v_reply := locaria.aws_lambda_interface(jsonb_build_object(
       'config', 'fargate_config',
@@ -69,4 +72,5 @@ begin
 end
 $$;
 comment on function locaria.invoke_dispatch(bigint, integer) is
-  'Calls the Lambda function for one dispatch under our own short timeouts. Never raises: an error is recorded on the row and opens the circuit.';
+  'Calls the Lambda function for one dispatch, with short timeouts. Never raises: an error is recorded on the row '
+  'and opens the circuit.';

@@ -10,11 +10,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := locaria.clock();
-  v_first interval := coalesce(p_first_pause, make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_first_s', '2')::double precision));
-  v_most interval := make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_most_s', '300')::double precision);
+  v_first interval := coalesce(p_first_pause, make_interval(
+    secs => locaria.get_parameter('dispatch_config', 'retry_first_s', '2')::double precision
+  ));
+  v_most interval := make_interval(
+    secs => locaria.get_parameter('dispatch_config', 'retry_most_s', '300')::double precision
+  );
 begin
-  -- Whoever fails at the same instant does not queue for the row: one record of the failure is enough, and
-  -- two commits that wait for each other's circuits would be a deadlock.
+  -- Transactions that fail at the same time don't wait for the row: one record of the failure is enough, and
+  -- two commits that wait for each other's circuits would deadlock.
   if not pg_try_advisory_xact_lock(4242002, hashtext(p_function_arn)) then
     return;
   end if;
@@ -26,4 +30,5 @@ begin
     error = excluded.error;
 end
 $$;
-comment on function locaria.open_circuit(text, text, interval) is 'Records a failing Lambda function: commits leave it alone until tick() has tried it again, with doubling pauses.';
+comment on function locaria.open_circuit(text, text, interval) is
+  'Records a failing Lambda function: commits do not call it until tick() has tried it again, with doubling pauses.';

@@ -8,4 +8,5 @@ as $$
   select array[p_container] || array(select status from locaria.statuses where container = p_container order by status)
 $$;
 comment on function locaria.queue_keys(text) is
-  'Under which keys of the index files_waiting the files of a container stand: its name, and the statuses that ask for it.';
+  'The keys under which the index files_waiting holds the files of a container: its name, and the statuses that '
+  'ask for it.';

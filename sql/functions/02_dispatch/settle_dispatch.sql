@@ -10,8 +10,13 @@ begin
   v_asked := locaria.count_tasks_to_ask(p_dispatch.container);
   if v_asked = 0 then
     delete from locaria.dispatches where id = p_dispatch.id;
-  elsif exists (select from locaria.circuits where function_arn = locaria.get_dispatch_circuit(p_dispatch.container)) then
-    if exists (select from locaria.dispatches where container = p_dispatch.container and status = 'pending' and ended is null and id <> p_dispatch.id) then
+  elsif exists (
+    select from locaria.circuits where function_arn = locaria.get_dispatch_circuit(p_dispatch.container)
+  ) then
+    if exists (
+      select from locaria.dispatches
+      where container = p_dispatch.container and status = 'pending' and ended is null and id <> p_dispatch.id
+    ) then
       delete from locaria.dispatches where id = p_dispatch.id;
     else
       update locaria.dispatches d
@@ -22,14 +27,18 @@ begin
   else
     perform locaria.invoke_dispatch(p_dispatch.id, v_asked);
   end if;
-  -- NOTIFY serialises commits, so only where somebody listens.
+  -- NOTIFY serialises commits, so it is sent only if a task listens.
   perform pg_notify('locaria_files_' || p_dispatch.container, '')
   where exists (
     select from locaria.tasks
     where container = p_dispatch.container and stopped is null and lease_until > locaria.clock()
-      and (idle_since is not null or exists (select from locaria.containers where name = p_dispatch.container and type = 'listener'))
+      and (
+        idle_since is not null
+        or exists (select from locaria.containers where name = p_dispatch.container and type = 'listener')
+      )
   );
 end
 $$;
 comment on function locaria.settle_dispatch(locaria.dispatches) is
-  'Relies on living tasks where they will do (the dispatch goes away, idle ones, and listeners, are woken by NOTIFY locaria_files_<container>), leaves the call to tick() where the circuit is open, else invokes the Lambda once.';
+  'Decides on one dispatch: deletes it if living tasks suffice, leaves it to tick() while the circuit is open, '
+  'otherwise invokes the Lambda function. Wakes idle tasks and listeners with NOTIFY locaria_files_<container>.';

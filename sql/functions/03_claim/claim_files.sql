@@ -1,3 +1,5 @@
+-- The planner settings force one generic plan that uses the indexes. Planning each claim would take as long as the
+-- claim itself, and a plan made while the table was small would read the whole table once it has grown.
 create or replace function locaria.claim_files(
   p_task bigint,
   p_count integer default 1
@@ -38,12 +40,12 @@ declare
   v_claimed integer;
   v_last_run bigint;
 begin
-  -- The settings above: one plan for good, by the indexes. Planning anew for each claim takes as long as claiming, and
-  -- a plan made when the table was small would read all of it when it has grown.
   if p_count is null or p_count not between 1 and 10000 then
-    raise exception using errcode = 'LC007', message = 'claim_files: p_count must be between 1 and 10000';
+    raise exception using errcode = 'LC007',
+      message = format('claim_files: p_count is %s and must be between 1 and 10000', coalesce(p_count::text, 'null'));
   end if;
-  select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.defaults, c.lease, c.timeout, c.stall_timeout,
+  select t.stopped, t.stopped_reason, t.idle_since, c.name, c.paused, c.max_attempts, c.defaults, c.lease, c.timeout,
+    c.stall_timeout,
     array[c.name] || array(select s.status from locaria.statuses s where s.container = c.name) as keys,
     case c.type when 'listener' then locaria.task_listens(t.id) else false end as listens
   into v_task
@@ -52,10 +54,10 @@ begin
   where t.id = p_task;
   if not found then
     raise exception using errcode = 'LC008', message = format('there is no task %s', p_task),
-      hint = 'start_task comes first.';
+      hint = 'Call start_task first.';
   elsif v_task.stopped is not null then
     raise exception using errcode = 'LC001',
-      message = format('task %s is no longer alive: %s', p_task, coalesce(v_task.stopped_reason, 'it stopped'));
+      message = format('task %s is no longer alive: %s', p_task, coalesce(v_task.stopped_reason, 'it has stopped'));
   elsif v_task.paused then
     return;
   end if;
@@ -65,8 +67,8 @@ begin
   perform set_config('locaria.hot_path', 'on', true);
   v_below := array_fill(32768, array[cardinality(v_task.keys)]);
   while v_left > 0 loop
-    -- The best head among the queues: by priority, then by age. One index probe each, so that a million files
-    -- that are scheduled for later cost nothing.
+    -- Find the queue whose first file has the highest priority, then the greatest age. This takes one index probe per
+    -- queue, so that a million files scheduled for later cost nothing.
     select k.n, head.priority into v_key, v_priority
     from unnest(v_task.keys) with ordinality as k (key, n),
       lateral (
@@ -88,11 +90,12 @@ begin
       for update skip locked
     ), claimed as (
       update locaria.files f
-      set status = 'FARGATE_PROCESSING', claimed_by = nextval('locaria.runs_id_seq'), attempts = f.attempts + 1, last_update = v_now
+      set status = 'FARGATE_PROCESSING', claimed_by = nextval('locaria.runs_id_seq'), attempts = f.attempts + 1,
+        last_update = v_now
       from picked p
       where f.id = p.id
       returning f.claimed_by as run_id, f.id as file_id, f.attempts, p.status as requested_status, f.attributes,
-        -- Whoever gives a file back sets run_after: with that of its insert it has had no run, and none is looked for.
+        -- Every function that gives a file back sets run_after. If run_after is unchanged, there are no earlier runs.
         f.run_after <> f.created as may_have_runs
     ), recorded as (
       insert into locaria.runs (id, file_id, container, task_id, attempt, requested_status, started, lease_until)
@@ -103,16 +106,23 @@ begin
     select c.run_id, c.file_id, c.attempts, v_task.max_attempts, c.requested_status, c.attributes,
       v_task.defaults || case when jsonb_typeof(c.attributes -> 'parameters') = 'object'
         then c.attributes -> 'parameters' else c.attributes end
-        || coalesce((select jsonb_build_object('credentials', k.credentials) from locaria.file_credentials k where k.file_id = c.file_id), '{}'),
+        || coalesce((
+          select jsonb_build_object('credentials', k.credentials) from locaria.file_credentials k
+          where k.file_id = c.file_id
+        ), '{}'),
       before.checkpoint, before.id, v_task.lease, v_task.timeout, v_task.stall_timeout
     from claimed c
     left join lateral (
-      -- Runs since the file was last requested by hand, released ones too; the newest checkpoint among them, because
-      -- a run may end before its own first.
-      select max(r.id) as id, (array_agg(r.checkpoint order by r.id desc) filter (where r.checkpoint is not null))[1] as checkpoint
+      -- All runs since the file was last requested by hand, including released ones. The newest checkpoint may belong
+      -- to an earlier run than the newest, because a run may end before its first checkpoint.
+      select max(r.id) as id,
+        (array_agg(r.checkpoint order by r.id desc) filter (where r.checkpoint is not null))[1] as checkpoint
       from locaria.runs r
       where c.may_have_runs and r.file_id = c.file_id and r.id < c.run_id
-        and not exists (select from locaria.transitions t where t.file_id = r.file_id and t.at >= r.ended and t.from_status <> t.to_status)
+        and not exists (
+          select from locaria.transitions t
+          where t.file_id = r.file_id and t.at >= r.ended and t.from_status <> t.to_status
+        )
     ) as before on true;
     get diagnostics v_claimed = row_count;
     v_left := v_left - v_claimed;
@@ -123,9 +133,14 @@ begin
   end if;
   perform set_config('locaria.hot_path', '', true);
   if v_last_run is not null and v_left < p_count then
-    perform locaria.notify_changes(array(select r.file_id from locaria.runs r where r.id > v_last_run and r.task_id = p_task and r.started = v_now limit 201));
+    perform locaria.notify_changes(array(
+      select r.file_id from locaria.runs r
+      where r.id > v_last_run and r.task_id = p_task and r.started = v_now limit 201
+    ));
   end if;
 end
 $$;
 comment on function locaria.claim_files(bigint, integer) is
-  'Takes up to p_count due files for a task: by priority, then by age; FOR UPDATE SKIP LOCKED, so that no two tasks get one file and none waits. A task that listens gets commands alone. No rows: nothing to do now. Errors: LC001 the task is not alive, LC008 no such task.';
+  'Claims up to p_count due files for a task, by priority and then by age. Uses FOR UPDATE SKIP LOCKED: no two '
+  'tasks get the same file, and none waits. A listening task gets only commands. Returns no rows if there is '
+  'nothing to do. Errors: LC001 the task is not alive, LC008 no such task.';

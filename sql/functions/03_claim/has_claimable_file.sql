@@ -19,10 +19,11 @@ begin
     v_priority := 32768;
     loop
       select f.priority into v_priority from locaria.files f
-      where coalesce(f.container, f.status) = v_key and f.claimed_by is null and f.finished is null and f.priority < v_priority
+      where coalesce(f.container, f.status) = v_key and f.claimed_by is null and f.finished is null
+        and f.priority < v_priority
       order by f.priority desc limit 1;
       exit when not found;
-      -- A row that somebody has locked is not to be had now: counting it would make the task spin.
+      -- A row locked by another session can't be claimed now; counting it would make the task retry in a busy loop.
       perform from locaria.files f
       where coalesce(f.container, f.status) = v_key and f.claimed_by is null and f.finished is null
         and f.priority = v_priority and f.run_after <= v_now and (not p_commands_alone or f.attributes ? 'command')
@@ -36,4 +37,5 @@ begin
   return false;
 end
 $$;
-comment on function locaria.has_claimable_file(locaria.containers, boolean) is 'Whether a claim would get something now; p_commands_alone: a claim of a task that listens.';
+comment on function locaria.has_claimable_file(locaria.containers, boolean) is
+  'Whether a claim would return a file now. With p_commands_alone: a claim of a listening task.';

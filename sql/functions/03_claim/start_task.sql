@@ -24,15 +24,17 @@ declare
   v_container locaria.containers;
   v_living integer;
 begin
-  -- Tasks that start together are counted one after another: max_tasks is a promise to the database's owner.
+  -- The row lock serialises tasks that start at the same time, so that never more than max_tasks are alive.
   select * into v_container from locaria.containers where name = p_container for no key update;
   if not found then
     raise exception using errcode = 'LC004',
       message = format('there is no container "%s"', p_container),
-      hint = 'Set LOCARIA_CONTAINER to one of: ' || coalesce((select string_agg(name, ', ' order by name) from locaria.containers), '(none is registered)');
+      hint = 'Set LOCARIA_CONTAINER to one of: ' || coalesce(
+        (select string_agg(name, ', ' order by name) from locaria.containers), '(none is registered)'
+      );
   end if;
-  -- Shared, like a commit: a task for whose sake this one is refused can't leave before the refusal is known. Else a
-  -- commit in between would still count on the refused one, and nobody would come.
+  -- The shared lock, as taken by commits, keeps the living tasks from exiting before the refusal of this task is
+  -- visible. Otherwise a commit in between could still count on the refused task, and no task would process its files.
   perform pg_advisory_xact_lock_shared(4242001, hashtext(p_container));
   select count(*) into v_living from locaria.tasks t
   where t.container = p_container and t.stopped is null and t.started is not null
@@ -43,11 +45,15 @@ begin
   elsif not accepted then
     reason := format('%s of %s tasks of %s are alive already', v_living, v_container.max_tasks, p_container);
   end if;
-  insert into locaria.tasks as t (container, task_arn, last_status, dispatch_id, launch, started, lease_until, stopped, stopped_reason, host, info)
-  values (p_container, v_arn, case when accepted then 'RUNNING' else 'STOPPED' end, p_dispatch, p_launch, v_now,
-    v_now + v_container.lease, case when not accepted then v_now end, reason, p_info ->> 'host', coalesce(p_info, '{}'))
+  insert into locaria.tasks as t (
+    container, task_arn, last_status, dispatch_id, launch, started, lease_until, stopped, stopped_reason, host, info
+  ) values (
+    p_container, v_arn, case when accepted then 'RUNNING' else 'STOPPED' end, p_dispatch, p_launch, v_now,
+    v_now + v_container.lease, case when not accepted then v_now end, reason, p_info ->> 'host', coalesce(p_info, '{}')
+  )
   on conflict (task_arn) do update
-  set started = coalesce(t.started, excluded.started), last_status = excluded.last_status, lease_until = excluded.lease_until,
+  set started = coalesce(t.started, excluded.started), last_status = excluded.last_status,
+    lease_until = excluded.lease_until,
     dispatch_id = coalesce(t.dispatch_id, excluded.dispatch_id), launch = coalesce(t.launch, excluded.launch),
     stopped = excluded.stopped, stopped_reason = excluded.stopped_reason, host = excluded.host, info = excluded.info
   returning t.id into task_id;
@@ -59,9 +65,13 @@ begin
     update locaria.dispatches d
     set status = 'started', ended = v_now, error = null
     where d.id = p_dispatch and d.status = 'invoked' and d.launch = coalesce(p_launch, d.launch)
-      and d.asked <= (select count(*) from locaria.tasks t where t.dispatch_id = d.id and t.launch = d.launch and t.started is not null);
+      and d.asked <= (
+        select count(*) from locaria.tasks t
+        where t.dispatch_id = d.id and t.launch = d.launch and t.started is not null
+      );
   end if;
 end
 $$;
 comment on function locaria.start_task(text, text, bigint, integer, jsonb) is
-  'A container process reports itself. accepted = false (paused, or max_tasks alive already): it leaves with exit code 0. Error: LC004 unknown container.';
+  'Registers a container process as a task. If accepted is false (container paused, or max_tasks alive), the '
+  'process must exit with code 0. Error: LC004 unknown container.';

@@ -27,7 +27,7 @@ begin
   select * into v_container from locaria.containers where name = v_task.container;
   v_idle_for := coalesce(p_idle_for, v_container.idle_timeout);
   if p_xact is not null then
-    -- The Lambda was called before its caller's commit: ask Postgres what became of that transaction.
+    -- The Lambda function is called before its caller commits: ask Postgres for the state of that transaction.
     v_xact_status := pg_xact_status(p_xact::xid8);
     if v_xact_status = 'in progress' then
       what := 'wait';
@@ -44,8 +44,9 @@ begin
     for_s := 5;
     return;
   end if;
-  -- To become idle and to leave, both under the exclusive lock and with a look at the queue inside it: no commit
-  -- is under way that relied on this task. Only tried: a waiting request would hold up committers.
+  -- A task becomes idle, or leaves, only while it holds the exclusive lock and after it has checked the queue under the
+  -- lock: then no commit that relies on this task is in progress. The lock is only tried, because a waiting request
+  -- would block commits.
   if v_task.idle_since is null or v_now - v_task.idle_since >= v_idle_for or v_xact_status = 'aborted' then
     if not pg_try_advisory_xact_lock(4242001, hashtext(v_task.container)) then
       what := 'wait';
@@ -58,7 +59,9 @@ begin
     end if;
     if v_xact_status = 'aborted' or v_idle_for <= '0' or v_now - v_task.idle_since >= v_idle_for then
       update locaria.tasks set stopped = v_now, idle_since = null, exit_code = 0, last_status = 'STOPPED',
-        stopped_reason = case when v_xact_status = 'aborted' then 'the insert that asked for it was rolled back' else 'nothing more to do' end
+        stopped_reason = case
+          when v_xact_status = 'aborted' then 'the insert that asked for it was rolled back' else 'nothing more to do'
+        end
       where id = p_task;
       what := 'leave';
       return;
@@ -67,9 +70,11 @@ begin
     v_task.idle_since := v_now;
   end if;
   what := 'wait';
-  -- A file that becomes due is not announced; two seconds bound how late an idle task sees it.
+  -- There is no notification when a file becomes due; an idle task sees it at most two seconds late.
   for_s := greatest(0.05, least(2, extract(epoch from v_idle_for - (v_now - v_task.idle_since))));
 end
 $$;
 comment on function locaria.wait_for_files(bigint, text, interval) is
-  'What a task does that found nothing to claim: claim (again, at once), wait (for_s seconds, or until NOTIFY locaria_files_<container>), leave (it is marked as stopped; exit 0). p_xact: LOCARIA_XACT while it has not claimed anything yet. A task that listens is never told to leave for want of commands.';
+  'What a task without work should do next: claim (try again at once), wait (for_s seconds, or until NOTIFY '
+  'locaria_files_<container>) or leave (it is marked as stopped; exit with code 0). p_xact: LOCARIA_XACT, as long '
+  'as the task has not claimed anything. A listening task never gets leave.';

@@ -14,8 +14,8 @@ declare
   v_file bigint;
   v_cancel timestamptz;
 begin
-  -- The lock makes it a fence: until this transaction ends nobody takes the file over, and after a
-  -- take-over this transaction, with the rows that it copied, can't commit.
+  -- The lock is a fence: no other run can take over the file until this transaction ends, and after a takeover this
+  -- transaction, with the rows that it copied, can't commit.
   select id into v_file from locaria.files where claimed_by = p_run for share;
   if not found then
     perform locaria.require_run(p_run);
@@ -25,7 +25,8 @@ begin
   select p_run, v_now, v_now + c.lease, v_now, case when p_staging is null then p_checkpoint end
   from locaria.runs r join locaria.containers c on c.name = r.container where r.id = p_run
   on conflict (run_id) do update
-  set checkpoint = case when p_staging is null then excluded.checkpoint else p.checkpoint end, heartbeat = excluded.heartbeat, lease_until = excluded.lease_until, progressed = excluded.progressed
+  set checkpoint = case when p_staging is null then excluded.checkpoint else p.checkpoint end,
+    heartbeat = excluded.heartbeat, lease_until = excluded.lease_until, progressed = excluded.progressed
   returning p.cancel_requested into v_cancel;
   if p_staging is not null then
     update locaria.staging_tables set checkpoint = p_checkpoint
@@ -38,4 +39,7 @@ begin
 end
 $$;
 comment on function locaria.checkpoint_run(bigint, jsonb, text) is
-  'Stores how far a run has come, for the next attempt; call it last in the transaction that wrote the rows, so that both are committed or neither. Secrets of its file become ***. With p_staging it is kept with that table, and the run''s own stays as it is: for runs that fill several. Returns running or cancel. Errors: LC001, LC002, LC008.';
+  'Stores a checkpoint for the next attempt. Call it last in the transaction that writes the rows, so that both '
+  'are committed or neither. Secrets of the file become ***. With p_staging, the checkpoint is stored with that '
+  'table instead of the run, for runs that fill several tables. Returns running or cancel. Errors: LC001, LC002, '
+  'LC008.';

@@ -14,4 +14,5 @@ as $$
   join locaria.files f on f.id = r.file_id
   where r.id = p_run
 $$;
-comment on function locaria.get_reject_limit(bigint) is 'How many rows a run may reject: attributes.reject_limit of the file, else the container''s.';
+comment on function locaria.get_reject_limit(bigint) is
+  'How many rows a run may reject: attributes.reject_limit of the file, otherwise the limit of the container.';

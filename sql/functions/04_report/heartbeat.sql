@@ -32,7 +32,9 @@ begin
   end if;
   return query
   select r.id,
-    case when v_lease is null or f.id is null then 'lost' when p.cancel_requested is not null then 'cancel' else 'running' end,
+    case
+      when v_lease is null or f.id is null then 'lost' when p.cancel_requested is not null then 'cancel' else 'running'
+    end,
     p.cancel_reason
   from unnest(p_runs) as r (id)
   left join locaria.files f on f.claimed_by = r.id
@@ -40,4 +42,5 @@ begin
 end
 $$;
 comment on function locaria.heartbeat(bigint, bigint[]) is
-  'A task says that it is alive, and so are these runs: their leases begin anew. Tells of each run: running, cancel (stop it), lost (no longer its own).';
+  'Renews the leases of a task and of its runs. Returns for each run: running, cancel (stop it) or lost (the task '
+  'no longer owns it).';

@@ -19,4 +19,4 @@ begin
   return v_text;
 end
 $$;
-comment on function locaria.hide_secrets(text, text[]) is 'A text with each secret replaced by ***.';
+comment on function locaria.hide_secrets(text, text[]) is 'Replaces each secret in a text by ***.';

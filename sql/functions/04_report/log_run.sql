@@ -21,7 +21,8 @@ declare
   v_message record;
 begin
   if jsonb_typeof(p_messages) is distinct from 'array' then
-    raise exception using errcode = 'LC007', message = 'log_run: p_messages must be a JSON array of {"level", "message", "stage"}';
+    raise exception using errcode = 'LC007',
+      message = 'log_run: p_messages must be a JSON array of {"level", "message", "stage"}';
   end if;
   select c.log_limit, f.debug into v_limit, v_debug
   from locaria.runs r
@@ -29,7 +30,10 @@ begin
   join locaria.files f on f.id = r.file_id
   where r.id = p_run;
   if not v_debug and p_messages @> '[{"level": "debug"}]' then
-    v_messages := coalesce((select jsonb_agg(m order by n) from jsonb_array_elements(p_messages) with ordinality as e (m, n) where m ->> 'level' is distinct from 'debug'), '[]');
+    v_messages := coalesce((
+      select jsonb_agg(m order by n) from jsonb_array_elements(p_messages) with ordinality as e (m, n)
+      where m ->> 'level' is distinct from 'debug'
+    ), '[]');
   end if;
   v_count := jsonb_array_length(v_messages);
   insert into locaria.run_progress as p (run_id, heartbeat, lease_until, log_messages)
@@ -37,7 +41,8 @@ begin
   on conflict (run_id) do update set log_messages = p.log_messages + v_count
   returning p.log_messages - v_count into v_before;
   for v_message in
-    select coalesce(m ->> 'level', 'info') as level, m ->> 'stage' as stage, coalesce(m ->> 'message', '') as message,
+    select coalesce(m ->> 'level', 'info') as level, m ->> 'stage' as stage,
+      coalesce(m ->> 'message', '') as message,
       locaria.seconds_ago(m ->> 'ago', v_now) as at
     from jsonb_array_elements(v_messages) with ordinality as e (m, n)
     where v_before + n <= v_limit
@@ -45,7 +50,8 @@ begin
   loop
     perform locaria.add_log_message(v_file, p_run,
       case when v_message.level in ('debug', 'info', 'warning', 'error') then v_message.level else 'info' end,
-      locaria.hide_secrets(v_message.stage, v_secrets), locaria.hide_secrets(v_message.message, v_secrets), v_message.at);
+      locaria.hide_secrets(v_message.stage, v_secrets), locaria.hide_secrets(v_message.message, v_secrets),
+      v_message.at);
     v_stored := v_stored + 1;
   end loop;
   if v_before <= v_limit and v_before + v_count > v_limit then
@@ -59,4 +65,6 @@ begin
 end
 $$;
 comment on function locaria.log_run(bigint, jsonb) is
-  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run; those of level debug only where files.debug is set; over containers.log_limit they are dropped, and that is said once. Returns how many were kept. Errors: LC001, LC002, LC007, LC008.';
+  'Adds messages, [{"level", "message", "stage", "ago"}], to the log of a run. Messages of level debug are kept '
+  'only if files.debug is set; messages beyond containers.log_limit are dropped, with one warning. Returns how '
+  'many were kept. Errors: LC001, LC002, LC007, LC008.';

@@ -15,10 +15,12 @@ declare
   v_total bigint;
 begin
   if jsonb_typeof(p_rejects) is distinct from 'array' then
-    raise exception using errcode = 'LC007', message = 'reject_rows: p_rejects must be a JSON array of {"line", "reason", "row"}';
+    raise exception using errcode = 'LC007',
+      message = 'reject_rows: p_rejects must be a JSON array of {"line", "reason", "row"}';
   end if;
   insert into locaria.rejects (run_id, file_id, at, line, reason, row_text)
-  select p_run, v_file, v_now, (r ->> 'line')::bigint, left(coalesce(locaria.hide_secrets(r ->> 'reason', v_secrets), 'no reason was given'), 2000),
+  select p_run, v_file, v_now, (r ->> 'line')::bigint,
+    left(coalesce(locaria.hide_secrets(r ->> 'reason', v_secrets), 'no reason was given'), 2000),
     left(locaria.hide_secrets(r ->> 'row', v_secrets), 10000)
   from jsonb_array_elements(p_rejects) with ordinality as e (r, n)
   order by n;
@@ -30,4 +32,5 @@ begin
 end
 $$;
 comment on function locaria.reject_rows(bigint, jsonb) is
-  'Sets bad rows aside, [{"line", "reason", "row"}]. Returns how many the run has rejected in all; the limit is get_reject_limit(run). Errors: LC001, LC002, LC007, LC008.';
+  'Stores rejected rows, [{"line", "reason", "row"}]. Returns how many rows the run has rejected in total; the '
+  'limit is get_reject_limit(run). Errors: LC001, LC002, LC007, LC008.';

@@ -28,12 +28,13 @@ begin
   v_new.stage := locaria.hide_secrets(v_new.stage, v_secrets);
   select c.lease into v_lease from locaria.runs r join locaria.containers c on c.name = r.container where r.id = p_run;
   insert into locaria.run_progress as p (
-    run_id, heartbeat, lease_until, progressed, stage, stage_n, stage_of, stage_started, percent, rows_done, rows_total, unit,
-    rows_rejected, bytes_done, bytes_total, message
+    run_id, heartbeat, lease_until, progressed, stage, stage_n, stage_of, stage_started, percent,
+    rows_done, rows_total, unit, rows_rejected, bytes_done, bytes_total, message
   ) values (
-    p_run, v_now, v_now + v_lease, v_now, v_new.stage, v_new.stage_n, v_new.stage_of, case when v_new.stage is not null then v_now end,
-    least(greatest(v_new.percent, 0), 100), v_new.rows_done, v_new.rows_total, locaria.hide_secrets(v_new.unit, v_secrets),
-    v_new.rows_rejected, v_new.bytes_done, v_new.bytes_total, left(locaria.hide_secrets(v_new.message, v_secrets), 10000)
+    p_run, v_now, v_now + v_lease, v_now, v_new.stage, v_new.stage_n, v_new.stage_of,
+    case when v_new.stage is not null then v_now end, least(greatest(v_new.percent, 0), 100),
+    v_new.rows_done, v_new.rows_total, locaria.hide_secrets(v_new.unit, v_secrets), v_new.rows_rejected,
+    v_new.bytes_done, v_new.bytes_total, left(locaria.hide_secrets(v_new.message, v_secrets), 10000)
   )
   on conflict (run_id) do update
   set heartbeat = v_now,
@@ -43,7 +44,9 @@ begin
         coalesce(excluded.stage, p.stage), coalesce(excluded.rows_done, p.rows_done),
         coalesce(excluded.bytes_done, p.bytes_done), coalesce(excluded.percent, p.percent))
       then v_now else p.progressed end,
-    stage_started = case when excluded.stage is distinct from p.stage and excluded.stage is not null then v_now else p.stage_started end,
+    stage_started = case
+      when excluded.stage is distinct from p.stage and excluded.stage is not null then v_now else p.stage_started
+    end,
     stage = coalesce(excluded.stage, p.stage),
     stage_n = coalesce(excluded.stage_n, p.stage_n),
     stage_of = coalesce(excluded.stage_of, p.stage_of),
@@ -74,4 +77,7 @@ begin
 end
 $$;
 comment on function locaria.report_progress(bigint, jsonb) is
-  'Where a run stands: stage, stage_n, stage_of, percent, rows_done, rows_total, unit, rows_rejected, bytes_done, bytes_total, message, all optional; stages: [{"stage", "ago"}], entered since the last report, ago in seconds. Extends the lease. Returns running, or cancel: stop. Errors: LC001, LC002, LC007, LC008.';
+  'Updates the progress of a run and extends its lease. All keys are optional: stage, stage_n, stage_of, percent, '
+  'rows_done, rows_total, unit, rows_rejected, bytes_done, bytes_total, message; stages: [{"stage", "ago"}], '
+  'entered since the last report, ago in seconds. Returns running, or cancel if the run should stop. Errors: '
+  'LC001, LC002, LC007, LC008.';

@@ -22,4 +22,5 @@ begin
   on conflict (run_id) do update set result = coalesce(p.result, '{}') || excluded.result;
 end
 $$;
-comment on function locaria.report_result(bigint, jsonb) is 'Merges an object into the result of a run. Errors: LC001, LC002, LC007, LC008.';
+comment on function locaria.report_result(bigint, jsonb) is
+  'Merges an object into the result of a run. Errors: LC001, LC002, LC007, LC008.';

@@ -17,12 +17,13 @@ begin
     raise exception using errcode = 'LC008', message = format('there is no run %s', p_run);
   elsif v_run.outcome = 'succeeded' then
     raise exception using errcode = 'LC002',
-      message = format('run %s has finished already; nothing can be reported after finish_run', p_run);
+      message = format('run %s has already finished; nothing can be reported after finish_run', p_run);
   end if;
   raise exception using errcode = 'LC001',
     message = format('run %s no longer owns file %s: %s', p_run, v_run.file_id,
       coalesce(v_run.outcome || coalesce(' (' || v_run.error || ')', ''), 'it was taken over')),
-    hint = 'Stop working on it: another run may have it. Exit with 76.';
+    hint = 'Stop working on the file: another run may own it. Exit with code 76.';
 end
 $$;
-comment on function locaria.require_run(bigint) is 'The file of a run that is alive. Errors: LC001 lease lost, LC002 finished already, LC008 no such run.';
+comment on function locaria.require_run(bigint) is
+  'Returns the file of a living run. Errors: LC001 lease lost, LC002 already finished, LC008 no such run.';

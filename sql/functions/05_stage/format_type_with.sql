@@ -15,8 +15,10 @@ begin
   if p_modifiers is null or v_function is null then
     return format_type(p_type, null);
   end if;
-  execute format('select %s(%L::cstring[])', v_function, string_to_array(replace(p_modifiers, ' ', ''), ',')) into v_modifier;
+  execute format('select %s(%L::cstring[])', v_function, string_to_array(replace(p_modifiers, ' ', ''), ','))
+  into v_modifier;
   return format_type(p_type, v_modifier);
 end
 $$;
-comment on function locaria.format_type_with(oid, text) is 'The name of a type with its modifiers: numeric and ''10,2'' make numeric(10,2).';
+comment on function locaria.format_type_with(oid, text) is
+  'Formats a type with its modifiers: numeric and ''10,2'' become numeric(10,2).';

@@ -12,4 +12,5 @@ as $$
     from pg_attribute where attrelid = p_relation and attnum > 0 and not attisdropped
   ) = p_columns
 $$;
-comment on function locaria.has_columns(regclass, jsonb) is 'Whether a table has exactly these columns, in this order.';
+comment on function locaria.has_columns(regclass, jsonb) is
+  'Whether a table has exactly these columns, in this order.';

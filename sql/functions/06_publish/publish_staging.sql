@@ -31,9 +31,11 @@ begin
   v_target := format('%I.%I', v_staging.target_schema, v_staging.target_table);
   perform set_config('lock_timeout', locaria.get_parameter('publish_config', 'lock_timeout_ms', '5000'), true);
   v_relation := to_regclass(v_target);
-  -- Looked at again: the target may have changed since the load began.
+  -- Check again, because the target may have changed since the load began.
   perform locaria.check_target(v_staging.target_schema, v_staging.target_table, v_relation, v_staging.mode);
-  if coalesce((v_staging.options ->> 'keep_previous')::boolean, false) and v_relation is not null and v_staging.mode in ('replace', 'merge') then
+  if coalesce((v_staging.options ->> 'keep_previous')::boolean, false) and v_relation is not null
+    and v_staging.mode in ('replace', 'merge')
+  then
     v_kept := 'before_' || v_staging.staging_name;
   end if;
   if v_staging.mode = 'append' then
@@ -50,7 +52,9 @@ begin
       execute format('select count(*) from locaria_staging.%I', v_staging.staging_name) into v_rows;
     end if;
     v_added := v_rows;
-    perform locaria.swap_table(v_staging.staging_name, v_staging.target_schema, v_staging.target_table, v_relation, v_kept);
+    perform locaria.swap_table(
+      v_staging.staging_name, v_staging.target_schema, v_staging.target_table, v_relation, v_kept
+    );
   end if;
   perform set_config('lock_timeout', v_lock_timeout, true);
   delete from locaria.staging_tables where staging_name = v_staging.staging_name;
@@ -59,4 +63,6 @@ begin
 end
 $$;
 comment on function locaria.publish_staging(bigint, text, bigint) is
-  'Makes what a run has loaded visible under its target; call finish_run in the same transaction. Returns the number of rows. Errors: LC001, LC008, LC009, LC011 (a key twice, or NULL); 55P03 when others hold the old table for longer than publish_config.lock_timeout_ms.';
+  'Publishes the rows of a staging table to its target; call finish_run in the same transaction. Returns the '
+  'number of rows. Errors: LC001, LC008, LC009, LC011 (duplicate or NULL key); 55P03 if other sessions lock the '
+  'old table for longer than publish_config.lock_timeout_ms.';

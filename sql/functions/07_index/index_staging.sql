@@ -21,21 +21,26 @@ begin
     raise exception using errcode = 'LC008', message = format('run %s has no staging table %s', p_run, p_staging);
   end if;
   select c into v_missing from jsonb_array_elements(p_wanted) as e, jsonb_array_elements_text(e -> 'columns') as c
-  where not exists (select from pg_attribute where attrelid = format('locaria_staging.%I', v_staging.staging_name)::regclass and attname = c and attnum > 0);
+  where not exists (
+    select from pg_attribute
+    where attrelid = format('locaria_staging.%I', v_staging.staging_name)::regclass and attname = c and attnum > 0
+  );
   if found then
     raise exception using errcode = 'LC007', message = format('index: there is no column "%s"', left(v_missing, 80));
   end if;
   v_relation := to_regclass(format('%I.%I', v_staging.target_schema, v_staging.target_table));
   if v_staging.mode in ('create', 'replace') or v_relation is null then
     begin
-      perform locaria.build_indexes(format('locaria_staging.%I', v_staging.staging_name)::regclass, v_relation, p_wanted);
+      perform locaria.build_indexes(
+        format('locaria_staging.%I', v_staging.staging_name)::regclass, v_relation, p_wanted
+      );
     exception when unique_violation then
       declare
         v_detail text;
       begin
         get stacked diagnostics v_detail = pg_exception_detail;
-        raise exception using errcode = 'LC011', message = format('key: a value is there more than once: %s', v_detail),
-          hint = 'Mend the source, or give more columns as key.';
+        raise exception using errcode = 'LC011', message = format('key: a value occurs more than once: %s', v_detail),
+          hint = 'Correct the source, or give more columns as key.';
       end;
     end;
   end if;
@@ -43,4 +48,6 @@ begin
 end
 $$;
 comment on function locaria.index_staging(bigint, text, jsonb) is
-  'Builds, when the rows are there, the indexes of a staging table: those of the table that it replaces, and the wanted ones ([{"columns", "unique", "method"}]); none for append and merge. Errors: LC001, LC007, LC008, LC011 a key twice.';
+  'Creates the indexes of a filled staging table: those of the table that it replaces, and the wanted ones '
+  '([{"columns", "unique", "method"}]); none for append and merge. Errors: LC001, LC007, LC008, LC011 duplicate '
+  'key.';

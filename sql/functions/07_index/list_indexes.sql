@@ -14,8 +14,10 @@ as $$
   from pg_index x
   join pg_class c on c.oid = x.indexrelid
   cross join lateral (
-    select concat_ws(' ', x.indisprimary, x.indisunique, x.indisexclusion, substring(pg_get_indexdef(x.indexrelid) from ' USING .*')) as definition
+    select concat_ws(' ', x.indisprimary, x.indisunique, x.indisexclusion,
+      substring(pg_get_indexdef(x.indexrelid) from ' USING .*')) as definition
   ) as d
   where x.indrelid = p_table
 $$;
-comment on function locaria.list_indexes(regclass) is 'The indexes of a table with what makes them out; n counts those that are alike.';
+comment on function locaria.list_indexes(regclass) is
+  'The indexes of a table with their definitions; n numbers indexes with equal definitions.';

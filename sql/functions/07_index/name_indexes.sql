@@ -22,11 +22,15 @@ begin
     where starts_with(i.name, left(p_staging, 50))
   loop
     for n in 1 .. 1000 loop
-      v_name := left(concat_ws('_', v_index.table_name, v_index.columns), 50) || case when v_index.indisprimary then '_pkey' else '_idx' end || case when n > 1 then n::text else '' end;
+      v_name := left(concat_ws('_', v_index.table_name, v_index.columns), 50)
+        || case when v_index.indisprimary then '_pkey' else '_idx' end
+        || case when n > 1 then n::text else '' end;
       exit when to_regclass(format('%I.%I', v_index.nspname, v_name)) is null;
     end loop;
     execute format('alter index %s rename to %I', v_index.index, v_name);
   end loop;
 end
 $$;
-comment on function locaria.name_indexes(regclass, text) is 'Names the indexes of a published table, which still bear the name of its staging table, after the table and their columns.';
+comment on function locaria.name_indexes(regclass, text) is
+  'Renames the indexes of a published table that still have the name of its staging table, after the table and '
+  'their columns.';

@@ -19,13 +19,15 @@ begin
   from pg_attribute where attrelid = p_old and attnum > 0 and not attisdropped and attgenerated = '';
   if v_new_columns is distinct from v_old_columns then
     raise exception using errcode = 'LC009',
-      message = format('table: %s has other columns now, and it can''t be replaced because of: %s', p_old, locaria.list_hanging(p_old)),
-      hint = 'Drop those objects, or load under another name.';
+      message = format('table: %s has different columns now, and it can''t be replaced because of: %s',
+        p_old, locaria.list_hanging(p_old)),
+      hint = 'Drop these objects, or load under another name.';
   elsif (select relforcerowsecurity from pg_class where oid = p_old) then
     raise exception using errcode = 'LC009',
-      message = format('table: %s hides rows from its owner (force row level security)', p_old), hint = 'Load under another name.';
+      message = format('table: %s hides rows from its owner (force row level security)', p_old),
+      hint = 'Load under another name.';
   end if;
-  -- To delete what others refer to would fail, or worse, cascade into their rows.
+  -- Deleting rows that other tables refer to would fail or, worse, cascade to their rows.
   for v_key in
     select k.conrelid::regclass as referrer, string_agg(format('%I is not null', a.attname), ' and ') as condition
     from pg_constraint k
@@ -36,14 +38,17 @@ begin
     execute format('select exists (select from %s where %s)', v_key.referrer, v_key.condition) into v_is_referred_to;
     if v_is_referred_to then
       raise exception using errcode = 'LC009',
-        message = format('table: rows of %s refer to %s by a foreign key, so its rows can''t be replaced', v_key.referrer, p_old),
+        message = format('table: rows of %s refer to %s by a foreign key, so its rows can''t be replaced',
+          v_key.referrer, p_old),
         hint = 'Drop the foreign key, or load under another name.';
     end if;
   end loop;
   execute format('delete from %s', p_old);
-  execute format('insert into %s (%s) overriding system value select %s from %s', p_old, v_old_columns, v_old_columns, p_new);
+  execute format('insert into %s (%s) overriding system value select %s from %s',
+    p_old, v_old_columns, v_old_columns, p_new);
   execute format('drop table %s', p_new);
 end
 $$;
 comment on function locaria.refill_table(regclass, regclass) is
-  'Gives a table on which other objects hang the rows of a staging table, by names of columns. Error: LC009 other columns, or rows of other tables refer to it.';
+  'Replaces the rows of a table that has dependent objects by those of a staging table, matching columns by name. '
+  'Error: LC009 different columns, or rows of other tables refer to it.';

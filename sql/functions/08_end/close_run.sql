@@ -17,7 +17,8 @@ as $$
   )
   update locaria.runs r
   set ended = locaria.clock(), outcome = p_outcome, end_status = p_end_status,
-    error_kind = p_error_kind, error = left(p_error, 10000), error_detail = left(p_error_detail, 100000), exit_code = p_exit_code,
+    error_kind = p_error_kind, error = left(p_error, 10000), error_detail = left(p_error_detail, 100000),
+    exit_code = p_exit_code,
     message = coalesce(p.message, r.message), stage = p.stage, rows_done = p.rows_done, rows_total = p.rows_total,
     rows_rejected = p.rows_rejected, bytes_done = p.bytes_done, bytes_total = p.bytes_total,
     checkpoint = p.checkpoint, result = p.result
@@ -25,4 +26,5 @@ as $$
   left join progress p on true
   where r.id = p_run and r.ended is null
 $$;
-comment on function locaria.close_run(bigint, text, text, text, text, text, integer) is 'Ends a run: its hot part goes into runs. The file is the caller''s.';
+comment on function locaria.close_run(bigint, text, text, text, text, text, integer) is
+  'Ends a run and moves its run_progress to runs. The caller updates the file.';

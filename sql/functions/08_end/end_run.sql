@@ -26,7 +26,7 @@ declare
   v_attempts integer;
   v_secrets text[];
 begin
-  -- Lock order, everywhere: files, runs, run_progress.
+  -- The lock order of all functions: files, runs, run_progress.
   select * into v_file from locaria.files where claimed_by = p_run for update;
   if not found then
     return null;
@@ -41,13 +41,16 @@ begin
   if p_outcome = 'cancelled' or v_cancel.cancel_requested is not null then
     v_outcome := 'cancelled';
     v_status := 'CANCELLED';
-    v_error := coalesce(format('cancelled by %s', v_cancel.cancelled_by) || coalesce(': ' || nullif(v_cancel.cancel_reason, ''), ''), v_error, 'cancelled');
+    v_error := coalesce(
+      format('cancelled by %s', v_cancel.cancelled_by) || coalesce(': ' || nullif(v_cancel.cancel_reason, ''), ''),
+      v_error, 'cancelled'
+    );
   elsif p_outcome = 'released' then
     v_status := v_run.requested_status;
     v_attempts := greatest(0, v_attempts - 1);
     v_run_after := v_now;
   elsif p_retryable and v_cancel.endpoint is not null then
-    -- It had been listening: that was no failed attempt. One that dies again and again comes back ever later.
+    -- A listener that has been listening does not use up an attempt. If it keeps failing, the pauses get longer.
     v_status := v_run.requested_status;
     v_attempts := greatest(0, v_attempts - 1);
     v_run_after := v_now + locaria.get_listener_pause(v_file.id, v_container.backoff, p_retry_in);
@@ -64,7 +67,8 @@ begin
     last_error = case when v_outcome = 'released' then last_error else left(v_error, 10000) end
   where id = v_file.id;
   perform set_config('locaria.hot_path', '', true);
-  perform locaria.close_run(p_run, v_outcome, v_status, case when v_outcome = 'cancelled' then 'cancelled' else p_error_kind end,
+  perform locaria.close_run(p_run, v_outcome, v_status,
+    case when v_outcome = 'cancelled' then 'cancelled' else p_error_kind end,
     v_error, locaria.hide_secrets(p_error_detail, v_secrets), p_exit_code);
   if locaria.is_watched() then
     perform locaria.notify_changes(array[v_file.id]);
@@ -73,4 +77,6 @@ begin
 end
 $$;
 comment on function locaria.end_run(bigint, text, text, text, text, boolean, interval, integer) is
-  'Ends a run that did not succeed and decides what becomes of its file: CANCELLED if that was asked for; back to its requested status if released, if it had been listening, or retryable with attempts left; else ERROR. Returns the new status, null if the run was not alive.';
+  'Ends a run that did not succeed and sets the status of its file: CANCELLED if a cancel was requested; the '
+  'requested status if the run was released, was listening, or can be retried with attempts left; otherwise ERROR. '
+  'Returns the new status, or null if the run was not alive.';

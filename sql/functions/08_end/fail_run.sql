@@ -15,9 +15,12 @@ as $$
 declare
   v_status text;
 begin
-  if p_kind is null or p_kind not in ('transient', 'internal', 'infrastructure', 'data', 'config', 'fatal', 'cancelled') then
+  if p_kind is null
+    or p_kind not in ('transient', 'internal', 'infrastructure', 'data', 'config', 'fatal', 'cancelled')
+  then
     raise exception using errcode = 'LC007',
-      message = format('fail_run: kind "%s" is not one of transient, internal, infrastructure, data, config, fatal, cancelled', p_kind);
+      message = format('fail_run: kind "%s" is not one of '
+        'transient, internal, infrastructure, data, config, fatal, cancelled', p_kind);
   end if;
   v_status := locaria.end_run(p_run,
     case when p_kind = 'cancelled' then 'cancelled' else 'failed' end,
@@ -30,4 +33,6 @@ begin
 end
 $$;
 comment on function locaria.fail_run(bigint, text, text, text, interval, integer) is
-  'Ends a run as failed. Kinds transient, internal, infrastructure are tried again while attempts are left, after p_retry_in or the container''s backoff; data, config, fatal end in ERROR; cancelled in CANCELLED. Returns the file''s new status. Errors: LC001, LC002, LC007, LC008.';
+  'Ends a run as failed. Kinds transient, internal and infrastructure are retried while attempts are left, after '
+  'p_retry_in or the backoff of the container; data, config and fatal end in ERROR, cancelled in CANCELLED. '
+  'Returns the new status of the file. Errors: LC001, LC002, LC007, LC008.';

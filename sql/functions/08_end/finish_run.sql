@@ -13,7 +13,7 @@ declare
   v_secrets text[];
 begin
   if cardinality(locaria.finish_runs(array[p_run])) = 0 then
-    -- Finished already, and the answer got lost: saying it again is right.
+    -- A repeated call, because the reply to the first one was lost, is not an error.
     perform from locaria.runs where id = p_run and outcome = 'succeeded';
     if not found then
       perform locaria.require_run(p_run);
@@ -30,4 +30,5 @@ begin
 end
 $$;
 comment on function locaria.finish_run(bigint, text, jsonb) is
-  'Ends a run as succeeded. In one transaction with publish_staging, data and outcome become visible together. Twice is fine. Errors: LC001 lease lost, LC008 no such run.';
+  'Ends a run as succeeded. In one transaction with publish_staging, data and outcome become visible together. Can '
+  'be called twice. Errors: LC001 lease lost, LC008 no such run.';

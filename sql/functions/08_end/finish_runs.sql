@@ -1,3 +1,4 @@
+-- For the planner settings see claim_files.
 create or replace function locaria.finish_runs(p_runs bigint[])
 returns bigint[]
 language plpgsql
@@ -15,7 +16,6 @@ declare
   v_now timestamptz := locaria.clock();
   v_finished bigint[];
 begin
-  -- The settings above: see claim_files.
   perform set_config('locaria.hot_path', 'on', true);
   with done as (
     update locaria.files f
@@ -38,10 +38,13 @@ begin
   select coalesce(array_agg(id), '{}') into v_finished from ended;
   perform set_config('locaria.hot_path', '', true);
   if locaria.is_watched() then
-    perform locaria.notify_changes(array(select r.file_id from locaria.runs r where r.id = any (v_finished) limit 201));
+    perform locaria.notify_changes(array(
+      select r.file_id from locaria.runs r where r.id = any (v_finished) limit 201
+    ));
   end if;
   return v_finished;
 end
 $$;
 comment on function locaria.finish_runs(bigint[]) is
-  'Ends runs as succeeded, all in one statement: their files get the done status. Returns those that were alive; the others have lost their lease or have ended.';
+  'Ends several runs as succeeded in one statement: their files get the done status. Returns the runs that were '
+  'alive; the others have lost their lease or have ended.';

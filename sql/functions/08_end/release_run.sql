@@ -17,4 +17,6 @@ begin
   return v_status;
 end
 $$;
-comment on function locaria.release_run(bigint, text) is 'Gives a file back at once (SIGTERM, Spot): it can be claimed again, and the attempt is not counted. Errors: LC001, LC002, LC008.';
+comment on function locaria.release_run(bigint, text) is
+  'Gives a file back at once (SIGTERM, Spot interruption): it can be claimed again, and the attempt does not '
+  'count. Errors: LC001, LC002, LC008.';

@@ -16,10 +16,13 @@ declare
 begin
   v_error := case
     when v_interrupted then format('the task was interrupted (%s)', p_task.stop_code)
-    when p_reason like '%OutOfMemory%' then format('the container ran out of memory (exit code %s): raise memory in containers/dockers.json', coalesce(p_exit_code::text, 'none'))
-    when p_exit_code = 0 then 'the container exited with code 0 without finish(): it must say that it has succeeded'
+    when p_reason like '%OutOfMemory%' then
+      format('the container ran out of memory (exit code %s): raise memory in containers/dockers.json',
+        coalesce(p_exit_code::text, 'none'))
+    when p_exit_code = 0 then 'the container exited with code 0 without calling finish()'
     when p_exit_code is null then 'the task stopped without an exit code'
-    when p_exit_code > 128 then format('the container was killed by signal %s (exit code %s)', p_exit_code - 128, p_exit_code)
+    when p_exit_code > 128 then
+      format('the container was killed by signal %s (exit code %s)', p_exit_code - 128, p_exit_code)
     else format('the container exited with code %s', p_exit_code)
   end || case when coalesce(p_reason, '') = '' then '' else ' · ' || p_reason end;
   for v_run in
@@ -33,4 +36,5 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.end_runs_of_task(locaria.tasks, integer, text) is 'A task has stopped: the runs that it left behind end now, and say why.';
+comment on function locaria.end_runs_of_task(locaria.tasks, integer, text) is
+  'Ends the runs of a task that has stopped, with the reason.';

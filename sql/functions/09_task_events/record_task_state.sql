@@ -19,22 +19,30 @@ begin
   elsif v_started_by is null and not exists (select from locaria.tasks where task_arn = v_arn) then
     return 'ignored: not a task of Locaria';
   end if;
-  -- The cluster may be shared with other databases and with other people's tasks.
+  -- The cluster may be shared with other databases and with tasks that are not Locaria's.
   if v_started_by[3] not in ('', coalesce(locaria.get_parameter('installation', 'origin'), '')) then
     return 'ignored: a task of another database';
   elsif v_started_by is null and not exists (select from locaria.tasks where task_arn = v_arn) then
     return 'ignored: not a task of Locaria';
   end if;
-  -- By name: a sidecar may stand first, and a task that never started has no containers at all.
-  select c into v_container from jsonb_array_elements(case when jsonb_typeof(p_detail -> 'containers') = 'array' then p_detail -> 'containers' else '[]' end) as c where c ->> 'name' = v_name limit 1;
+  -- Find the container by name: a sidecar may come first, and a task that never started has no containers.
+  select c into v_container
+  from jsonb_array_elements(
+    case when jsonb_typeof(p_detail -> 'containers') = 'array' then p_detail -> 'containers' else '[]' end
+  ) as c
+  where c ->> 'name' = v_name
+  limit 1;
   v_reason := concat_ws('; ', nullif(p_detail ->> 'stoppedReason', ''), nullif(v_container ->> 'reason', ''));
   insert into locaria.tasks as t (container, task_arn, last_status, dispatch_id, launch, event_version)
-  values (coalesce(v_name, 'unknown'), v_arn, p_detail ->> 'lastStatus', v_started_by[1]::bigint, v_started_by[2]::integer,
-    coalesce((p_detail ->> 'version')::bigint, 0))
+  values (
+    coalesce(v_name, 'unknown'), v_arn, p_detail ->> 'lastStatus', v_started_by[1]::bigint, v_started_by[2]::integer,
+    coalesce((p_detail ->> 'version')::bigint, 0)
+  )
   on conflict (task_arn) do update
-  -- One that has left has left, whatever ECS says meanwhile of its way down.
-  set last_status = case t.last_status when 'STOPPED' then 'STOPPED' else excluded.last_status end, event_version = excluded.event_version,
-    dispatch_id = coalesce(t.dispatch_id, excluded.dispatch_id), launch = coalesce(t.launch, excluded.launch)
+  -- A task that has reported its end stays STOPPED, even while ECS still reports other statuses.
+  set last_status = case t.last_status when 'STOPPED' then 'STOPPED' else excluded.last_status end,
+    event_version = excluded.event_version, dispatch_id = coalesce(t.dispatch_id, excluded.dispatch_id),
+    launch = coalesce(t.launch, excluded.launch)
   where t.event_version < excluded.event_version
   returning t.* into v_task;
   if not found then
@@ -57,4 +65,6 @@ begin
   return 'recorded STOPPED';
 end
 $$;
-comment on function locaria.record_task_state(jsonb) is 'The detail of an "ECS Task State Change" event: what became of a task stands on its row, and files that it held are free at once.';
+comment on function locaria.record_task_state(jsonb) is
+  'Records the detail of an "ECS Task State Change" event on the row of the task, and ends the runs of a stopped '
+  'task.';

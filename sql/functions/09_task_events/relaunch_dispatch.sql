@@ -14,7 +14,7 @@ declare
   v_dispatch locaria.dispatches;
   v_max_launches integer;
 begin
-  -- Only the launch that failed is repeated: an old or repeated message about it changes nothing.
+  -- Only the current launch is repeated, so that late or repeated messages have no effect.
   select * into v_dispatch from locaria.dispatches
   where id = p_dispatch and status = 'invoked' and launch = coalesce(p_launch, launch)
   for update;
@@ -33,10 +33,15 @@ begin
   end if;
   update locaria.dispatches
   set status = 'pending', launch = launch + 1, failures = failures + 1, error = p_error,
-    next_try = v_now + make_interval(secs => locaria.get_parameter('dispatch_config', 'retry_first_s', '2')::double precision * (2 ^ least(launch - 1, 8)))
+    next_try = v_now + make_interval(
+      secs => locaria.get_parameter('dispatch_config', 'retry_first_s', '2')::double precision
+        * (2 ^ least(launch - 1, 8))
+    )
   where id = p_dispatch;
   return 'pending';
 end
 $$;
 comment on function locaria.relaunch_dispatch(bigint, integer, text, boolean) is
-  'A launch came to nothing: the next one gets a new number, thus a new clientToken, after a pause. A permanent error, or max_launches of them, ends the dispatch and opens the circuit. Uses up no attempt of a file.';
+  'Repeats a failed launch after a pause, with a new launch number and therefore a new clientToken. A permanent '
+  'error, or max_launches failures, ends the dispatch and opens the circuit. Does not count as an attempt of a '
+  'file.';

@@ -5,7 +5,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Two seconds of grace: a file says when it ended, and is committed a little later.
+  -- Two seconds of grace, because a file is committed a little later than its time of finishing.
   v_over timestamptz := date_trunc('minute', locaria.clock() - interval '2 seconds') - interval '1 minute';
   v_minute timestamptz;
   v_last locaria.throughput;
@@ -17,11 +17,16 @@ begin
   end if;
   v_last_id := coalesce(pg_sequence_last_value('locaria.files_id_seq'), 0);
   for v_minute in
-    select g from generate_series(greatest(v_last.minute + interval '1 minute', v_over - interval '59 minutes'), v_over, '1 minute') as g
+    select g
+    from generate_series(
+      greatest(v_last.minute + interval '1 minute', v_over - interval '59 minutes'), v_over, '1 minute'
+    ) as g
     where v_last.minute is not null or g = v_over
   loop
     insert into locaria.throughput (minute, inserted, done, failed, queue, last_file_id)
-    select v_minute, case when v_minute = v_over then greatest(0, v_last_id - coalesce(v_last.last_file_id, 0)) else 0 end, n.done, n.failed,
+    select v_minute,
+      case when v_minute = v_over then greatest(0, v_last_id - coalesce(v_last.last_file_id, 0)) else 0 end,
+      n.done, n.failed,
       (select count(*) from locaria.files f where f.claimed_by is null and f.finished is null), v_last_id
     from locaria.count_finished(v_minute) as n;
   end loop;
@@ -29,4 +34,6 @@ begin
   return 0;
 end
 $$;
-comment on function locaria.count_throughput() is 'Once a minute: writes what was done in the minute that is over to throughput. After a pause of tick() the ids that were given meanwhile count for the last minute. Returns 0: nothing was healed.';
+comment on function locaria.count_throughput() is
+  'Once a minute: writes the counts of the past minute to throughput. After a pause of tick(), ids assigned in the '
+  'meantime count for the last minute. Always returns 0.';

@@ -11,10 +11,15 @@ begin
   for v_container in
     select c.name from locaria.containers c
     where not c.paused
-      and not exists (select from locaria.dispatches d where d.container = c.name and d.ended is null and d.status = 'pending')
+      and not exists (
+        select from locaria.dispatches d where d.container = c.name and d.ended is null and d.status = 'pending'
+      )
       and locaria.count_due_files(c.name, 1) > 0
       and locaria.count_tasks_to_ask(c.name) > 0
-      and not exists (select from locaria.circuits x where x.function_arn = locaria.get_dispatch_circuit(c.name) and x.retry_at > locaria.clock())
+      and not exists (
+        select from locaria.circuits x
+        where x.function_arn = locaria.get_dispatch_circuit(c.name) and x.retry_at > locaria.clock()
+      )
   loop
     perform locaria.request_dispatch(v_container, 'backlog');
     v_count := v_count + 1;
@@ -22,4 +27,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.dispatch_backlog() is 'Asks for tasks where files are due that no living or starting task is going to take: retries, files scheduled for now, lost dispatches. Decided on at commit, like any other.';
+comment on function locaria.dispatch_backlog() is
+  'Asks for tasks for due files that no living or starting task will claim: retries, scheduled files, lost '
+  'dispatches. Returns the number of containers.';

@@ -21,10 +21,11 @@ begin
       where p.run_id = v_kept.run_id and p.table_schema = v_kept.table_schema and p.table_name = v_kept.table_name;
       v_count := v_count + 1;
     exception when lock_not_available then
-      null; -- Somebody looks at it; the next tick comes.
+      null; -- Another session is reading it; the next tick tries again.
     end;
   end loop;
   return v_count;
 end
 $$;
-comment on function locaria.drop_kept_tables() is 'Drops what was kept for undo() for longer than publish_config.undo_days (7 by default).';
+comment on function locaria.drop_kept_tables() is
+  'Drops tables kept for undo() for longer than publish_config.undo_days (7 by default).';

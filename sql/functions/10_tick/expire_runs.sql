@@ -21,10 +21,12 @@ begin
     for update of f skip locked
   loop
     perform locaria.end_run(v_run.id, 'lost', 'infrastructure',
-      format('no heartbeat for %s: the task was killed, lost its network or hangs', locaria.in_words(v_run.lease)), p_retry_in => '0');
+      format('no heartbeat for %s: the task was killed, lost its network or hangs', locaria.in_words(v_run.lease)),
+      p_retry_in => '0');
     v_count := v_count + 1;
   end loop;
   return v_count;
 end
 $$;
-comment on function locaria.expire_runs() is 'Ends runs whose lease has run out. A row that somebody has locked is left for the next tick.';
+comment on function locaria.expire_runs() is
+  'Ends runs whose lease has expired. A row locked by another session is left for the next tick.';

@@ -7,7 +7,9 @@ as $$
   with expired as (
     update locaria.tasks t
     set stopped = locaria.clock(), idle_since = null, stop_requested = coalesce(stop_requested, locaria.clock()),
-      stopped_reason = coalesce(stopped_reason, format('no heartbeat since %s', to_char(lease_until, 'YYYY-MM-DD HH24:MI:SS TZ')))
+      stopped_reason = coalesce(
+        stopped_reason, format('no heartbeat since %s', to_char(lease_until, 'YYYY-MM-DD HH24:MI:SS TZ'))
+      )
     where t.id in (
       select id from locaria.tasks
       where stopped is null and started is not null and lease_until < locaria.clock()
@@ -17,4 +19,4 @@ as $$
   )
   select count(*)::integer from expired
 $$;
-comment on function locaria.expire_tasks() is 'Marks tasks as stopped from which nothing has been heard for a lease.';
+comment on function locaria.expire_tasks() is 'Marks tasks as stopped whose lease has expired.';

@@ -25,14 +25,16 @@ begin
     if v_dispatch.status = 'invoked' and v_dispatch.tasks_started >= v_dispatch.asked then
       update locaria.dispatches set status = 'started', ended = v_now, error = null where id = v_dispatch.id;
     elsif v_dispatch.status = 'invoked' and v_dispatch.deadline < v_now then
-      -- One that runs but has never reported hangs: it is not waited for, nor paid for.
+      -- A task that runs but has never reported hangs: stop it, so that it costs no more.
       update locaria.tasks set stop_requested = v_now, stopped_reason = 'never reported to the database'
-      where dispatch_id = v_dispatch.id and launch = v_dispatch.launch and started is null and stopped is null and stop_requested is null;
+      where dispatch_id = v_dispatch.id and launch = v_dispatch.launch
+        and started is null and stopped is null and stop_requested is null;
       if locaria.count_tasks_to_ask(v_dispatch.container) = 0 then
         update locaria.dispatches set status = 'unneeded', ended = v_now where id = v_dispatch.id;
       else
-        perform locaria.relaunch_dispatch(v_dispatch.id, v_dispatch.launch, format('no task has reported %s after launch %s',
-          locaria.in_words(v_now - v_dispatch.invoked), v_dispatch.launch));
+        perform locaria.relaunch_dispatch(v_dispatch.id, v_dispatch.launch,
+          format('no task has reported %s after launch %s',
+            locaria.in_words(v_now - v_dispatch.invoked), v_dispatch.launch));
       end if;
     elsif v_dispatch.status = 'pending' and coalesce(v_dispatch.next_try, v_now) <= v_now then
       v_asked := locaria.count_tasks_to_ask(v_dispatch.container);
@@ -51,4 +53,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.retry_dispatches() is 'Invokes dispatches that failed or came to nothing, when they are due; ends those whose tasks have started, or that nobody needs any more. Returns how many it invoked.';
+comment on function locaria.retry_dispatches() is
+  'Invokes pending dispatches that are due, relaunches those whose tasks did not start, and ends those that are '
+  'started or no longer needed. Returns how many it invoked.';

@@ -36,11 +36,14 @@ begin
         coalesce(' in stage ' || v_run.stage, ''), locaria.in_words(v_run.stall_timeout))
       else 'cancelled'
     end);
-    -- The task may hang: it is to be stopped, too. The fence holds meanwhile.
-    update locaria.tasks set stop_requested = v_now where id = v_run.task_id and stopped is null and stop_requested is null;
+    -- Stop the task as well, because it may hang. Until it stops, the fence keeps it from writing.
+    update locaria.tasks set stop_requested = v_now
+    where id = v_run.task_id and stopped is null and stop_requested is null;
     v_count := v_count + 1;
   end loop;
   return v_count;
 end
 $$;
-comment on function locaria.stop_overdue_runs() is 'Ends runs that are over their timeout, without progress for their stall_timeout, or have not obeyed a cancel; and asks for their tasks to be stopped. One that listens may go on for ever.';
+comment on function locaria.stop_overdue_runs() is
+  'Ends runs that exceed their timeout, make no progress for their stall_timeout, or ignore a cancel, and requests '
+  'that their tasks be stopped. Listening runs have no time limit.';

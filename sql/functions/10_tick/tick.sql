@@ -14,7 +14,7 @@ begin
     return '{"skipped": "another tick is running"}';
   end if;
   perform set_config('lock_timeout', '1000', true);
-  -- Each step for itself: what goes wrong in one is told and does not keep the others from healing.
+  -- An error in one step is reported and does not prevent the other steps.
   foreach v_step in array array[
     'expire_runs',
     'stop_overdue_runs',
@@ -39,12 +39,18 @@ begin
       end if;
     exception when others then
       raise warning 'tick: % failed: %', v_step, sqlerrm;
-      v_result := v_result || jsonb_build_object('errors', coalesce(v_result -> 'errors', '{}') || jsonb_build_object(v_step, sqlerrm));
+      v_result := v_result || jsonb_build_object(
+        'errors', coalesce(v_result -> 'errors', '{}') || jsonb_build_object(v_step, sqlerrm)
+      );
     end;
   end loop;
-  update locaria.ticks set last_tick = locaria.clock(), last_result = case when v_result = '{}' then last_result - 'errors' else v_result end;
+  update locaria.ticks
+  set last_tick = locaria.clock(),
+    last_result = case when v_result = '{}' then last_result - 'errors' else v_result end;
   return v_result;
 end
 $$;
 comment on function locaria.tick() is
-  'Heals: ends runs without a heartbeat, over time or without progress; launches again what did not start; dispatches what is due; drops what was left. Idempotent; call it every few seconds to a minute (pg_cron, EventBridge, the local runtime). Returns what it did.';
+  'Repairs the system: ends runs that have no heartbeat, are overdue or stalled; repeats failed launches; '
+  'dispatches due files; drops leftovers. Idempotent; call it every few seconds up to once a minute (pg_cron, '
+  'EventBridge, the local runtime). Returns what it did.';

@@ -14,7 +14,7 @@ begin
     v_count := v_count + locaria.ensure_log_partition(v_today + i)::integer;
   end loop;
   if v_count > 0 then
-    -- A new day. A listener goes on for ever, so its log_limit is for a day.
+    -- A new day: a listener runs without end, so its log_limit applies per day.
     update locaria.run_progress set log_messages = 0 where endpoint is not null;
   end if;
   for v_name in
@@ -28,4 +28,6 @@ begin
   return v_count;
 end
 $$;
-comment on function locaria.turn_log_partitions() is 'Makes the partitions of log_messages for the days to come and drops those older than log_config.keep_days. With each new day the log_limit of those that listen begins anew.';
+comment on function locaria.turn_log_partitions() is
+  'Creates the partitions of log_messages for the next days and drops those older than log_config.keep_days. '
+  'Resets the log_limit of listening runs every day.';

@@ -20,4 +20,5 @@ begin
 end
 $$;
 comment on function locaria.run_script(bigint, text) is
-  'Runs a script for a run, whose number it finds in current_setting(''locaria.run''). Under search_path pg_catalog: its names need their schema. Errors: LC008 no such script, LC012 it failed.';
+  'Runs a script for a run; the script finds the run id in current_setting(''locaria.run''). search_path is '
+  'pg_catalog, so names need their schema. Errors: LC008 no such script, LC012 the script failed.';

@@ -16,7 +16,7 @@ declare
   v_values text;
   v_differs text;
 begin
-  -- Two merges of one table come one after the other, and nobody writes in between; readers go on.
+  -- Serialises merges into one table and blocks other writers, but not readers.
   execute format('lock table %s in share row exclusive mode', p_target);
   perform locaria.check_merge_key(p_staging);
   v_same := locaria.match_key(p_target, p_staging.options -> 'key', 't', 's');
@@ -24,7 +24,7 @@ begin
     string_agg(format('s.%I', c ->> 'name'), ', ' order by n)
   into v_columns, v_values
   from jsonb_array_elements(p_staging.columns) with ordinality as e (c, n);
-  -- A row that is the same already stays as it is, and keeps the run that loaded it.
+  -- A row that is already equal is not updated, so its _load_run stays the same.
   select string_agg(
     case when locaria.compares_as_text(a.atttypid) then format('t.%1$I::text is distinct from s.%1$I::text', a.attname)
     else format('t.%1$I is distinct from s.%1$I', a.attname) end, ' or ')
@@ -36,15 +36,19 @@ begin
   changed := 0;
   if v_differs is not null then
     if p_kept is not null then
-      execute format('create table locaria_staging.%I as select t.* from %s t join %s s on %s where %s', p_kept, p_target, v_new, v_same, v_differs);
+      execute format('create table locaria_staging.%I as select t.* from %s t join %s s on %s where %s',
+        p_kept, p_target, v_new, v_same, v_differs);
     end if;
-    execute format('update %s t set (%s) = row(%s) from %s s where %s and (%s)', p_target, v_columns, v_values, v_new, v_same, v_differs);
+    execute format('update %s t set (%s) = row(%s) from %s s where %s and (%s)',
+      p_target, v_columns, v_values, v_new, v_same, v_differs);
     get diagnostics changed = row_count;
   end if;
-  execute format('insert into %s (%s) select %s from %s s where not exists (select from %s t where %s)', p_target, v_columns, v_values, v_new, p_target, v_same);
+  execute format('insert into %s (%s) select %s from %s s where not exists (select from %s t where %s)',
+    p_target, v_columns, v_values, v_new, p_target, v_same);
   get diagnostics added = row_count;
   execute format('drop table %s', v_new);
 end
 $$;
 comment on function locaria.merge_staging(locaria.staging_tables, regclass, text) is
-  'Merges the rows of a staging table into its target by key: those that differ are changed (as they were before they go to the table p_kept), new ones added. Needs no unique index. Error: LC011 a key twice, or NULL.';
+  'Merges the rows of a staging table into its target by key: updates rows that differ (and saves their previous '
+  'values in table p_kept) and inserts new rows. Needs no unique index. Error: LC011 duplicate or NULL key.';

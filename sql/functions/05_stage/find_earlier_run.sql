@@ -13,7 +13,9 @@ begin
   return (
     with living as (
       select r.id, r.file_id,
-        case when jsonb_typeof(f.attributes -> 'parameters') = 'object' then f.attributes -> 'parameters' else f.attributes end as given
+        case
+          when jsonb_typeof(f.attributes -> 'parameters') = 'object' then f.attributes -> 'parameters' else f.attributes
+        end as given
       from locaria.files f
       join locaria.runs r on r.id = f.claimed_by
       left join locaria.run_progress p on p.run_id = r.id
@@ -22,10 +24,13 @@ begin
     )
     select l.file_id from living l, living mine
     where mine.id = p_run and l.id < p_run
-      and not exists (select from unnest(p_same) as k (name) where l.given -> k.name is distinct from mine.given -> k.name)
+      and not exists (
+        select from unnest(p_same) as k (name) where l.given -> k.name is distinct from mine.given -> k.name
+      )
     order by l.id limit 1
   );
 end
 $$;
 comment on function locaria.find_earlier_run(bigint, text[]) is
-  'The file of the oldest living run of the same container that began before this one and was given the same values for these parameters; null if there is none: so that a loader can wait for it, and then find its work done. Error: LC001.';
+  'The file of the oldest living run of the same container that started before this run and has the same values '
+  'for these parameters; null if there is none. A loader can wait for it and then skip the work. Error: LC001.';

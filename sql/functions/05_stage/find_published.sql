@@ -26,4 +26,5 @@ begin
 end
 $$;
 comment on function locaria.find_published(bigint, jsonb) is
-  'The tables whose last load carried these labels, and whether they are still there: so that a loader can skip a version of its source that is loaded already. Error: LC001.';
+  'The tables whose last load had these labels, and whether they still exist. A loader can skip a version of its '
+  'source that is already loaded. Error: LC001.';
