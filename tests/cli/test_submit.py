@@ -73,7 +73,8 @@ def test_priority_and_time_stand_on_the_row(locaria: Command, csv: Path) -> None
         (["x://y", "-a", "novalue"], "is not of the form k=v"),
         (["x://y", "--after", "someday"], "is not a time"),
         (["x://y", "--priority", "99999"], "99999 is not in the range"),
-        (["x://y", "-a", "path=z"], "path is given twice"),
+        (["x://y", "-a", "path=z"], "--attribute can't set path"),
+        (["x://y", "-t", "a", "-a", "table=z"], "table is given twice"),
         ([], "Name a PATH or URL"),
     ],
 )

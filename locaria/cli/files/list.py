@@ -10,10 +10,10 @@ from psycopg import sql
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.files.progress import count_words, name_of
 from locaria.cli.options import dsn_option, json_option
-from locaria.cli.render import duration, moment, out, plain, print_json, say, styled_phase, table
+from locaria.cli.render import duration, out, plain, print_json, say, styled_phase, table, timestamp
 
-# Conditions that narrow a phase to an index of files; the view then decides exactly. The array makes
-# Postgres evaluate the view for these files only. Its limit is the largest value of --limit.
+# Where the files of a phase stand, in terms of the indexes of files. The view then decides exactly.
+# An array, so that the view is worked out for these files only; as many as --limit may ask for.
 AMONG = """
 file_id = any (array(select id from locaria.files where {} order by id desc limit 100000))
 """
@@ -34,9 +34,9 @@ PHASES = {
 
 
 @click.command("list")
-@click.option("--status", "-s", metavar="STATUS", help="Show only files with this status, such as ERROR.")
-@click.option("--phase", "-p", type=click.Choice(list(PHASES)), help="Show only files in this phase.")
-@click.option("--container", "-c", metavar="NAME", help="Show only files of this container.")
+@click.option("--status", "-s", metavar="STATUS", help="Only this status, e.g. ERROR.")
+@click.option("--phase", "-p", type=click.Choice(list(PHASES)), help="Only this phase.")
+@click.option("--container", "-c", metavar="NAME", help="Only this container.")
 @click.option(
     "--limit",
     "-n",
@@ -83,7 +83,7 @@ def list_files(
 def build_query(
     status: str | None, phase: str | None, container: str | None, limit: int
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    """Build the query for the given filters; returns it with its values."""
+    """The query for some filters, and its values."""
     filters: list[sql.Composable] = []
     narrow: list[sql.Composable] = []
     if container is not None:
@@ -132,7 +132,7 @@ def show_list(rows: list[Row]) -> None:
                     name_of(row),
                     count_words(row),
                     duration(row["run_s"]),
-                    moment(row["queued_at"]),
+                    timestamp(row["queued_at"]),
                     shorten(plain(row["why"])),
                 )
                 for row in rows
