@@ -45,7 +45,7 @@ def console(*, stderr: bool = False) -> Console:
 def plain(value: object) -> str:
     """Return any value as text for a terminal.
 
-    Control characters are replaced: the text of a container can't move the cursor or change colours.
+    Control characters are replaced, so that the text of a container can't move the cursor.
     """
     if value is None:
         return ""

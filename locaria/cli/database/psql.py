@@ -42,7 +42,7 @@ def psql(dsn: str | None, arguments: tuple[str, ...]) -> None:
     locaria psql
     locaria psql -c "select file_id, phase, why from locaria.status"
 
-    Uses the psql on PATH, else the one of the embedded Postgres. The connection is passed in libpq's
+    Uses the psql on PATH, else the one of the embedded Postgres. The connection is passed in
     environment variables, so that no password appears among the arguments of a process.
     """
     given = conninfo_to_dict(find_dsn(dsn))
