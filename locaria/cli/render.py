@@ -1,4 +1,4 @@
-"""How things look: tables and words for people, JSON for programs."""
+"""Output: tables and text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -34,17 +34,23 @@ PIPE_WIDTH = 240
 
 @cache
 def console(*, stderr: bool = False) -> Console:
-    """Where people read. A pipe gets wide lines, so that nothing is cut for grep."""
+    """Return the console for standard output, or for standard error.
+
+    A pipe gets wide lines, so that no cell is wrapped or cut off for grep.
+    """
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, width=None if stream.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def plain(value: object) -> str:
-    """Any value for a terminal: a container's words can't move the cursor or change the colour."""
+    """Return any value as text for a terminal.
+
+    Control characters are replaced, so that the text of a container can't move the cursor.
+    """
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return moment(value)
+        return timestamp(value)
     if isinstance(value, timedelta):
         return duration(value.total_seconds())
     if isinstance(value, bool):
@@ -53,8 +59,8 @@ def plain(value: object) -> str:
     return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else "�" for c in text)
 
 
-def moment(value: datetime) -> str:
-    """A time in the zone of whoever reads: the time today, else the date, too."""
+def timestamp(value: datetime) -> str:
+    """Format a time in the local zone; the date is left out if it is today."""
     if value == FOREVER:
         return "held"
     local = value.astimezone()
@@ -63,7 +69,7 @@ def moment(value: datetime) -> str:
 
 
 def duration(seconds: float | Decimal | None) -> str:
-    """Seconds as people say them: 0.3 s, 12 s, 3 min 20 s, 2 h 5 min, 4 days."""
+    """Format seconds: 0.3 s, 12 s, 3 min 20 s, 2 h 5 min, 4.0 days."""
     if seconds is None:
         return ""
     whole = round(float(seconds))
@@ -79,17 +85,23 @@ def duration(seconds: float | Decimal | None) -> str:
 
 
 def number(value: int | Decimal | None) -> str:
-    """A count with separators; nothing for null."""
+    """Format a count with separators; empty for null."""
     return "" if value is None else f"{value:,.0f}"
 
 
 def styled_phase(phase: str) -> Text:
-    """A phase, or a level of health, in its colour."""
+    """Return a phase, or a level of health, in its colour."""
     return Text(phase, style=PHASE_STYLES.get(phase, "white"))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Table:
-    """A table for people; a cell is a rich Text or any value."""
+    """Build a table.
+
+    Args:
+        columns: Their headings; `>right` at the end of one aligns its column to the right.
+        rows: A cell is a rich Text or any value.
+        title: A heading above the table.
+    """
     built = Table(
         title=title or None,
         title_justify="left",
@@ -107,7 +119,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> Table:
-    """Names and values, one pair a line; pairs without a value are left out."""
+    """Build a list of names and values, one pair per line, without the pairs that have no value."""
     built = Table.grid(padding=(0, 2))
     built.add_column(style="bold")
     built.add_column(overflow="fold")
@@ -119,17 +131,17 @@ def facts(pairs: Iterable[tuple[str, object]]) -> Table:
 
 
 def out(*things: object) -> None:
-    """Print for people, to standard output."""
+    """Print to standard output, for people."""
     console().print(*things, markup=False, emoji=False, soft_wrap=False)
 
 
 def say(text: str) -> None:
-    """Print one remark for people, to standard error, where it is in no program's way."""
+    """Print a remark to standard error, so that standard output stays readable for programs."""
     console(stderr=True).print(plain(text), markup=False, emoji=False, soft_wrap=True)
 
 
 def to_json(value: object) -> object:
-    """What json does not know: times in ISO 8601 (UTC), intervals in seconds, decimals."""
+    """Convert a value that json can't: times to ISO 8601 (UTC), intervals to seconds, decimals."""
     if isinstance(value, datetime):
         if value == FOREVER:
             return "infinity"
@@ -138,7 +150,7 @@ def to_json(value: object) -> object:
         return value.total_seconds()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def print_json(value: Sequence[Any] | Row) -> None:
@@ -147,5 +159,5 @@ def print_json(value: Sequence[Any] | Row) -> None:
 
 
 def print_json_line(row: Row) -> None:
-    """Print one JSON object on one line, at once: somebody may be waiting for it in a pipe."""
+    """Print one JSON object on one line and flush it, for a program that reads the pipe."""
     print(json.dumps(row, default=to_json, ensure_ascii=False), flush=True)

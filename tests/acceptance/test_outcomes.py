@@ -39,7 +39,8 @@ def test_a_loader_that_asks_for_a_retry_gets_it(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(0, "exited with code 0 without calling finish()"), (3, "exited with code 3")]
+    ("code", "words"),
+    [(0, "exited with code 0 without calling finish()"), (3, "exited with code 3")],
 )
 def test_an_exit_code_ends_in_an_error_that_names_it(place: Place, code: int, words: str) -> None:
     place.limit("actor", max_attempts=1)

@@ -1,4 +1,4 @@
-"""The real command as a process, and a container played by the test."""
+"""The real command as a process, and a container that the test plays."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Result:
-    """How a command ended."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -40,7 +40,7 @@ class Result:
 
 
 class Command:
-    """Runs `locaria` as a process of its own, as a user would."""
+    """Runs `locaria` as a separate process, as a user does."""
 
     def __init__(self, dsn: str | None, home: Path) -> None:
         self._home = home
@@ -51,7 +51,7 @@ class Command:
             self.environment["LOCARIA_DSN"] = dsn
 
     def __call__(self, *arguments: object, code: int | None = 0) -> Result:
-        """Run to the end, and expect an exit code unless it is None."""
+        """Run to the end; checks the exit code unless it is None."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=60)
         if code is not None:
@@ -60,7 +60,7 @@ class Command:
         return Result(process.returncode, out, err)
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Run in the background."""
+        """Start in the background."""
         return subprocess.Popen(
             [sys.executable, "-m", "locaria.cli", *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -72,7 +72,7 @@ class Command:
         )
 
     def interrupt(self, process: subprocess.Popen[str]) -> Result:
-        """Ctrl-C."""
+        """Send Ctrl-C and wait for the end."""
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
         return Result(process.returncode, out, err)
@@ -86,7 +86,7 @@ def locaria(db: Database, tmp_path: Path) -> Command:
 
 @pytest.fixture
 def locaria_without_dsn(tmp_path: Path) -> Command:
-    """The command, where nothing names a database."""
+    """The command, without a database in its environment."""
     return Command(None, tmp_path)
 
 
@@ -99,7 +99,7 @@ def csv(tmp_path: Path) -> Path:
 
 
 class Container:
-    """Plays a task: claims, reports and ends runs by the functions of the database."""
+    """Plays a task: claims, reports and ends runs with the functions of the database."""
 
     def __init__(self, connection: Connection, name: str = "file_loader") -> None:
         self._connection = connection
@@ -112,36 +112,36 @@ class Container:
         return row
 
     def claim(self) -> int:
-        """Claim a file; the run."""
+        """Claim a file and return its run."""
         return int(self.call("select run_id from locaria.claim_files(%s)", self.task)["run_id"])
 
     def report(self, run: int, **progress: object) -> str:
-        """Report progress; what is answered: running or cancel."""
+        """Report progress and return the answer: running or cancel."""
         query = "select locaria.report_progress(%s, %s::jsonb) as answer"
         return str(self.call(query, run, json.dumps(progress))["answer"])
 
     def log(self, run: int, *messages: str, level: str = "info") -> None:
-        """Say something."""
-        said = [{"level": level, "message": message} for message in messages]
-        self.call("select locaria.log_run(%s, %s::jsonb)", run, json.dumps(said))
+        """Log messages."""
+        payload = [{"level": level, "message": message} for message in messages]
+        self.call("select locaria.log_run(%s, %s::jsonb)", run, json.dumps(payload))
 
     def reject(self, run: int, line: int, reason: str, row: str) -> None:
-        """Set a row aside."""
-        said = [{"line": line, "reason": reason, "row": row}]
-        self.call("select locaria.reject_rows(%s, %s::jsonb)", run, json.dumps(said))
+        """Reject a row."""
+        payload = [{"line": line, "reason": reason, "row": row}]
+        self.call("select locaria.reject_rows(%s, %s::jsonb)", run, json.dumps(payload))
 
     def finish(self, run: int) -> None:
-        """Succeed."""
+        """Finish the run."""
         self.call("select locaria.finish_run(%s)", run)
 
     def fail(self, run: int, kind: str = "data", error: str = "row 7 is bad") -> None:
-        """Fail."""
+        """Fail the run."""
         self.call("select locaria.fail_run(%s, %s, %s)", run, kind, error)
 
 
 @pytest.fixture
 def container(db: Database) -> Container:
-    """A task of file_loader that is alive."""
+    """A living task of file_loader."""
     return Container(db.connect("loader"))
 
 
@@ -150,7 +150,7 @@ Work = Callable[[Container, int], None]
 
 @contextmanager
 def working(dsn: str, work: Work) -> Iterator[None]:
-    """A container in a thread of its own that treats every file alike, until the block ends."""
+    """Run a container in a thread, which calls `work` for every file until the block ends."""
     over = threading.Event()
     errors: list[BaseException] = []
 
@@ -185,7 +185,7 @@ def working(dsn: str, work: Work) -> Iterator[None]:
 
 
 def load(task: Container, run: int) -> None:
-    """A good load of 100 rows."""
+    """Load 100 rows."""
     task.report(run, stage="load", percent=50, rows_done=50, rows_total=100)
     task.log(run, "half way")
     task.report(run, percent=100, rows_done=100)
@@ -193,5 +193,5 @@ def load(task: Container, run: int) -> None:
 
 
 def spoil(task: Container, run: int) -> None:
-    """A load that fails for good."""
+    """Fail without another attempt."""
     task.fail(run)

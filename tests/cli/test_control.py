@@ -1,4 +1,4 @@
-"""`locaria cancel`, `retry`, `db`, and errors that any command can meet."""
+"""`locaria cancel`, `retry`, `db`, and the errors of every command."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from tests.cli.test_reading import insert
 from tests.conftest import OWNER, PASSWORD, Database
 
 
-def test_cancel_tells_what_became_of_each_file(
+def test_cancel_shows_the_outcome_for_each_file(
     locaria: Command, db: Database, container: Container
 ) -> None:
     running, waiting = insert(db), insert(db)
@@ -32,7 +32,7 @@ def test_cancel_tells_what_became_of_each_file(
     assert "wrong file" in locaria("show", running).out
 
 
-def test_cancel_of_a_finished_file_is_refused_and_of_a_cancelled_one_fine(
+def test_cancel_refuses_a_finished_file_and_accepts_a_cancelled_one(
     locaria: Command, db: Database, container: Container
 ) -> None:
     done = insert(db)
@@ -54,19 +54,19 @@ def test_retry_runs_a_failed_file_again_and_refuses_a_running_one(
     assert "cancel it first" in locaria("retry", file, code=5).out
 
 
-def test_an_application_login_may_submit_and_read_but_not_cancel(
+def test_an_application_can_submit_and_read_but_not_cancel(
     db: Database, tmp_path: Path, csv: Path
 ) -> None:
     locaria = Command(db.dsn_of("app"), tmp_path)
     locaria("submit", csv)
     locaria("show", 1)
     locaria("watch", "--help")
-    said = locaria("cancel", 1, code=5)
-    assert "permission denied" in said.err
-    assert "locaria_operator" in said.err
+    result = locaria("cancel", 1, code=5)
+    assert "permission denied" in result.err
+    assert "locaria_operator" in result.err
 
 
-def test_a_reader_may_read_everything_and_nothing_else(
+def test_a_reader_can_read_everything_and_submit_nothing(
     db: Database, tmp_path: Path, csv: Path
 ) -> None:
     file = insert(db)
@@ -77,10 +77,10 @@ def test_a_reader_may_read_everything_and_nothing_else(
     assert "permission denied" in locaria("submit", csv, code=5).err
 
 
-def test_without_a_database_the_error_says_what_to_do(locaria_without_dsn: Command) -> None:
-    said = locaria_without_dsn("list", code=4)
-    assert "LOCARIA_DSN is not set" in said.err
-    assert "locaria up --detach" in said.err
+def test_without_a_database_the_error_names_the_fix(locaria_without_dsn: Command) -> None:
+    result = locaria_without_dsn("list", code=4)
+    assert "LOCARIA_DSN is not set" in result.err
+    assert "locaria up --detach" in result.err
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_without_a_database_the_error_says_what_to_do(locaria_without_dsn: Comma
 def test_an_unreachable_database_is_named_without_its_password(
     locaria_without_dsn: Command, dsn: str
 ) -> None:
-    said = locaria_without_dsn("list", "--dsn", dsn, code=4)
-    assert "can't reach database d at 127.0.0.1:1 as u" in said.err
-    assert "sEcret" not in said.err
+    result = locaria_without_dsn("list", "--dsn", dsn, code=4)
+    assert "can't reach database d at 127.0.0.1:1 as u" in result.err
+    assert "sEcret" not in result.err
 
 
 @pytest.mark.parametrize("dsn", ["sEcret", "postgresql://u:sEcret", "postgres//u:sEcret@h/d"])
@@ -103,26 +103,28 @@ def test_a_broken_connection_string_is_not_repeated(locaria_without_dsn: Command
     assert "sEcret" not in locaria_without_dsn("list", "--dsn", dsn, code=4).err
 
 
-def test_a_wrong_password_is_told_without_the_password(
+def test_a_wrong_password_is_reported_but_not_printed(
     locaria_without_dsn: Command, db: Database
 ) -> None:
     dsn = db.dsn.replace("for%20tests%20only", "sEcret")
     assert dsn != db.dsn
-    said = locaria_without_dsn("list", "--dsn", dsn, code=4)
-    assert "password authentication failed" in said.err
-    assert "sEcret" not in said.err
+    result = locaria_without_dsn("list", "--dsn", dsn, code=4)
+    assert "password authentication failed" in result.err
+    assert "sEcret" not in result.err
 
 
-def test_a_database_without_locaria_says_how_to_install_it(
+def test_the_error_for_a_database_without_locaria_names_the_install_command(
     locaria_without_dsn: Command, db: Database
 ) -> None:
     dsn = db.server.dsn_for("template1")
-    said = locaria_without_dsn("list", "--dsn", dsn, code=5)
-    assert "Locaria is not installed in database template1" in said.err
-    assert "locaria db upgrade" in said.err
+    result = locaria_without_dsn("list", "--dsn", dsn, code=5)
+    assert "Locaria is not installed in database template1" in result.err
+    assert "locaria db upgrade" in result.err
 
 
-def test_db_upgrade_installs_twice_and_version_tells(db: Database, tmp_path: Path) -> None:
+def test_db_upgrade_can_be_repeated_and_version_shows_the_revision(
+    db: Database, tmp_path: Path
+) -> None:
     with empty_database(db) as name:
         locaria = Command(db.server.dsn_for(name, OWNER, PASSWORD), tmp_path)
         assert "grant create on database" in locaria("db", "upgrade", code=5).err
@@ -130,15 +132,15 @@ def test_db_upgrade_installs_twice_and_version_tells(db: Database, tmp_path: Pat
             superuser.execute(f"grant create on database {name} to {OWNER}")
         locaria("db", "upgrade")
         locaria("db", "upgrade")
-        said = locaria("db", "version", "--json").json
-        assert said["schema_version"] == "1"
-        assert said["database"] == name
-        assert said["revision"] in locaria("db", "version").out
+        result = locaria("db", "version", "--json").json
+        assert result["schema_version"] == "1"
+        assert result["database"] == name
+        assert result["revision"] in locaria("db", "version").out
 
 
 @contextmanager
 def empty_database(db: Database) -> Iterator[str]:
-    """A database without anything in it, that is the superuser's."""
+    """Create an empty database that belongs to the superuser."""
     name = f"{db.name}_empty"
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
         superuser.execute(f"create database {name}")
@@ -170,28 +172,28 @@ def test_db_register_reads_a_dockers_json(locaria: Command, tmp_path: Path) -> N
     assert "must be an object" in locaria("db", "register", dockers, code=2).err
 
 
-def test_every_command_teaches_with_an_example(locaria_without_dsn: Command) -> None:
+def test_the_help_of_every_command_has_an_example(locaria_without_dsn: Command) -> None:
     listed = locaria_without_dsn("--help").out.partition("Commands:")[2].partition("\n\n")[0]
     names = {line.split()[0] for line in listed.splitlines() if line}
     assert {"submit", "watch", "list", "show", "logs", "cancel", "retry", "explain"} <= names
     with ThreadPoolExecutor(4) as pool:
-        told = dict(
+        helps = dict(
             zip(names, pool.map(lambda n: locaria_without_dsn(n, "--help"), names), strict=True)
         )
-    for name, said in told.items():
-        assert f"locaria {name}" in said.out.partition("\n")[2], name
+    for name, result in helps.items():
+        assert f"locaria {name}" in result.out.partition("\n")[2], name
 
 
-def test_the_exit_codes_are_in_the_help(locaria_without_dsn: Command) -> None:
-    said = locaria_without_dsn("submit", "--help").out
+def test_the_help_lists_the_exit_codes(locaria_without_dsn: Command) -> None:
+    result = locaria_without_dsn("submit", "--help").out
     for code in ("0", "1", "2", "3", "4", "5", "130"):
-        assert f"\n  {code:>3}  " in said or f" {code}  " in said
+        assert f"\n  {code:>3}  " in result or f" {code}  " in result
 
 
 def test_psql_connects_without_a_password_in_its_arguments(locaria: Command) -> None:
     assert OWNER in locaria("psql", "-XAtc", "select current_user").out
     argv = locaria("psql", "-XAtc", r"\! tr '\\0' ' ' < /proc/$PPID/cmdline").out
     assert "select" not in argv and PASSWORD not in argv and "psql" in argv
-    # With no psql on PATH: that of the embedded server.
+    # Without a psql on PATH, the one of the embedded server is used.
     locaria.environment["PATH"] = "/nowhere"
     assert OWNER in locaria("psql", "-XAtc", "select current_user").out

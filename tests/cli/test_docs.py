@@ -1,4 +1,4 @@
-"""The examples of the documents, executed in order as they stand there."""
+"""The examples of the documents, executed in their order."""
 
 import os
 import re
@@ -22,7 +22,7 @@ DOCKERS = '{"file_loader": {}, "file_download": {}}'
 
 
 def examples(document: str) -> Iterator[tuple[str, str]]:
-    """The examples of a document that can be run: language and text."""
+    """Yield the language and text of each example that can be run."""
     text = (ROOT / document).read_text()
     for match in BLOCK.finditer(text):
         yield match[1], match[2]
@@ -46,7 +46,7 @@ def tools(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def left_roles(db: Database) -> Iterator[None]:
-    """Drops the logins that a document makes: they belong to the cluster."""
+    """Drop the logins that a document creates, since they belong to the cluster."""
     yield
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
         found = superuser.execute(r"select rolname from pg_roles where rolname like 'docs\_%'")
@@ -67,7 +67,7 @@ def left_roles(db: Database) -> Iterator[None]:
     ],
 )
 @pytest.mark.usefixtures("left_roles")
-def test_the_examples_run(
+def test_the_examples_of_a_document_run(
     db: Database, tools: Path, tmp_path: Path, document: str, role: str | None
 ) -> None:
     with closing(psycopg.connect(db.superuser_dsn, autocommit=True)) as superuser:
@@ -110,7 +110,7 @@ def run(
     )
 
 
-def test_the_table_of_exit_codes_is_the_one_of_the_command() -> None:
+def test_the_documented_exit_codes_are_those_of_the_command() -> None:
     text = (ROOT / "docs/applications.md").read_text()
     for code, meaning in EXIT_CODES.items():
         assert f"| {code.value} | {meaning} |" in text

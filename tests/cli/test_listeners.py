@@ -1,4 +1,4 @@
-"""What the command shows of listeners."""
+"""Listeners on the command line."""
 
 from tests.cli.conftest import Command, Container, working
 from tests.conftest import Database
@@ -7,7 +7,7 @@ HERE = "http://127.0.0.1:8123"
 
 
 def listen(task: Container, run: int) -> None:
-    """Listen on a file, or do a command."""
+    """Listen on a file, or execute a command."""
     file = task.call(
         "select f.attributes ? 'command' as is_command from locaria.files f"
         " join locaria.runs r on r.file_id = f.id where r.id = %s",
@@ -19,18 +19,18 @@ def listen(task: Container, run: int) -> None:
         task.call("select locaria.report_listening(%s, %s)", run, HERE)
 
 
-def test_submit_waits_until_it_listens_and_shows_what_a_command_returned(
+def test_submit_waits_until_a_listener_listens_and_prints_the_result_of_a_command(
     locaria: Command, db: Database
 ) -> None:
     db.connect().execute(
         "update locaria.containers set type = 'listener', port = 1 where name = 'file_loader'"
     )
     with working(db.dsn, listen):
-        said = locaria("submit", "-c", "file_loader", "-t", "airports", "--wait")
-        assert f"file 1 airports: running  listening on {HERE}" in said.out
-        said = locaria("submit", "-c", "file_loader", "-a", "command=find", "--wait")
-        assert "file 2 file_loader find: done" in said.out
-        assert '"Zürich"' in said.out
+        result = locaria("submit", "-c", "file_loader", "-t", "airports", "--wait")
+        assert f"file 1 airports: running  listening on {HERE}" in result.out
+        result = locaria("submit", "-c", "file_loader", "-a", "command=find", "--wait")
+        assert "file 2 file_loader find: done" in result.out
+        assert '"Zürich"' in result.out
         assert '"Zürich"' in locaria("show", 2).out
         assert f"listening on {HERE}" in locaria("list").out
         assert HERE in locaria("show", 1).out

@@ -46,7 +46,7 @@ def test_a_model_has_the_columns_of_its_table(db: Database, name: str) -> None:
             assert model_fills is row["has_default"] or not row["not_null"], column
 
 
-def test_every_table_an_application_meets_has_a_model() -> None:
+def test_every_table_that_an_application_uses_has_a_model() -> None:
     names = {"files", "runs", "containers", "tasks", "dispatches", "status"}
     assert {table.name for table in Base.metadata.tables.values()} == names
 
@@ -69,7 +69,7 @@ def test_an_application_inserts_through_a_session(
         assert run.outcome == "succeeded"
 
 
-def test_a_held_file_can_be_written_and_read(engine: Engine, db: Database) -> None:
+def test_a_held_file_can_be_inserted_and_read(engine: Engine, db: Database) -> None:
     with Session(engine) as session:
         file = File(attributes={}, run_after=HELD)
         session.add(file)

@@ -78,7 +78,7 @@ def test_a_held_file_can_be_listed_and_shown(locaria: Command, db: Database) -> 
     assert locaria("show", file, "--json").json["status"]["run_after"] == "infinity"
 
 
-def test_show_tells_why_with_attempts_rejects_and_timeline(
+def test_show_prints_the_reason_attempts_rejects_and_timeline(
     locaria: Command, db: Database, container: Container
 ) -> None:
     file = insert(db, path="/a.csv", table="a")
@@ -86,18 +86,18 @@ def test_show_tells_why_with_attempts_rejects_and_timeline(
     container.report(run, stage="load", rows_done=99)
     container.reject(run, 7, "too few columns", "1,2")
     container.fail(run, "data", "too many bad rows")
-    said = locaria("show", file, "--json").json
-    assert list(said) == ["status", "attempts", "rejects", "timeline"]
-    assert said["status"]["why"] == "failed after 1 of 3 attempts: too many bad rows"
-    assert list(said["attempts"][0]) == columns(db, "attempts")
-    assert said["rejects"][0]["row_text"] == "1,2"
-    assert {"inserted", "stage", "rejected"} <= {event["what"] for event in said["timeline"]}
+    result = locaria("show", file, "--json").json
+    assert list(result) == ["status", "attempts", "rejects", "timeline"]
+    assert result["status"]["why"] == "failed after 1 of 3 attempts: too many bad rows"
+    assert list(result["attempts"][0]) == columns(db, "attempts")
+    assert result["rejects"][0]["row_text"] == "1,2"
+    assert {"inserted", "stage", "rejected"} <= {event["what"] for event in result["timeline"]}
     text = locaria("show", file).out
     for words in ("too many bad rows", "too few columns", "Timeline", "REGISTERED", "stage"):
         assert words in text
 
 
-def test_what_a_container_wrote_cannot_move_the_cursor(
+def test_text_of_a_container_cannot_move_the_cursor(
     locaria: Command, db: Database, container: Container
 ) -> None:
     insert(db, path="/\x1b[2J.csv")
@@ -105,27 +105,27 @@ def test_what_a_container_wrote_cannot_move_the_cursor(
     container.log(run, "red \x1b[31m[bold]not markup[/bold]\x07")
     container.fail(run, error="bad \x1b[0m")
     for command in (("list",), ("show", 1), ("logs", 1)):
-        said = locaria(*command)
-        assert "\x1b" not in said.out
-        assert "\x07" not in said.out
+        result = locaria(*command)
+        assert "\x1b" not in result.out
+        assert "\x07" not in result.out
     assert "[bold]not markup[/bold]" in locaria("logs", 1).out
 
 
 @pytest.mark.parametrize("command", ["show", "explain", "logs", "cancel", "retry"])
-def test_a_file_that_is_not_there_is_refused(locaria: Command, command: str) -> None:
+def test_a_file_that_does_not_exist_is_refused(locaria: Command, command: str) -> None:
     assert "locaria: there is no file 99" in locaria(command, 99, code=5).err
 
 
-def test_explain_says_the_chain_in_sentences(locaria: Command, db: Database) -> None:
+def test_explain_prints_sentences(locaria: Command, db: Database) -> None:
     file = insert(db)
     lines = locaria("explain", file).out.splitlines()
     assert lines[0].startswith(f"File {file} is dispatched (REGISTERED)")
-    said = locaria("explain", file, "--json").json
-    assert said["file_id"] == file
-    assert any("Container file_loader" in line for line in said["lines"])
+    result = locaria("explain", file, "--json").json
+    assert result["file_id"] == file
+    assert any("Container file_loader" in line for line in result["lines"])
 
 
-def test_logs_prints_and_follows_until_the_file_is_at_rest(
+def test_logs_prints_and_follows_until_the_file_is_finished(
     locaria: Command, db: Database, container: Container
 ) -> None:
     file = insert(db)
@@ -163,8 +163,8 @@ def test_watch_follows_all_active_files_to_their_end(locaria: Command, db: Datab
     assert last == dict.fromkeys(files, "done")
 
 
-def test_watch_says_when_nothing_is_active(locaria: Command) -> None:
-    assert "Nothing is active" in locaria("watch").err
+def test_watch_reports_that_no_file_is_active(locaria: Command) -> None:
+    assert "No file is active" in locaria("watch").err
     assert locaria("watch", "--json").out == ""
 
 
@@ -180,9 +180,9 @@ def test_watch_forever_outlives_an_empty_queue_and_ends_at_ctrl_c(
         pass
     second = insert(db)
     assert json.loads(watching.stdout.readline())["file_id"] == second
-    said = locaria.interrupt(watching)
-    assert said.code == 130
-    assert "Traceback" not in said.err
+    result = locaria.interrupt(watching)
+    assert result.code == 130
+    assert "Traceback" not in result.err
 
 
 def test_queue_counts_per_container(locaria: Command, db: Database, container: Container) -> None:
@@ -196,17 +196,17 @@ def test_queue_counts_per_container(locaria: Command, db: Database, container: C
     assert "file_loader" in locaria("queue").out
 
 
-def test_health_is_critical_without_tick_and_well_with_it(locaria: Command, db: Database) -> None:
-    said = locaria("health", code=1)
-    assert "never ran" in said.out
-    assert "select locaria.tick()" in said.out
+def test_health_is_critical_until_tick_has_run(locaria: Command, db: Database) -> None:
+    result = locaria("health", code=1)
+    assert "never ran" in result.out
+    assert "select locaria.tick()" in result.out
     db.connect("operator").execute("select locaria.tick()")
     rows = locaria("health", "--json").json
     assert list(rows[0]) == columns(db, "health")
     assert {row["check"]: row["level"] for row in rows}["tick"] == "ok"
 
 
-def test_a_pipe_that_is_closed_early_is_no_error(locaria: Command, tmp_path: Path) -> None:
+def test_a_pipe_that_is_closed_early_causes_no_traceback(locaria: Command, tmp_path: Path) -> None:
     listing = locaria.start("list", "--json")
     assert listing.stdout is not None
     listing.stdout.close()

@@ -14,13 +14,15 @@ from tests.cli.conftest import Command, Container, load, spoil, working
 from tests.conftest import Database
 
 
-def test_submit_inserts_one_row_a_path_in_one_statement(
+def test_submit_inserts_one_row_per_path_in_one_statement(
     locaria: Command, db: Database, csv: Path
 ) -> None:
     other = csv.with_name("b.csv")
     other.touch()
-    said = locaria("submit", csv.name, other, "--table", "stations", "-c", "file_loader", "--json")
-    assert [row["attributes"] for row in said.json] == [
+    result = locaria(
+        "submit", csv.name, other, "--table", "stations", "-c", "file_loader", "--json"
+    )
+    assert [row["attributes"] for row in result.json] == [
         {"path": str(csv), "table": "stations"},
         {"path": str(other), "table": "stations"},
     ]
@@ -28,15 +30,13 @@ def test_submit_inserts_one_row_a_path_in_one_statement(
     assert dispatches == [{"files": 2}]
 
 
-def test_attributes_are_json_where_they_parse_and_text_where_not(
-    locaria: Command, csv: Path
-) -> None:
-    said = locaria(
+def test_attributes_are_json_if_they_parse_else_text(locaria: Command, csv: Path) -> None:
+    result = locaria(
         "submit", csv, "--json",
         *("-a", "limit=10", "-a", "header=true", "-a", "delimiter=;", "-a", 'columns=["a", "b"]'),
         *("-a", "note=a=b", "-a", "empty=", "-a", "number=NaN"),
     )  # fmt: skip
-    (row,) = said.json
+    (row,) = result.json
     assert row["attributes"] == {
         "path": str(csv),
         "limit": 10,
@@ -49,12 +49,12 @@ def test_attributes_are_json_where_they_parse_and_text_where_not(
     }
 
 
-def test_a_url_is_passed_on_as_it_is(locaria: Command) -> None:
+def test_a_url_is_submitted_unchanged(locaria: Command) -> None:
     (row,) = locaria("submit", "s3://bucket/big file.csv", "--json").json
     assert row["attributes"] == {"url": "s3://bucket/big file.csv"}
 
 
-def test_priority_and_time_stand_on_the_row(locaria: Command, csv: Path) -> None:
+def test_priority_and_time_are_stored_on_the_row(locaria: Command, csv: Path) -> None:
     (row,) = locaria("submit", csv, "--priority", "-7", "--after", "+2h", "--json").json
     assert (row["priority"], row["phase"]) == (-7, "scheduled")
     due = datetime.fromisoformat(row["run_after"]) - datetime.now(UTC)
@@ -73,21 +73,24 @@ def test_priority_and_time_stand_on_the_row(locaria: Command, csv: Path) -> None
         (["x://y", "-a", "novalue"], "is not of the form k=v"),
         (["x://y", "--after", "someday"], "is not a time"),
         (["x://y", "--priority", "99999"], "99999 is not in the range"),
-        (["x://y", "-a", "path=z"], "path is given twice"),
+        (["x://y", "-a", "path=z"], "--attribute can't set path"),
+        (["x://y", "-t", "a", "-a", "table=z"], "table is given twice"),
         ([], "Name a PATH or URL"),
     ],
 )
-def test_a_wrong_argument_is_told_and_nothing_is_inserted(
+def test_a_wrong_argument_is_reported_and_nothing_is_inserted(
     locaria: Command, db: Database, arguments: list[str], words: str
 ) -> None:
-    said = locaria("submit", *arguments, code=2)
-    assert words in said.err
+    result = locaria("submit", *arguments, code=2)
+    assert words in result.err
     assert db.connect().execute("select count(*) as n from locaria.files").fetchone() == {"n": 0}
 
 
-def test_an_unknown_container_is_refused_with_those_there_are(locaria: Command, csv: Path) -> None:
-    said = locaria("submit", csv, "-c", "nothing", code=5)
-    assert said.err.splitlines() == [
+def test_an_unknown_container_is_refused_and_the_known_ones_are_listed(
+    locaria: Command, csv: Path
+) -> None:
+    result = locaria("submit", csv, "-c", "nothing", code=5)
+    assert result.err.splitlines() == [
         'locaria: files.container: there is no container "nothing"',
         "hint: Containers: file_download, file_loader.",
     ]
@@ -95,8 +98,8 @@ def test_an_unknown_container_is_refused_with_those_there_are(locaria: Command, 
 
 def test_wait_ends_with_0_when_the_load_is_done(locaria: Command, db: Database, csv: Path) -> None:
     with working(db.dsn_of("loader"), load):
-        said = locaria("submit", csv, "--table", "t", "--wait")
-        assert "stations.csv → t: done  100 rows in" in said.out.replace("  ", "  ")
+        result = locaria("submit", csv, "--table", "t", "--wait")
+        assert "stations.csv → t: done  100 rows in" in result.out.replace("  ", "  ")
         (row,) = locaria("submit", csv, "--wait", "--json").json
         assert (row["phase"], row["percent"], row["rows_done"]) == ("done", 100, 100)
 
@@ -105,8 +108,8 @@ def test_wait_ends_with_1_and_the_reason_when_the_load_failed(
     locaria: Command, db: Database, csv: Path
 ) -> None:
     with working(db.dsn_of("loader"), spoil):
-        said = locaria("submit", csv, csv, "--wait", code=1)
-    assert "row 7 is bad" in said.err
+        result = locaria("submit", csv, csv, "--wait", code=1)
+    assert "row 7 is bad" in result.err
 
 
 def test_wait_ends_with_3_when_the_file_was_cancelled(locaria: Command, csv: Path) -> None:
@@ -127,28 +130,28 @@ def test_ctrl_c_ends_the_wait_with_130_and_leaves_the_file_running(
     run = container.claim()
     container.report(run, stage="load", percent=10)
     assert "running" in waiting.stdout.readline()
-    said = locaria.interrupt(waiting)
-    assert said.code == 130
-    assert "goes on" in said.err
-    assert "Traceback" not in said.err
+    result = locaria.interrupt(waiting)
+    assert result.code == 130
+    assert "submitted files continue" in result.err
+    assert "Traceback" not in result.err
     assert container.report(run, percent=20) == "running"
 
 
 def test_on_a_terminal_wait_draws_a_bar(locaria: Command, db: Database, csv: Path) -> None:
-    ours, theirs = pty.openpty()
+    terminal, other_end = pty.openpty()
     with working(db.dsn_of("loader"), load):
         process = subprocess.Popen(
             [sys.executable, "-m", "locaria.cli", "submit", str(csv), "--wait"],
-            stdout=theirs,
-            stderr=theirs,
+            stdout=other_end,
+            stderr=other_end,
             env=locaria.environment | {"TERM": "xterm", "COLUMNS": "120"},
         )
-        os.close(theirs)
+        os.close(other_end)
         drawn = b""
-        while chunk := _read(ours):
+        while chunk := _read(terminal):
             drawn += chunk
         assert process.wait(30) == 0
-    os.close(ours)
+    os.close(terminal)
     assert "━━━━━".encode() in drawn
     assert b"100 rows in" in drawn
 
@@ -165,7 +168,7 @@ def test_wait_survives_a_lost_connection(
 ) -> None:
     waiting = locaria.start("submit", csv, "--wait", "--json")
     owner = db.connect()
-    # Its INSERT is committed when the session is idle and a file is there.
+    # Its INSERT is committed once a file is visible to this session.
     end_session = (
         "select pg_terminate_backend(pid) from pg_stat_activity, locaria.files "
         "where application_name = 'locaria submit' and datname = current_database()"

@@ -78,7 +78,10 @@ def test_a_merge_inserts_updates_and_keeps_rows(site: Scenario) -> None:  # noqa
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([(1, "x"), (2, "y"), (1, "z")], "1 keys occur more than once, for example (id) = (1) in 2 rows"),
+        (
+            [(1, "x"), (2, "y"), (1, "z")],
+            "1 keys occur more than once, for example (id) = (1) in 2 rows",
+        ),
         ([(None, "x")], "in 1 rows the key (id) is NULL"),
     ],
     ids=["twice", "null"],

@@ -1,1 +1,1 @@
-"""Commands for ingested bundles and the archive of their files."""
+"""Commands for bundle ingest and the archive of ingested files."""

@@ -1,4 +1,4 @@
-"""`locaria archive`: the files of ingested bundles, read again."""
+"""`locaria archive`: fetch and verify the files of ingested bundles."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from locaria.cli.bundles.shared_code import load_shared_code
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.errors import EXIT_CODE_HELP, CommandError, ExitCode
 from locaria.cli.options import FILE_ID, dsn_option, json_option
 from locaria.cli.render import number, out, print_json, table
 from locaria.cli.runtime.local import state_dir
-from locaria.resources import CONTAINERS
 
 if TYPE_CHECKING:
     from bundles.archive import Archive
@@ -34,40 +34,45 @@ from locaria.archived_files
 where id > %(after)s and (transaction_id = %(job)s or %(job)s::bigint is null)
 order by id limit 500
 """
-STRAYS = """
+UNKNOWN_KEYS = """
 select k.key from unnest(%s::text[]) as k (key)
 where not exists (select from locaria.archived_files a where a.archive_key = k.key)
   and not exists (
     select from locaria.files f where f.id::text = split_part(k.key, '/', 2) and f.finished is null
   )
 """
-_A_LOOK = 500
+_KEYS_AT_ONCE = 500
 _CHUNK = 1 << 20
 
-job_option = click.option("--job", metavar="JOB", type=FILE_ID, help="Only of this job's bundle.")
+job_option = click.option(
+    "--job", metavar="JOB", type=FILE_ID, help="Only files of the bundle of this job."
+)
 store_option = click.option(
     "--object-store",
     metavar="URL",
     envvar="LOCARIA_OBJECT_STORE",
-    help="file:///path or s3://bucket/prefix. Default: $LOCARIA_OBJECT_STORE, "
-    "else the local runtime's.",
+    help="Where the archive is: file:///path or s3://bucket/prefix. Default: "
+    "$LOCARIA_OBJECT_STORE, else the store of the local runtime.",
 )
 
 
-@click.group(short_help="The files of ingested bundles: get one, verify all.")
+@click.group(short_help="Fetch or verify archived files.")
 def archive() -> None:
-    """The files of ingested bundles.
+    """Fetch and verify the files of ingested bundles.
 
     \b
-    locaria archive get data/run1/spectrum.raw > spectrum.raw   # by path, or by number
-    locaria archive verify                                      # read and hash all of them again
+    locaria archive get data/run1/spectrum.raw > spectrum.raw   # by its path or id
+    locaria archive verify                                      # read and hash all files
     """
 
 
-@archive.command(epilog=EXIT_CODE_HELP)
+@archive.command(epilog=EXIT_CODE_HELP, short_help="Fetch one file.")
 @click.argument("what", metavar="ID|PATH")
 @click.option(
-    "-o", "--output", metavar="FILE", help="Where to; default: the name here; - is stdout."
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="File to write; - for standard output. Default: the name of the file, in this folder.",
 )
 @job_option
 @store_option
@@ -75,14 +80,14 @@ def archive() -> None:
 def get(
     what: str, output: str | None, job: int | None, object_store: str | None, dsn: str | None
 ) -> None:
-    """Fetch one file, by its number (archived_files.id) or its path in the bundle.
+    """Fetch one file by its id (archived_files.id) or its path in the bundle.
 
     \b
     locaria archive get 17
     locaria archive get a/b/foo.txt --job 4 -o foo.txt
 
-    Of several with one path the newest is taken. The bytes are verified on the way; what is rotten
-    ends with exit code 1, and leaves no file.
+    If several files have the path, the newest is fetched. The file is verified first: if it is
+    missing or damaged, nothing is written and the exit code is 1.
     """
     path = None if what.isdecimal() else what.removeprefix("data/").strip("/")
     number_ = int(what) if what.isdecimal() else None
@@ -90,7 +95,7 @@ def get(
         rows = session.rows(FIND, {"id": number_, "path": path, "job": job})
     if not rows:
         raise CommandError(
-            f"no archived file {what}", "The list: select * from locaria.archived_files"
+            f"no archived file {what}", "List them in SQL: select * from locaria.archived_files"
         )
     row = rows[0]
     target = output or Path(str(row["path"])).name
@@ -101,16 +106,20 @@ def get(
         _write(source, row, Path(target))
 
 
-@archive.command(epilog=EXIT_CODE_HELP)
+@archive.command(epilog=EXIT_CODE_HELP, short_help="Verify all files.")
 @job_option
 @json_option
 @store_option
 @dsn_option
 def verify(job: int | None, as_json: bool, object_store: str | None, dsn: str | None) -> None:
-    """Read every archived file again and compare it with its hash.
+    """Read every archived file and compare it with its recorded size and hash.
 
-    Reports what is missing or rotten, and what lies in the archive without belonging to a bundle.
-    Exit code 1 if there is any of that.
+    \b
+    locaria archive verify
+    locaria archive verify --job 4 --json
+
+    Reports files that are missing or damaged, and objects in the archive that belong to no bundle.
+    The exit code is 1 if there are any. --json prints an object with files, bytes and problems.
     """
     source = _open_archive(object_store)
     files = bytes_ = 0
@@ -124,7 +133,7 @@ def verify(job: int | None, as_json: bool, object_store: str | None, dsn: str | 
         if job is None:
             problems += (
                 {"id": None, "job_id": None, "path": key, "problem": "belongs to no bundle"}
-                for key in _strays(session, source)
+                for key in _unknown_keys(session, source)
             )
     report = {"files": files, "bytes": bytes_, "problems": problems}
     if as_json:
@@ -135,19 +144,21 @@ def verify(job: int | None, as_json: bool, object_store: str | None, dsn: str | 
 
 
 def _open_archive(url: str | None) -> Archive:
-    """The archive of a site. The code is that of the containers, which lies beside them."""
-    modules = str(CONTAINERS / "modules")
-    if modules not in sys.path:
-        sys.path.append(modules)
-    from bundles.archive import open_stores  # noqa: PLC0415 - not on the path before
-    from object_store import StoreError  # noqa: PLC0415
+    """Open the archive of a site with the code of the containers.
+
+    Raises:
+        CommandError: No object store is named, or it can't be opened.
+    """
+    load_shared_code()
+    from bundles.archive import open_stores  # noqa: PLC0415 - importable only now
+    from object_store import StoreError  # noqa: PLC0415 - as above
 
     if not url:
         folder = state_dir() / "objects"
         if not folder.exists():
             raise CommandError(
-                "no archive: LOCARIA_OBJECT_STORE is not set and no local runtime has one",
-                "Name it: --object-store s3://bucket/prefix",
+                "no object store: LOCARIA_OBJECT_STORE is not set and the local runtime has none",
+                "Name it with --object-store s3://bucket/prefix or file:///path",
             )
         url = folder.as_uri()
     try:
@@ -163,10 +174,10 @@ def _pages(session: Session, job: int | None) -> Iterator[Row]:
         after = rows[-1]["id"]
 
 
-def _strays(session: Session, source: Archive) -> Iterator[str]:
+def _unknown_keys(session: Session, source: Archive) -> Iterator[str]:
     keys = source.keys()
-    while some := list(islice(keys, _A_LOOK)):
-        yield from (row["key"] for row in session.rows(STRAYS, [some]))
+    while some := list(islice(keys, _KEYS_AT_ONCE)):
+        yield from (row["key"] for row in session.rows(UNKNOWN_KEYS, [some]))
 
 
 def _copy(source: Archive, row: Row, target: BinaryIO) -> None:
@@ -189,7 +200,7 @@ def _write(source: Archive, row: Row, target: Path) -> None:
             _copy(source, row, file)
         part.replace(target)
     except OSError as error:
-        raise CommandError(f"{target} can't be written: {error.strerror}") from error
+        raise CommandError(f"can't write {target}: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -207,5 +218,5 @@ def _show(report: dict[str, Any]) -> None:
     if problems:
         rows = ((row["id"], row["job_id"], row["path"], row["problem"]) for row in problems)
         out(table(("file>right", "job>right", "path", "problem"), rows))
-    words = "all as they were" if not problems else f"{number(len(problems))} problems"
+    words = "no problems" if not problems else f"{number(len(problems))} problems"
     out(f"{number(report['files'])} files, {number(report['bytes'])} bytes read: {words}")

@@ -1,4 +1,4 @@
-"""`locaria db`: install, upgrade, and say what is installed."""
+"""`locaria db`: install and upgrade Locaria, register containers, show the version."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from locaria.cli.options import dsn_option, json_option
 from locaria.cli.render import facts, out, print_json, say
 
 OWNER_HINT = (
-    "Run it as the owner of Locaria, who needs CREATE on the database and, for the first time, "
-    "CREATEROLE: grant create on database <database> to <owner>"
+    "Run it as the owner of Locaria, who needs CREATE on the database and, for the first "
+    "installation, CREATEROLE: grant create on database <database> to <owner>"
 )
 VERSION = """
 select
@@ -26,24 +26,27 @@ select
 """
 
 
-@click.group()
+@click.group(short_help="Install or upgrade Locaria in a database.")
 def db() -> None:
     """Install or upgrade Locaria in a database.
 
     \b
-    locaria db upgrade                        # as the owner; again is fine
-    locaria db sql > locaria.sql              # or: read it, then psql -f locaria.sql
+    locaria db upgrade                        # as the owner; may be repeated
+    locaria db sql > locaria.sql              # or read the SQL first, then psql -f locaria.sql
+    locaria db register my/dockers.json
     locaria db version
     """
 
 
-@db.command()
+@db.command(short_help="Install or upgrade Locaria.")
 @dsn_option
 def upgrade(dsn: str | None) -> None:
-    """Install Locaria, or bring it up to date. Needs no superuser. Twice is fine.
+    """Install Locaria, or upgrade it to the version of this command.
 
     \b
     LOCARIA_DSN=postgresql://owner@host/database locaria db upgrade
+
+    Run it as the owner of Locaria, who need not be a superuser. It may be repeated.
     """
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 - slow to import, for this alone
 
@@ -58,11 +61,11 @@ def upgrade(dsn: str | None) -> None:
         raise explain_failure(error, place) from error
     with Session(target, "db upgrade") as session:
         found = session.row(VERSION)
-    say(f"{place}: Locaria is at revision {found['revision']}.")
+    say(f"Locaria is at revision {found['revision']} in {place}.")
 
 
 def explain_failure(error: Exception, place: str) -> Exception:
-    """Turn an error of an installation into words; what is no error of the database stays."""
+    """Translate a database error of an installation; return any other error unchanged."""
     cause = getattr(error, "orig", error)
     if not isinstance(cause, psycopg.Error):
         return error
@@ -72,9 +75,9 @@ def explain_failure(error: Exception, place: str) -> Exception:
     return translate(cause, place)
 
 
-@db.command("sql")
+@db.command("sql", short_help="Print the SQL of an installation.")
 def print_sql() -> None:
-    """Print everything that an installation does, as one SQL script, for psql.
+    """Print a complete installation as one SQL script for psql.
 
     \b
     locaria db sql | psql -v ON_ERROR_STOP=1 postgresql://owner@host/database
@@ -84,20 +87,20 @@ def print_sql() -> None:
     click.echo(plain_sql(), nl=False)
 
 
-@db.command()
+@db.command(short_help="Register containers.")
 @click.argument(
     "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
 )
 @json_option
 @dsn_option
 def register(path: Path | None, as_json: bool, dsn: str | None) -> None:
-    """Register the containers of a dockers.json, or bring them up to date.
+    """Register the containers of a dockers.json, or update them.
 
     \b
-    locaria db register                       # containers/dockers.json of the checkout
+    locaria db register                       # the containers that ship with Locaria
     locaria db register my/dockers.json
 
-    Limits that an entry does not name stay as they are. With --json, one array of names.
+    A limit that an entry does not set is left unchanged. --json prints an array of names.
     """
     from locaria.install import register_containers  # noqa: PLC0415 - as above
     from locaria.resources import DOCKERS_JSON  # noqa: PLC0415 - as above
@@ -116,16 +119,19 @@ def register(path: Path | None, as_json: bool, dsn: str | None) -> None:
     if as_json:
         print_json(names)
     else:
-        say(f"Registered: {', '.join(names) or 'none'}.")
+        say(f"Registered containers: {', '.join(names) or 'none'}.")
 
 
-@db.command()
+@db.command(short_help="Show the installed version.")
 @json_option
 @dsn_option
 def version(as_json: bool, dsn: str | None) -> None:
-    """Say which version of Locaria the database has.
+    """Show which version of Locaria is installed in the database.
 
-    With --json, one object: schema_version, revision, postgres, database.
+    \b
+    locaria db version
+
+    --json prints an object with schema_version, revision, postgres and database.
     """
     with Session(find_dsn(dsn), "db version") as session:
         found = session.row(VERSION)

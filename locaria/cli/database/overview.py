@@ -1,4 +1,4 @@
-"""`locaria queue` and `locaria health`: the whole installation on one screen."""
+"""`locaria queue` and `locaria health`: the state of the whole installation."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ HEALTH = (
 )
 
 
-@click.command(short_help="Show what waits and runs, per container.")
+@click.command(short_help="Show the queue of each container.")
 @json_option
 @dsn_option
 def queue(as_json: bool, dsn: str | None) -> None:
-    """Show what waits and what runs, per container, and why no task starts if none does.
+    """Show waiting and running files per container, and why no task starts if none does.
 
     \b
     locaria queue
 
-    With --json, one array of rows of the view locaria.queue; intervals are in seconds.
+    --json prints an array of rows of the view locaria.queue; intervals are in seconds.
     """
     with Session(find_dsn(dsn), "queue") as session:
         rows = session.rows(QUEUE)
@@ -32,7 +32,7 @@ def queue(as_json: bool, dsn: str | None) -> None:
         print_json(rows)
         return
     if not rows:
-        say("No container is registered yet: locaria db register")
+        say("No container is registered. Register them: locaria db register")
         return
     columns = ("container", "due>right", "later>right", "held>right", "running>right")
     cells = (
@@ -62,12 +62,13 @@ def queue(as_json: bool, dsn: str | None) -> None:
 @json_option
 @dsn_option
 def health(as_json: bool, dsn: str | None) -> None:
-    """Check the installation: is tick() running, can tasks be started, does anything stall?
+    """Check the installation: whether tick() runs, tasks start, and files make progress.
 
     \b
-    locaria health || page-somebody
+    locaria health || send-an-alert
 
-    Exit code 1 if a check is critical. With --json, one array of rows of the view locaria.health.
+    Each finding comes with the SQL statement that fixes it. The exit code is 1 if a check is
+    critical. --json prints an array of rows of the view locaria.health.
     """
     with Session(find_dsn(dsn), "health") as session:
         rows = session.rows(HEALTH)

@@ -1,4 +1,4 @@
-"""`locaria psql`: a SQL prompt on the database, with no password to copy."""
+"""`locaria psql`: a SQL prompt on the database, without copying a password."""
 
 from __future__ import annotations
 
@@ -29,41 +29,41 @@ ENVIRONMENT = {
     "connect_timeout": "PGCONNECT_TIMEOUT",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
-"""libpq's variables for the parameters of a connection string (libpq documentation, 34.15)."""
+"""libpq's environment variable for each parameter of a connection string."""
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings={"ignore_unknown_options": True}, short_help="Open a SQL prompt.")
 @dsn_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(dsn: str | None, arguments: tuple[str, ...]) -> None:
-    """Open psql on the database; what follows goes to psql.
+    """Open psql on the database; further arguments are passed to psql.
 
     \b
     locaria psql
     locaria psql -c "select file_id, phase, why from locaria.status"
 
-    The connection goes by libpq's environment variables, never by argv. Uses the psql on PATH, else
-    the one that came with the embedded Postgres.
+    Uses the psql on PATH, else the one of the embedded Postgres. The connection is passed in
+    environment variables, so that no password appears among the arguments of a process.
     """
     given = conninfo_to_dict(find_dsn(dsn))
     variables = {ENVIRONMENT[key]: str(given[key]) for key in given if key in ENVIRONMENT}
     program = _psql()
-    # By its path: it looks for itself where it was started from.
+    # argv[0] is the path: the embedded psql finds its files relative to it.
     os.execve(program, [program, *arguments], os.environ | variables)  # noqa: S606 - no shell
 
 
 def _psql() -> str:
-    """The psql to use.
+    """Return the path of the psql to use.
 
     Raises:
-        CommandError: there is none.
+        CommandError: There is none.
     """
     found = find_psql()
     if found is None:
         raise CommandError(
-            "there is no psql here",
-            "Install your system's postgresql-client, or take the connection string of: locaria "
-            "status",
+            "no psql found",
+            "Install your system's package postgresql-client, or use another client with the "
+            "connection string that `locaria status` prints.",
             ExitCode.REFUSED,
         )
     return str(found)

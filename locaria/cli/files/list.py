@@ -8,7 +8,7 @@ from psycopg.types.json import Json
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.files.progress import count_words, name_of
 from locaria.cli.options import dsn_option, json_option
-from locaria.cli.render import duration, moment, out, plain, print_json, say, styled_phase, table
+from locaria.cli.render import duration, out, plain, print_json, say, styled_phase, table, timestamp
 
 # The names that locaria.list_phases() returns, which decides what they mean.
 PHASES = (
@@ -32,9 +32,7 @@ order by file_id desc
 
 
 @click.command("list")
-@click.option(
-    "--status", "-s", metavar="STATUS", help="Show only this status, such as ERROR."
-)
+@click.option("--status", "-s", metavar="STATUS", help="Show only this status, such as ERROR.")
 @click.option("--phase", "-p", type=click.Choice(PHASES), help="Show only files in this phase.")
 @click.option("--container", "-c", metavar="NAME", help="Show only files of this container.")
 @click.option(
@@ -107,7 +105,7 @@ def show_list(rows: list[Row]) -> None:
                     name_of(row),
                     count_words(row),
                     duration(row["run_s"]),
-                    moment(row["queued_at"]),
+                    timestamp(row["queued_at"]),
                     shorten(plain(row["why"])),
                 )
                 for row in rows

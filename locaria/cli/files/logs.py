@@ -10,7 +10,7 @@ from rich.text import Text
 
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.errors import EXIT_CODE_HELP, ExitCode, outcome_exit_code
-from locaria.cli.files.progress import AT_REST, POLL_S
+from locaria.cli.files.progress import FINISHED_PHASES, POLL_S
 from locaria.cli.files.show import read_status
 from locaria.cli.options import dsn_option, file_argument, json_option
 from locaria.cli.render import console, plain, print_json, print_json_line, say
@@ -71,7 +71,7 @@ def follow_log(session: Session, file_id: int) -> Iterator[Row]:
                 yield row
         last = max(seen, default=0)
         seen = {number for number in seen if number > last - LOOK_BACK}
-        if phase in AT_REST:
+        if phase in FINISHED_PHASES:
             return
         time.sleep(POLL_S)
 

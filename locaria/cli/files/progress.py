@@ -1,4 +1,4 @@
-"""Files while they are worked on: live bars on a terminal, lines in a pipe, JSON for programs."""
+"""Progress of files: live bars on a terminal, lines in a pipe, JSON for programs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from rich.text import Text
 from locaria.cli.connection import Row, Session
 from locaria.cli.render import console, duration, number, plain, print_json_line, styled_phase
 
-AT_REST = frozenset({"done", "failed", "cancelled", "deleted"})
+FINISHED_PHASES = frozenset({"done", "failed", "cancelled", "deleted"})
 POLL_S = 0.3
 STATUS_OF_FILES = "select * from locaria.status where file_id = any(%s::bigint[]) order by file_id"
-# The session of a run tells its percent oftener than it writes it: see the view running.
+# A run shows its percent in application_name more often than it writes it: see the view running.
 LIVE_STATUS_OF_FILES = """
 select s.*, r.live_note
 from locaria.status s left join locaria.running r on r.run_id = s.run_id
@@ -34,40 +34,43 @@ LINE_EVERY_S = 10.0
 
 
 class Display(Protocol):
-    """Shows the same files again and again."""
+    """Something that shows the state of some files, each time that it has been read."""
 
     def show(self, rows: list[Row], note: str = "") -> None:
-        """Show how the files are now."""
+        """Show the current state of the files, and a note below them."""
 
     def say(self, text: str) -> None:
-        """Tell of something that is not a file."""
+        """Show a remark that concerns no single file."""
 
 
 def follow(
     read: Callable[[], list[Row]], display: Display, is_over: Callable[[list[Row]], bool]
 ) -> list[Row]:
-    """Read and show until it is over; returns the last rows. Costs one short query each time."""
+    """Read and show files until `is_over` holds, and return the last rows.
+
+    Each round costs one short query.
+    """
     began = time.monotonic()
     while True:
         rows = read()
         display.show(rows)
         if is_over(rows):
             return rows
-        # Short loads are to be seen, too.
+        # Poll faster at first, to show the progress of short loads, too.
         time.sleep(POLL_S / 3 if time.monotonic() - began < 5 else POLL_S)
 
 
 def follow_files(session: Session, file_ids: list[int], display: Display) -> list[Row]:
-    """Follow files until all are at rest; survives a restart of the database."""
+    """Show files until all are settled, also across a restart of the database."""
 
     def read() -> list[Row]:
         return live(session.watch_rows(LIVE_STATUS_OF_FILES, [file_ids], on_loss=display.say))
 
-    return follow(read, display, all_at_rest)
+    return follow(read, display, all_settled)
 
 
 def live(rows: list[Row]) -> list[Row]:
-    """Rows that have live_note as rows of the view status, with the newest percent there is."""
+    """Remove `live_note` from rows, and set percent to its value where that is newer."""
     for row in rows:
         note = LIVE_PERCENT.match(row.pop("live_note") or "")
         if note and row["phase"] == "running" and row["percent"] is not None:
@@ -75,19 +78,21 @@ def live(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def all_at_rest(rows: list[Row]) -> bool:
-    """Whether no file will change by itself any more."""
-    return all(is_at_rest(row) for row in rows)
+def all_settled(rows: list[Row]) -> bool:
+    """Whether all files are settled."""
+    return all(is_settled(row) for row in rows)
 
 
-def is_at_rest(row: Row) -> bool:
-    """Whether a file will not change by itself any more: it has ended, or it listens."""
-    return row["phase"] in AT_REST or (row["endpoint"] is not None and row["command"] is None)
+def is_settled(row: Row) -> bool:
+    """Whether a file will not change by itself: it is finished, or listens for commands."""
+    return row["phase"] in FINISHED_PHASES or (
+        row["endpoint"] is not None and row["command"] is None
+    )
 
 
 @contextmanager
 def open_display(*, as_json: bool = False) -> Iterator[Display]:
-    """The display that fits: JSON lines, bars on a terminal, lines elsewhere."""
+    """Open the display that suits the output: JSON lines, bars on a terminal, else lines."""
     if as_json:
         yield JsonLines()
     elif console().is_terminal:
@@ -98,16 +103,16 @@ def open_display(*, as_json: bool = False) -> Iterator[Display]:
 
 
 class JsonLines:
-    """One row of the status view a line, whenever it has changed."""
+    """Prints a row of the view status as a line of JSON each time that it has changed."""
 
-    # These move with the clock alone.
+    # These change with the clock alone.
     MOVING = ("why", "wait_s", "run_s", "rate_per_s", "eta")
 
     def __init__(self) -> None:
         self._seen: dict[int, Row] = {}
 
     def show(self, rows: list[Row], note: str = "") -> None:
-        """Print the rows that are new or differ."""
+        """Print the rows that are new or have changed."""
         del note
         for row in rows:
             lasting = {name: value for name, value in row.items() if name not in self.MOVING}
@@ -116,19 +121,19 @@ class JsonLines:
                 print_json_line(row)
 
     def say(self, text: str) -> None:
-        """Remarks go to standard error."""
+        """Print a remark to standard error."""
         console(stderr=True).print(text, markup=False)
 
 
 class Lines:
-    """A line when a file changes its phase or stage, or has come on; for logs and pipes."""
+    """Prints a line when a file changes its phase or stage, and for progress every 10 seconds."""
 
     def __init__(self) -> None:
         self._said: dict[int, tuple[object, ...]] = {}
         self._when: dict[int, float] = {}
 
     def show(self, rows: list[Row], note: str = "") -> None:
-        """Print what is news."""
+        """Print the files that have changed."""
         del note
         for row in rows:
             file_id = row["file_id"]
@@ -144,32 +149,30 @@ class Lines:
             console().print(line_of(row), soft_wrap=True)
 
     def say(self, text: str) -> None:
-        """Remarks go to standard error."""
+        """Print a remark to standard error."""
         console(stderr=True).print(text, markup=False)
 
 
 class Bars:
-    """One bar a file, redrawn in place."""
+    """One bar per file, redrawn in place."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._remark = ""
 
     def show(self, rows: list[Row], note: str = "") -> None:
-        """Redraw."""
-        self._remark = ""
+        """Redraw the bars and the note."""
         parts: list[Table | Text] = [bars(rows)] if rows else []
         if note:
             parts.append(Text(note, style="dim"))
         self._live.update(Group(*parts))
 
     def say(self, text: str) -> None:
-        """Remarks stay above the bars."""
+        """Print a remark above the bars."""
         self._live.console.print(text, markup=False, style="yellow")
 
 
 def bars(rows: list[Row]) -> Table:
-    """Files as a table with a bar for each one at work."""
+    """Build a table of files with a bar for each running one."""
     drawn = Table.grid(padding=(0, 1), expand=False)
     for _ in range(3):
         drawn.add_column(no_wrap=True)
@@ -183,7 +186,7 @@ def bars(rows: list[Row]) -> Table:
 
 
 def bar_of(row: Row) -> ProgressBar | Text:
-    """The bar of a file; one that only moves when its end is not known; none when it waits."""
+    """Return the bar of a file: pulsing if the total is unknown, empty while the file waits."""
     if row["endpoint"] is not None:
         return Text("")
     if row["phase"] == "running":
@@ -197,7 +200,7 @@ def bar_of(row: Row) -> ProgressBar | Text:
 
 
 def detail_of(row: Row) -> Text:
-    """What there is to say of a file: counts and speed while it runs, why while it waits."""
+    """Describe a file: counts and speed while it runs, the reason while it waits."""
     if row["phase"] == "running" and row["endpoint"] is None:
         return Text("  ".join(progress_words(row)))
     if row["phase"] == "done":
@@ -207,7 +210,7 @@ def detail_of(row: Row) -> Text:
 
 
 def progress_words(row: Row) -> list[str]:
-    """Percent, counts, speed and time left, as far as they are known."""
+    """List percent, counts, speed and time left, as far as they are known."""
     words = [
         f"{row['percent']:.0f} %" if row["percent"] is not None else "",
         count_words(row),
@@ -219,7 +222,7 @@ def progress_words(row: Row) -> list[str]:
 
 
 def count_words(row: Row) -> str:
-    """12,000 of 73,624 rows, 3 rejected."""
+    """Format the counts: `12,000 of 73,624 rows, 3 rejected`."""
     if row["rows_done"] is None:
         return ""
     total = row["rows_total"] if row["phase"] == "running" else None
@@ -229,7 +232,7 @@ def count_words(row: Row) -> str:
 
 
 def seconds_left(row: Row) -> float | None:
-    """Until the estimated end, by the clock of the database, which need not be ours."""
+    """Return the seconds to the estimated end, by the clock of the database."""
     if row["eta"] is None or row["started_at"] is None or row["run_s"] is None:
         return None
     now = row["started_at"] + timedelta(seconds=float(row["run_s"]))
@@ -238,7 +241,7 @@ def seconds_left(row: Row) -> float | None:
 
 
 def name_of(row: Row) -> str:
-    """What a person calls the file: its table, the last part of its path or URL, its command."""
+    """Return a short name of the file: its source and table, its command, or its container."""
     attributes = row["attributes"] or {}
     if "command" in attributes:
         return plain(f"{row['container']} {attributes['command']}").replace("\n", " ")
@@ -250,7 +253,7 @@ def name_of(row: Row) -> str:
 
 
 def line_of(row: Row) -> Text:
-    """One line on one file."""
+    """Describe a file on one line."""
     line = Text.assemble((f"file {row['file_id']}", "bold"), f" {name_of(row)}: ")
     line.append(styled_phase(row["phase"]))
     if row["phase"] == "running" and row["endpoint"] is None:

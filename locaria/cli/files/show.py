@@ -1,4 +1,4 @@
-"""`locaria show` and `locaria explain`: one file, in full."""
+"""`locaria show` and `locaria explain`: everything about one file."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ REJECTS_SHOWN = 10
 REJECTS_IN_JSON = 1000
 
 
-@click.command(short_help="Show one file in full, with its timeline.")
+@click.command(short_help="Show one file in full.")
 @file_argument
 @json_option
 @dsn_option
 def show(file_id: int, as_json: bool, dsn: str | None) -> None:
-    """Show one file: its status, why it is so, its attempts, rejected rows and timeline.
+    """Show one file: its status and the reason for it, attempts, rejected rows and timeline.
 
     \b
     locaria show 17
     locaria show 17 --json | jq .status.why
 
-    With --json, one object: status, attempts, rejects (the last 1,000), timeline; keys are the
-    columns of those views.
+    --json prints an object with status, attempts, rejects (the last 1,000) and timeline; the keys
+    within are the columns of these views.
     """
     with Session(find_dsn(dsn), "show") as session:
         status = read_status(session, file_id)
@@ -61,17 +61,17 @@ def show(file_id: int, as_json: bool, dsn: str | None) -> None:
     show_timeline(timeline)
 
 
-@click.command(short_help="Say why a file is not done.")
+@click.command(short_help="Explain why a file is not done.")
 @file_argument
 @json_option
 @dsn_option
 def explain(file_id: int, as_json: bool, dsn: str | None) -> None:
-    """Say why a file is not done: the whole chain, in sentences.
+    """Explain in sentences why a file is not done: its queue, tasks, dispatches and limits.
 
     \b
     locaria explain 17
 
-    With --json, one object: file_id and lines.
+    --json prints an object with file_id and lines.
     """
     with Session(find_dsn(dsn), "explain") as session:
         rows = session.rows("select line from locaria.explain(%s) as line", [file_id])
@@ -84,20 +84,20 @@ def explain(file_id: int, as_json: bool, dsn: str | None) -> None:
 
 
 def read_status(session: Session, file_id: int) -> Row:
-    """The row of the status view.
+    """Read the row of a file from the view status.
 
     Raises:
-        CommandError: there is no such file.
+        CommandError: There is no such file.
     """
     rows = session.rows(STATUS_OF_FILES, [[file_id]])
     if not rows:
-        raise CommandError(f"there is no file {file_id}", "Which there are: locaria list")
+        raise CommandError(f"there is no file {file_id}", "List the files: locaria list")
     return rows[0]
 
 
 def show_status(row: Row) -> None:
-    """Print what stands in the status view."""
-    at_rest = row["finished_at"] is not None
+    """Print the row of the view status."""
+    is_finished = row["finished_at"] is not None
     out(
         facts(
             (
@@ -107,14 +107,14 @@ def show_status(row: Row) -> None:
                 ("container", row["container"]),
                 ("attributes", row["attributes"]),
                 ("endpoint", row["endpoint"]),
-                ("progress", "" if at_rest else "  ".join(progress_words(row))),
-                ("stage", "" if at_rest else row["stage"]),
-                ("rows", count_words(row) if at_rest else ""),
+                ("progress", "" if is_finished else "  ".join(progress_words(row))),
+                ("stage", "" if is_finished else row["stage"]),
+                ("rows", count_words(row) if is_finished else ""),
                 ("last message", row["last_message"]),
                 ("last error", row["last_error"]),
                 ("attempt", f"{row['attempt']} of {row['max_attempts']}" if row["attempt"] else ""),
                 ("priority", row["priority"] or ""),
-                ("not before", "" if at_rest or row["attempt"] else row["run_after"]),
+                ("not before", "" if is_finished or row["attempt"] else row["run_after"]),
                 ("inserted", row["queued_at"]),
                 ("waited", duration(row["wait_s"])),
                 ("took", duration(row["run_s"])),
@@ -125,14 +125,14 @@ def show_status(row: Row) -> None:
 
 
 def show_result(result: Row) -> None:
-    """Print what a command that was a row has returned."""
+    """Print the result of a command that was submitted as a row."""
     out()
     out("Result")
     out(plain(json.dumps(result.get("result"), indent=2, ensure_ascii=False)))
 
 
 def show_attempts(rows: list[Row]) -> None:
-    """Print the attempts, unless there was just one and it went well."""
+    """Print the attempts, unless there is only one and it has not failed."""
     if not rows or (len(rows) == 1 and rows[0]["outcome"] in (None, "succeeded")):
         return
     out()
@@ -143,7 +143,7 @@ def show_attempts(rows: list[Row]) -> None:
             row["run_id"],
             row["started_at"],
             duration(row["run_s"]),
-            row["outcome"] or "at work",
+            row["outcome"] or "running",
             number(row["rows_done"]),
             attempt_words(row),
         )
@@ -152,12 +152,12 @@ def show_attempts(rows: list[Row]) -> None:
     out(table(columns, cells, "Attempts"))
     if rows[-1]["error_detail"]:
         out()
-        out("Last error in detail:")
+        out("Details of the last error:")
         out(plain(rows[-1]["error_detail"]))
 
 
 def attempt_words(row: Row) -> str:
-    """Why an attempt ended as it did."""
+    """Describe why an attempt ended."""
     words = [
         f"{row['error_kind']}: {row['error']}" if row["error"] else "",
         f"exit code {row['exit_code']}" if row["exit_code"] else "",
@@ -177,7 +177,7 @@ def show_rejects(rows: list[Row], total: int | None) -> None:
 
 
 def show_timeline(rows: list[Row]) -> None:
-    """Print everything that happened, in order."""
+    """Print the events of a file in order."""
     out()
     days = {row["at"].astimezone().date() for row in rows}
     style = "%H:%M:%S.%f" if len(days) == 1 else "%Y-%m-%d %H:%M:%S.%f"

@@ -1,4 +1,4 @@
-"""`locaria submit`: insert rows into locaria.files, and wait for their outcome if asked to."""
+"""`locaria submit`: insert rows into locaria.files, and wait for their outcome on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from locaria.cli.render import console, print_json, say
 URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 DELAY = re.compile(r"\+(\d+(?:\.\d+)?)(s|m|h|d)")
 DELAY_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# One statement, however many files: one dispatch.
+# One statement for all files makes one dispatch.
 INSERT = """
 insert into locaria.files (container, priority, run_after, attributes)
 select %(container)s, %(priority)s, coalesce(%(after)s::timestamptz, now()), e.attributes
@@ -37,29 +37,29 @@ order by file_id, run_id desc
 
 
 class Attribute(click.ParamType[tuple[str, object]]):
-    """k=v, where v is JSON if it parses as JSON, else text."""
+    """An option of the form k=v, where v is JSON if it parses as JSON, else text."""
 
     name = "k=v"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, object]:
-        """Split at the first =."""
+        """Split the option at the first equals sign."""
         key, equals, text = str(value).partition("=")
         if not equals or not key.strip():
             self.fail(f"{value!r} is not of the form k=v, e.g. mode=append", param, ctx)
         return key.strip(), parse_value(text)
 
 
-class Moment(click.ParamType[datetime]):
-    """A time: ISO 8601 (yours, if it names no zone), a delay such as +2h, or `hold`."""
+class Time(click.ParamType[datetime]):
+    """A time in ISO 8601 (local unless it has a zone), a delay such as +2h, or `hold`."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Return a time with a zone; `FOREVER` for hold."""
+        """Return a time with a zone; `FOREVER` for `hold`."""
         if isinstance(value, datetime):
             return value
         if value in ("hold", "infinity"):
@@ -79,7 +79,7 @@ class Moment(click.ParamType[datetime]):
 
 
 def parse_value(text: str) -> object:
-    """The value of an attribute: JSON if it is JSON, else the text as it stands."""
+    """Return the value of an attribute: parsed if it is JSON, else the text itself."""
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except ValueError:
@@ -91,10 +91,10 @@ def _refuse_constant(name: str) -> object:
 
 
 def source_attribute(source: str) -> dict[str, str]:
-    """{"url": …} for a URL, {"path": absolute} for a file of this machine.
+    """Return `{"url": …}` for a URL, and `{"path": …}`, made absolute, for a local file.
 
     Raises:
-        click.BadParameter: there is no such file, or it is a folder.
+        click.BadParameter: There is no such file, or it is a folder.
     """
     if URL.match(source):
         return {"url": source}
@@ -109,40 +109,54 @@ def source_attribute(source: str) -> dict[str, str]:
 def build_attributes(
     sources: tuple[str, ...], table: str | None, more: tuple[tuple[str, object], ...]
 ) -> list[dict[str, object]]:
-    """The attributes of each file, in the order of the command line.
+    """Return the attributes of each file, in the order of the command line.
 
     Raises:
-        click.UsageError: an option names what another one has named already.
+        click.UsageError: --attribute sets what an argument or another option sets.
     """
     common: dict[str, object] = {} if table is None else {"table": table}
     for name, value in more:
-        if name in ("path", "url") or (name == "table" and table is not None):
-            raise click.UsageError(f"{name} is given twice: as --attribute and on its own.")
+        if name in ("path", "url"):
+            raise click.UsageError(f"--attribute can't set {name}: give it as an argument.")
+        if name == "table" and table is not None:
+            raise click.UsageError("table is given twice: with --table and with --attribute.")
         common[name] = value
     return [source_attribute(source) | common for source in sources] or [common]
 
 
-@click.command(epilog=EXIT_CODE_HELP, short_help="Have files loaded, and wait for it.")
+@click.command(epilog=EXIT_CODE_HELP, short_help="Submit files to be loaded.")
 @click.argument("sources", metavar="[PATH|URL...]", nargs=-1)
-@click.option("--container", "-c", metavar="NAME", help="Who works on it. Default: file_loader.")
-@click.option("--table", "-t", metavar="TABLE", help="Target: table, or schema.table.")
+@click.option(
+    "--container",
+    "-c",
+    metavar="NAME",
+    help="Container that processes the files. Default: file_loader.",
+)
+@click.option("--table", "-t", metavar="TABLE", help="Target table: TABLE or SCHEMA.TABLE.")
 @click.option(
     "--attribute",
     "-a",
     "attributes",
     type=Attribute(),
     multiple=True,
-    help="One more attribute, as often as you like. JSON if it parses as JSON, else text.",
+    help="Set an attribute; may be repeated. V is JSON if it parses as JSON, else text.",
 )
 @click.option(
-    "--priority", type=click.IntRange(-32768, 32767), default=0, help="Higher goes first."
+    "--priority",
+    type=click.IntRange(-32768, 32767),
+    default=0,
+    help="Files with a higher priority run first. Default: 0.",
 )
 @click.option(
     "--after",
-    type=Moment(),
-    help="Not before: 2030-01-31T22:00, +30m, +2h; hold: not before it is released.",
+    type=Time(),
+    help="Earliest start: 2030-01-31T22:00, +30m, +2h; or `hold`, until it is released.",
 )
-@click.option("--wait", is_flag=True, help="Stay, show progress; the exit code tells the outcome.")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Show progress until all files are finished; the exit code is their outcome.",
+)
 @json_option
 @dsn_option
 def submit(
@@ -157,24 +171,27 @@ def submit(
     as_json: bool,
     dsn: str | None,
 ) -> None:
-    """Have files loaded: one row of locaria.files for each PATH or URL, in one transaction.
+    """Submit files: insert one row into locaria.files per PATH or URL, in one transaction.
 
     \b
     locaria submit airports.csv --table airports --wait
     locaria submit data/*.csv --table public.readings -a mode=append -a delimiter=';'
     locaria submit https://example.org/big.csv --table big --after +2h --priority -5
 
-    A container that needs neither PATH nor URL gets one row. A listener listens: that ends --wait.
+    Without PATH or URL, one row is inserted for the container. --wait on a listener ends as soon as
+    it listens.
 
     \b
     locaria submit -c place_finder -t airports --wait
     locaria submit -c place_finder -a command=find -a name=zurich --wait
 
-    A PATH is made absolute: the container must be able to read it there. With --json, one array
-    of rows of the view locaria.status; with --wait, as they are in the end.
+    Each PATH is made absolute; the container must be able to read it under that path. --json prints
+    an array of rows of the view locaria.status: at once, or with --wait, at the end.
     """
     if not sources and container is None:
-        raise click.UsageError("Name a PATH or URL, or with --container who needs none.")
+        raise click.UsageError(
+            "Name a PATH or URL, or with --container a container that needs none."
+        )
     wanted = build_attributes(sources, table, attributes)
     with Session(find_dsn(dsn), "submit") as session:
         inserted = session.rows(
@@ -201,10 +218,12 @@ def submit(
 
 
 def wait_for(session: Session, file_ids: list[int], *, quiet: bool = False) -> ExitCode:
-    """Follow files to their rest and tell their outcome; Ctrl-C leaves them to run on.
+    """Wait for files to finish and return the exit code; Ctrl-C ends the wait, not the files.
 
-    Parameters:
-        quiet: show nothing meanwhile.
+    Args:
+        session: Where they were submitted.
+        file_ids: The files.
+        quiet: Whether to show no progress.
     """
     try:
         if quiet:
@@ -215,7 +234,7 @@ def wait_for(session: Session, file_ids: list[int], *, quiet: bool = False) -> E
     except KeyboardInterrupt:
         ids = " ".join(map(str, file_ids[:20]))
         say(
-            f"\nNo longer waiting. What was submitted goes on: locaria watch · "
+            f"\nStopped waiting. The submitted files continue: locaria watch · "
             f"locaria logs {file_ids[0]} -f · locaria cancel {ids}"
         )
         return ExitCode.INTERRUPTED
@@ -227,18 +246,18 @@ def wait_for(session: Session, file_ids: list[int], *, quiet: bool = False) -> E
 
 
 class Silent:
-    """A display that shows nothing but remarks."""
+    """A display that shows only remarks."""
 
     def show(self, rows: list[dict[str, Any]], note: str = "") -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def say(self, text: str) -> None:
-        """Remarks go to standard error."""
+        """Print a remark to standard error."""
         say(text)
 
 
 def show_submitted(session: Session, file_ids: list[int]) -> None:
-    """Say which files were made, and how to follow them."""
+    """Print the submitted files, and how to follow them."""
     for row in session.rows(STATUS_OF_FILES, [file_ids[:20]]):
         console().print(line_of(row), soft_wrap=True)
     if len(file_ids) > 20:

@@ -1,4 +1,4 @@
-"""`locaria watch`: every active file, live."""
+"""`locaria watch`: the progress of all active files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import click
 
 from locaria.cli.connection import Row, Session, find_dsn
 from locaria.cli.errors import EXIT_CODE_HELP
-from locaria.cli.files.progress import AT_REST, Display, follow, is_at_rest, live, open_display
+from locaria.cli.files.progress import (
+    FINISHED_PHASES,
+    Display,
+    follow,
+    is_settled,
+    live,
+    open_display,
+)
 from locaria.cli.options import dsn_option, json_option
 from locaria.cli.render import console, plain, say
 
@@ -16,7 +23,7 @@ MOST_RUNNING = 200
 MOST_WAITING = 30
 ENDED_SHOWN = 8
 QUEUE_EVERY_S = 3.0
-# By the partial indexes of files: costs the same whether ten files are finished or ten million.
+# Reads partial indexes of files: the cost does not depend on the number of finished files.
 ACTIVE = """
 select s.*, r.live_note
 from locaria.status s left join locaria.running r on r.run_id = s.run_id
@@ -35,8 +42,8 @@ order by s.phase = 'running' desc, s.queued_at, s.file_id
 QUEUE = "select container, due, running, tasks_living, max_tasks, paused from locaria.queue"
 
 
-@click.command(epilog=EXIT_CODE_HELP, short_help="Show the progress of all active files, live.")
-@click.option("--forever", is_flag=True, help="Go on when nothing is active; Ctrl-C ends it.")
+@click.command(epilog=EXIT_CODE_HELP, short_help="Show the progress of all active files.")
+@click.option("--forever", is_flag=True, help="Keep watching when no file is active, until Ctrl-C.")
 @json_option
 @dsn_option
 def watch(forever: bool, as_json: bool, dsn: str | None) -> None:
@@ -46,27 +53,30 @@ def watch(forever: bool, as_json: bool, dsn: str | None) -> None:
     locaria watch
     locaria watch --forever --json | jq .why
 
-    Active is what runs, is due to run, or waits for its next attempt; not what is held or scheduled
-    for later, nor a listener that waits for commands. In a pipe: a line for each change; with
-    --json: a row of the view locaria.status for each change.
+    A file is active while it runs, is due, or waits for its next attempt. Files that are held or
+    scheduled for later are not active, nor is a listener that waits for commands.
+
+    A terminal shows bars; a pipe gets a line for each change. --json prints a row of the view
+    locaria.status, on one line, for each change.
     """
     with Session(find_dsn(dsn), "watch") as session, open_display(as_json=as_json) as display:
         dashboard = Dashboard(session, display)
         follow(dashboard.read, dashboard, lambda rows: not forever and not any_active(rows))
     if not as_json and not dashboard.known:
-        say("Nothing is active. Submit a file: locaria submit PATH --table TABLE --wait")
+        say("No file is active. Submit one: locaria submit PATH --table TABLE --wait")
 
 
 def any_active(rows: list[Row]) -> bool:
-    """Whether one of the files is still to come to rest."""
-    return any(not is_at_rest(row) and row["phase"] != "held" for row in rows)
+    """Whether one of the files is neither settled nor held."""
+    return any(not is_settled(row) and row["phase"] != "held" for row in rows)
 
 
 class Dashboard:
-    """The active files and, for a while, those that have just ended.
+    """The active files and the last few that finished.
 
-    Parameters:
-        display: where they are shown.
+    Args:
+        session: Where they are read.
+        display: Where they are shown.
     """
 
     def __init__(self, session: Session, display: Display) -> None:
@@ -77,32 +87,32 @@ class Dashboard:
         self._queue = ""
 
     def read(self) -> list[Row]:
-        """The active files, and the last few that were."""
+        """Read the active files and the last few that finished."""
         rows = self._session.watch_rows(
             ACTIVE,
             {"running": MOST_RUNNING, "waiting": MOST_WAITING, "seen": self.known},
             on_loss=self._display.say,
         )
         rows = live(rows)
-        ended = [row for row in rows if row["phase"] in AT_REST]
+        ended = [row for row in rows if row["phase"] in FINISHED_PHASES]
         ended.sort(key=lambda row: (row["finished_at"], row["file_id"]))
-        active = [row for row in rows if row["phase"] not in AT_REST]
+        active = [row for row in rows if row["phase"] not in FINISHED_PHASES]
         rows = ended[-ENDED_SHOWN:] + active
-        # What was running is asked for once more, so that its end is seen, too.
+        # The next query includes these files, so that it sees them finish.
         self.known = [row["file_id"] for row in rows]
         return rows
 
     def show(self, rows: list[Row], note: str = "") -> None:
-        """Show as many as fit, and the state of the queues below."""
+        """Show as many files as fit, with the state of the queues below."""
         if console().is_terminal:
             room = max(3, console().height - 4)
             hidden = len(rows) - room
-            note = self._queues() + (f" · {hidden} more are not shown" if hidden > 0 else "")
+            note = self._queues() + (f" · {hidden} more files" if hidden > 0 else "")
             rows = rows[:room]
         self._display.show(rows, note)
 
     def say(self, text: str) -> None:
-        """Pass a remark on."""
+        """Show a remark."""
         self._display.say(text)
 
     def _queues(self) -> str:
@@ -115,7 +125,7 @@ class Dashboard:
                 for row in self._session.watch_rows(QUEUE)
                 if row["due"] or row["running"] or row["tasks_living"]
             )
-            # Counting a million waiting files takes a second or two: then not so often.
+            # Counting a million waiting files takes a second or two: count less often then.
             took = time.monotonic() - began
             self._queue_next = began + max(QUEUE_EVERY_S, 20 * took)
         return self._queue

@@ -52,7 +52,7 @@ def serve(context: click.Context, dsn: str | None, host: str, port: int) -> None
     The login must be a member of the roles locaria_reader, locaria_app, locaria_operator and
     locaria_web. If it is not, the command prints the missing GRANT and ends with exit code 5.
 
-    Who may connect is set by environment variables such as LOCARIA_WEB_TOKENS; see
+    Environment variables such as LOCARIA_WEB_TOKENS define the clients that can connect; see
     docs/websocket_api.md. Ctrl-C or SIGTERM stops the server.
     """
     from locaria.web.settings import SettingsError, read_settings  # noqa: PLC0415 - slow to import
