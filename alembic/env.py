@@ -1,6 +1,7 @@
 """Alembic environment: migrates the tables, then applies the replaceable objects of sql/.
 
-Both happen in one transaction under an advisory lock, so that concurrent upgrades run one after another.
+Both happen in one transaction under an advisory lock, so that concurrent upgrades run one after
+another.
 LOCARIA_DSN names the database (libpq URL or keyword string).
 """
 
@@ -15,7 +16,7 @@ from locaria.install import connect_engine
 VERSION_TABLE = "schema_migrations"
 UPGRADE_LOCK = 4242000
 PREAMBLE = (
-    # The lock comes first: two sessions cannot create a schema at once, not even with "if not exists".
+    # The lock comes first: "create schema if not exists" fails if two sessions run it at once.
     f"select pg_advisory_xact_lock({UPGRADE_LOCK});\n"
     "create schema if not exists locaria;\n"
     "set local lock_timeout = '10s';\n"
@@ -26,7 +27,7 @@ PREAMBLE = (
 
 
 def is_upgrade() -> bool:
-    """Return whether the running command is `alembic upgrade`, not `current`, `history` or `stamp`."""
+    """Return whether the running command is `upgrade`, not `current`, `history` or `stamp`."""
     command = context.get_context().opts.get("fn")
     return getattr(command, "__name__", "") == "upgrade"
 

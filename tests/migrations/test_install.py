@@ -16,6 +16,7 @@ from locaria import sql_files
 from locaria.install import install, plain_sql
 from locaria.local.postgres.binaries import find_binaries
 from locaria.local.postgres.server import PostgresServer
+from locaria.resources import SQL
 from tests.conftest import OWNER, PASSWORD
 
 MakeDatabase = Callable[[str], str]
@@ -23,7 +24,7 @@ MakeDatabase = Callable[[str], str]
 
 @pytest.fixture
 def empty(pg_server: PostgresServer, template: str) -> Iterator[MakeDatabase]:
-    """A function that creates an empty database owned by a role without superuser rights; returns its DSN."""
+    """A function that creates an empty database, whose owner is not a superuser, and returns its DSN."""
     made: list[str] = []
 
     def make(name: str) -> str:
@@ -170,7 +171,7 @@ def test_every_file_of_sql_is_applied() -> None:
         text.split("\n", 1)[0].removeprefix("-- ")
         for text in [*sql_files.schema(), *sql_files.replaceable()]
     }
-    there = {str(path.relative_to(sql_files.SQL)) for path in sql_files.SQL.rglob("*.sql")}
+    there = {str(path.relative_to(SQL)) for path in SQL.rglob("*.sql")}
     assert applied == {path for path in there if not path.startswith("standin/")}
 
 

@@ -20,9 +20,10 @@ FUNCTIONS = sorted(
 CHAPTERS = sorted(path for path in (SQL / "functions").iterdir() if path.is_dir())
 FOLDERS = sorted({path.parent for path in FUNCTIONS})
 
-# Optional comment lines, the function, and its catalogue comment without a line in between. Overloads share a file.
+# Optional comment lines, the function, and its catalogue comment without a line in between.
+# Overloads share a file.
 FUNCTION = re.compile(
-    r"(?:--[^\n]*\n)*"
+    r"(?:--[^\n]*\n)*(?:drop function if exists [^\n]*;\n)?"
     r"create or replace function locaria\.(?P<name>\w+)\(.*?\$\$;\n"
     r"comment on function locaria\.(?P<commented>\w+)\([^\n]*\) is\s(?:\s*'(?:[^']|'')*')+;\n",
     re.DOTALL,

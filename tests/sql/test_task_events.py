@@ -48,7 +48,7 @@ def failure_record(
     }
 
 
-def record(scene: Scenario, event: Row) -> str:
+def send_event(scene: Scenario, event: Row) -> str:
     return str(scene.call("record_task_event", json.dumps(event), connection=scene.operator))
 
 
@@ -94,7 +94,7 @@ def test_a_task_that_never_started_is_launched_again_and_uses_no_attempt(
     if containers == "null":
         event = task_event(TASK, 4, "STOPPED", containers=[], **detail)
         event["detail"]["containers"] = None
-        assert record(scene, event) == "recorded STOPPED"
+        assert send_event(scene, event) == "recorded STOPPED"
     else:
         assert (
             scene.task_event(TASK, 4, "STOPPED", containers=containers, **detail)
@@ -316,7 +316,7 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
     pauses = []
     at = 0.0
     for launch in range(1, 5):
-        assert record(scene, failure_record(1, launch)) == "pending"
+        assert send_event(scene, failure_record(1, launch)) == "pending"
         (dispatch,) = scene.dispatches()
         due = (dispatch["next_try"] - start).total_seconds()
         pauses.append(due - at)
@@ -326,7 +326,7 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
     assert [(p["dispatch"], p["launch"]) for p in scene.invocations()] == [
         (1, n) for n in range(1, 6)
     ]
-    assert record(scene, failure_record(1, 5)) == "failed", "max_launches"
+    assert send_event(scene, failure_record(1, 5)) == "failed", "max_launches"
     (dispatch,) = scene.dispatches()
     for word in ("5 launches", "Capacity is unavailable", "e4b46cbf", "RetriesExhausted"):
         assert word in dispatch["error"]
@@ -339,13 +339,13 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
 def test_late_or_repeated_failure_records_change_nothing(scene: Scenario) -> None:
     scene.at(seconds=0)
     scene.insert_file()
-    assert record(scene, failure_record(1, 1)) == "pending"
-    assert "ignored" in record(scene, failure_record(1, 1))
+    assert send_event(scene, failure_record(1, 1)) == "pending"
+    assert "ignored" in send_event(scene, failure_record(1, 1))
     scene.tick(seconds=3)
-    assert "ignored" in record(scene, failure_record(1, 1))
+    assert "ignored" in send_event(scene, failure_record(1, 1))
     scene.start_task(dispatch=1, launch=2)
-    assert "ignored" in record(scene, failure_record(1, 2)), "its task has started"
-    assert "ignored" in record(scene, failure_record(999, 1)), "a dispatch that was rolled back"
+    assert "ignored" in send_event(scene, failure_record(1, 2)), "its task has started"
+    assert "ignored" in send_event(scene, failure_record(999, 1)), "a dispatch that was rolled back"
     assert len(scene.invocations()) == 2
 
 
@@ -354,7 +354,7 @@ def test_a_permanent_error_is_not_retried_and_opens_the_circuit(scene: Scenario)
     file = scene.insert_file()
     record = failure_record(1, 1, "PermanentLaunchError")
     record["responsePayload"]["errorMessage"] = "AccessDenied: iam:PassRole is missing"
-    assert record(scene, record) == "failed"
+    assert send_event(scene, record) == "failed"
     scene.tick(seconds=60)
     assert len(scene.invocations()) == 1
     assert "iam:PassRole is missing" in scene.view(file)["why"]
@@ -373,13 +373,13 @@ def test_a_lambda_that_timed_out_or_never_ran_is_reported_as_such(scene: Scenari
     del record["responsePayload"]
     del record["responseContext"]
     record["requestContext"]["condition"] = "EventAgeExceeded"
-    assert record(scene, record) == "pending"
+    assert send_event(scene, record) == "pending"
     assert "could not be called" in scene.dispatches()[0]["error"]
     assert "EventAgeExceeded" in scene.dispatches()[0]["error"]
 
 
 def test_a_failed_stop_is_ignored(scene: Scenario) -> None:
-    assert "ignored" in record(scene, failure_record(1, 1, action="stop_task"))
+    assert "ignored" in send_event(scene, failure_record(1, 1, action="stop_task"))
 
 
 def test_other_documents_are_refused(scene: Scenario) -> None:
@@ -390,7 +390,7 @@ def test_other_documents_are_refused(scene: Scenario) -> None:
         {"requestPayload": {"action": "x"}},
     ):
         with refused("LC007"):
-            record(scene, event)
+            send_event(scene, event)
 
 
 def test_a_dispatch_of_four_tasks_is_started_when_all_have_reported(scene: Scenario) -> None:
