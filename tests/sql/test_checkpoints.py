@@ -53,17 +53,17 @@ def test_a_late_checkpoint_rolls_back_the_rows_of_its_transaction(scene: Scenari
     )
     scene.at(seconds=0)
     run = scene.running()
-    zombie = scene.session("loader", autocommit=False)
-    zombie.execute("insert into public.site values (1)")
-    scene.call("checkpoint_run", run["run_id"], "{}", connection=zombie)
+    late = scene.session("loader", autocommit=False)
+    late.execute("insert into public.site values (1)")
+    scene.call("checkpoint_run", run["run_id"], "{}", connection=late)
     scene.at(minutes=10)
     scene.tick()
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSING", "its transaction holds the file"
-    zombie.commit()
+    late.commit()
     scene.tick(minutes=20)
     assert scene.run(run["run_id"])["checkpoint"] == {}
-    zombie.execute("insert into public.site values (2)")
+    late.execute("insert into public.site values (2)")
     with refused("LC001"):
-        scene.call("checkpoint_run", run["run_id"], "{}", connection=zombie)
-    zombie.rollback()
+        scene.call("checkpoint_run", run["run_id"], "{}", connection=late)
+    late.rollback()
     assert scene.root.execute("select line from public.site").fetchall() == [{"line": 1}]

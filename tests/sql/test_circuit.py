@@ -104,7 +104,7 @@ def test_changed_parameters_are_tried_at_the_next_tick(scene: Scenario) -> None:
     scene.fault(None)
     scene.tick(seconds=10)
     assert scene.invocations() == []
-    scene.set_parameter("fargate_config", mended=True)
+    scene.set_parameter("fargate_config", corrected=True)
     scene.tick()
     assert len(scene.invocations()) == 1
 

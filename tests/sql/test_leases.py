@@ -18,7 +18,7 @@ def test_a_run_is_alive_only_while_it_sends_heartbeats(scene: Scenario) -> None:
     assert scene.run(third["run_id"])["outcome"] == "lost"
 
 
-def test_a_run_that_ends_while_it_is_being_rescued_stays_done(scene: Scenario) -> None:
+def test_a_run_that_finishes_while_tick_is_ending_it_stays_done(scene: Scenario) -> None:
     """tick() decides to end the run, the run finishes, then tick() writes."""
     scene.at(seconds=0)
     run = scene.running()
@@ -32,7 +32,7 @@ def test_a_run_that_ends_while_it_is_being_rescued_stays_done(scene: Scenario) -
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSED"
 
 
-def test_two_ticks_at_once_rescue_each_run_once(scene: Scenario) -> None:
+def test_two_ticks_at_once_end_each_run_once(scene: Scenario) -> None:
     scene.at(seconds=0)
     run = scene.running()
     scene.at(minutes=5)

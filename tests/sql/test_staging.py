@@ -403,7 +403,7 @@ def test_the_next_attempt_adopts_the_table_filled_up_to_the_checkpoint(site: Sce
     )
     assert adopted["staging"] != staging["staging"]
     with pytest.raises(psycopg.errors.UndefinedTable):
-        fill(site.loader, staging["staging"], (9, "zombie"))
+        fill(site.loader, staging["staging"], (9, "late"))
     fill(site.loader, adopted["staging"], (3, "c"))
     publish(site, again["run_id"], adopted["staging"])
     assert rows_of(site) == [(1, "a"), (2, "b"), (3, "c")]
@@ -477,9 +477,9 @@ def test_a_table_that_differs_is_not_adopted(site: Scenario, change: str) -> Non
     fill(site.loader, staging, (1, "a"))
     if change != "no checkpoint":
         site.call("checkpoint_run", run["run_id"], '{"line": 1}')
-    zombie = site.session("loader", autocommit=False)
+    late = site.session("loader", autocommit=False)
     if change == "held":
-        fill(zombie, staging, (2, "zombie"))
+        fill(late, staging, (2, "late"))
     if change == "by hand":
         site.fail(run["run_id"], "data")
         site.owner.execute('update locaria.files set attributes = \'{"path": "other.csv"}\'')
@@ -496,7 +496,7 @@ def test_a_table_that_differs_is_not_adopted(site: Scenario, change: str) -> Non
         mode="create" if change == "mode" else "replace",
     )
     assert (fresh["adopted"], fresh["row_count"], fresh["checkpoint"]) == (False, 0, None)
-    zombie.rollback()
+    late.rollback()
     site.finish(again["run_id"])
     site.tick(minutes=20)
     assert left_tables(site) == []
@@ -505,7 +505,7 @@ def test_a_table_that_differs_is_not_adopted(site: Scenario, change: str) -> Non
 def test_a_run_that_lost_its_file_cannot_publish(site: Scenario) -> None:
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
-    fill(site.loader, staging, (1, "zombie"))
+    fill(site.loader, staging, (1, "late"))
     site.tick(minutes=10)
     with refused("LC001"):
         publish(site, run["run_id"], staging)

@@ -362,7 +362,7 @@ def test_a_permanent_error_is_not_retried_and_opens_the_circuit(scene: Scenario)
         "select * from locaria.health where \"check\" = 'dispatch of file_loader'"
     )
     assert row["level"] == "crit" and "iam:PassRole" in row["value"]
-    scene.set_parameter("fargate_config", mended=True)
+    scene.set_parameter("fargate_config", corrected=True)
     scene.tick(seconds=61)
     assert len(scene.invocations()) == 2, "the configuration was corrected: tried at once"
 

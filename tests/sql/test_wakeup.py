@@ -65,17 +65,17 @@ class Fleet:
                     xact = None
                     session.execute("select locaria.finish_runs(%s)", [runs])
                     continue
-                told = session.execute(
+                answer = session.execute(
                     "select what, for_s from locaria.wait_for_files(%s, %s, %s)",
                     [task[0], xact, self.idle],
                 ).fetchone()
-                assert told is not None
-                if told[0] == "leave":
+                assert answer is not None
+                if answer[0] == "leave":
                     with self._lock:
                         self.left += 1
                     return
-                if told[0] == "wait":
-                    self.stop.wait(min(0.002, told[1]))
+                if answer[0] == "wait":
+                    self.stop.wait(min(0.002, answer[1]))
                 if self.stop.is_set():
                     return
 
