@@ -1,7 +1,8 @@
-"""Alembic's environment: migrates the tables, then applies everything replaceable from sql/.
+"""Alembic environment: migrates the tables, then applies the replaceable objects of sql/.
 
-Both happen in one transaction, behind an advisory lock: two upgrades at once do the work once.
-The database is named by LOCARIA_DSN (libpq URL or keyword string).
+Both happen in one transaction under an advisory lock, so that concurrent upgrades run one after
+another.
+LOCARIA_DSN names the database (libpq URL or keyword string).
 """
 
 import os
@@ -15,24 +16,24 @@ from locaria.install import connect_engine
 VERSION_TABLE = "schema_migrations"
 UPGRADE_LOCK = 4242000
 PREAMBLE = (
-    # First of all: two sessions can't make one schema at once, not even "if not exists".
+    # The lock comes first: "create schema if not exists" fails if two sessions run it at once.
     f"select pg_advisory_xact_lock({UPGRADE_LOCK});\n"
     "create schema if not exists locaria;\n"
     "set local lock_timeout = '10s';\n"
     "set local client_min_messages = warning;\n"
-    # Functions may name tables and views that come after them.
+    # Functions may refer to tables and views that are created later.
     "set local check_function_bodies = off;\n"
 )
 
 
 def is_upgrade() -> bool:
-    """Whether the running command is `alembic upgrade` (and not `current`, `history`, `stamp`)."""
+    """Return whether the running command is `upgrade`, not `current`, `history` or `stamp`."""
     command = context.get_context().opts.get("fn")
     return getattr(command, "__name__", "") == "upgrade"
 
 
 def print_upgrade() -> None:
-    """`--sql`: print what an upgrade would do, for psql."""
+    """Print the statements of an upgrade for psql (option `--sql`)."""
     context.configure(
         dialect_name="postgresql",
         literal_binds=True,
@@ -48,7 +49,7 @@ def print_upgrade() -> None:
 
 
 def run_upgrade(connection: Connection) -> None:
-    """Migrate and apply through a connection."""
+    """Run the migrations, then apply the replaceable objects, on a connection."""
     connection = connection.execution_options(no_parameters=True)
     connection.exec_driver_sql(PREAMBLE)
     context.configure(
@@ -67,7 +68,7 @@ else:
     dsn = context.config.attributes.get("dsn") or os.environ.get("LOCARIA_DSN")
     if not dsn:
         raise SystemExit(
-            "LOCARIA_DSN is not set: name the database, e.g. postgresql://user@host/db"
+            "LOCARIA_DSN is not set: set it to the database, for example postgresql://user@host/db"
         )
     with connect_engine(dsn).connect() as engine_connection:
         run_upgrade(engine_connection)

@@ -11,8 +11,9 @@ depends_on: str | Sequence[str] | None = None
 
 
 def upgrade() -> None:
-    """Change tables only: functions, triggers, views and grants are applied from sql/ after every upgrade."""
+    """Change tables only; every upgrade applies functions, triggers, views and grants from sql/."""
 
 
 def downgrade() -> None:
-    raise NotImplementedError("Locaria is not downgraded: restore a backup instead.")
+    """Refuse to downgrade, which would drop all files and their history."""
+    raise NotImplementedError("Locaria cannot be downgraded: restore a backup instead.")

@@ -1,4 +1,4 @@
-"""The tables of sql/schema, as they were at the first release."""
+"""Create the tables of sql/schema."""
 
 from collections.abc import Sequence
 
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused: it would drop every file and its history."""
-    raise NotImplementedError("Locaria is not downgraded: restore a backup instead.")
+    """Refuse to downgrade, which would drop all files and their history."""
+    raise NotImplementedError("Locaria cannot be downgraded: restore a backup instead.")

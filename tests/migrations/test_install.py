@@ -1,4 +1,4 @@
-"""Fresh equals upgraded, twice equals once, and psql can do what alembic does."""
+"""A fresh install equals an upgraded one, and the plain script for psql equals Alembic."""
 
 import os
 import re
@@ -16,6 +16,7 @@ from locaria import sql_files
 from locaria.install import install, plain_sql
 from locaria.local.postgres.binaries import find_binaries
 from locaria.local.postgres.server import PostgresServer
+from locaria.resources import SQL
 from tests.conftest import OWNER, PASSWORD
 
 MakeDatabase = Callable[[str], str]
@@ -23,7 +24,7 @@ MakeDatabase = Callable[[str], str]
 
 @pytest.fixture
 def empty(pg_server: PostgresServer, template: str) -> Iterator[MakeDatabase]:
-    """Makes empty databases of the owner, who is no superuser; returns his DSN."""
+    """A function that creates an empty database, whose owner is not a superuser, and returns its DSN."""
     made: list[str] = []
 
     def make(name: str) -> str:
@@ -49,7 +50,7 @@ def run_program(name: str, *arguments: str, text: str | None = None) -> str:
 
 
 def dump(dsn: str) -> str:
-    """The schema as pg_dump writes it, without what changes from run to run."""
+    """Return the schema as pg_dump writes it, without the lines that differ between two dumps."""
     text = run_program(
         "pg_dump", "--schema-only", "--schema=locaria", "--schema=locaria_staging", dsn
     )
@@ -61,7 +62,7 @@ def rows(dsn: str, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query.encode()).fetchall()
 
 
-def test_an_upgrade_from_empty_and_again_changes_nothing_the_second_time(
+def test_a_second_upgrade_changes_nothing(
     empty: MakeDatabase,
 ) -> None:
     dsn = empty("locaria_twice")
@@ -76,7 +77,7 @@ def test_an_upgrade_from_empty_and_again_changes_nothing_the_second_time(
 
 
 def test_an_upgrade_of_a_database_in_use_equals_a_fresh_install(empty: MakeDatabase) -> None:
-    """Every replaceable object is brought back to what sql/ says."""
+    """An upgrade restores every replaceable object to its definition in sql/."""
     dsn = empty("locaria_upgraded")
     install(dsn)
     fresh = dump(dsn)
@@ -106,7 +107,7 @@ def test_two_upgrades_at_once_do_the_work_once(empty: MakeDatabase) -> None:
                 [sys.executable, "-c", program, dsn], capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stderr
-        except BaseException as failure:  # noqa: BLE001 - looked at below
+        except BaseException as failure:  # noqa: BLE001 - checked below
             failures.append(failure)
 
     threads = [threading.Thread(target=upgrade) for _ in range(3)]
@@ -136,7 +137,7 @@ def test_the_plain_script_gives_the_same_schema_through_psql(empty: MakeDatabase
     )
     assert rows(by_psql, parameters) == rows(by_alembic, parameters)
     install(by_psql)
-    assert dump(by_psql) == dump(by_alembic), "and alembic goes on from there"
+    assert dump(by_psql) == dump(by_alembic), "alembic can upgrade it afterwards"
 
 
 def test_a_failed_upgrade_leaves_nothing_behind(
@@ -170,12 +171,12 @@ def test_every_file_of_sql_is_applied() -> None:
         text.split("\n", 1)[0].removeprefix("-- ")
         for text in [*sql_files.schema(), *sql_files.replaceable()]
     }
-    there = {str(path.relative_to(sql_files.SQL)) for path in sql_files.SQL.rglob("*.sql")}
+    there = {str(path.relative_to(SQL)) for path in SQL.rglob("*.sql")}
     assert applied == {path for path in there if not path.startswith("standin/")}
 
 
-def test_function_bodies_are_valid_though_they_are_created_unchecked(empty: MakeDatabase) -> None:
-    """An upgrade turns the check off, because functions name what comes after them."""
+def test_function_bodies_are_valid(empty: MakeDatabase) -> None:
+    """An upgrade turns the check off, because functions refer to objects created later."""
     dsn = empty("locaria_checked")
     install(dsn)
     definitions = rows(
@@ -187,10 +188,10 @@ def test_function_bodies_are_valid_though_they_are_created_unchecked(empty: Make
             owner.execute(str(definition).encode())
 
 
-def test_a_schema_without_rights_to_make_roles_says_what_to_do(
+def test_an_owner_without_createrole_can_install_where_the_roles_exist(
     pg_server: PostgresServer, template: str
 ) -> None:
-    """The roles exist already here, so that this owner needs no CREATEROLE at all."""
+    """The roles exist already, so the owner does not need CREATEROLE."""
     with closing(psycopg.connect(pg_server.dsn, autocommit=True)) as superuser:
         superuser.execute("create role plain_owner login password 'for tests only'")
         superuser.execute("create database locaria_plain owner plain_owner")
@@ -204,9 +205,7 @@ def test_a_schema_without_rights_to_make_roles_says_what_to_do(
             superuser.execute("drop role plain_owner")
 
 
-def test_a_dump_is_restored_without_launching_anything(
-    pg_server: PostgresServer, empty: MakeDatabase
-) -> None:
+def test_restoring_a_dump_launches_no_task(pg_server: PostgresServer, empty: MakeDatabase) -> None:
     source, target = empty("locaria_dumped"), empty("locaria_restored")
     install(source)
     with closing(psycopg.connect(source, autocommit=True)) as owner:

@@ -1,9 +1,9 @@
-"""From where the next attempt goes on."""
+"""Checkpoints: where the next attempt resumes."""
 
 from tests.sql.scenario import Scenario, refused
 
 
-def test_a_checkpoint_is_handed_to_the_next_attempt(scene: Scenario) -> None:
+def test_the_next_attempt_gets_the_checkpoint(scene: Scenario) -> None:
     run = scene.running()
     assert scene.call("checkpoint_run", run["run_id"], '{"line": 500}') == "running"
     scene.fail(run["run_id"])
@@ -16,8 +16,8 @@ def test_a_checkpoint_is_handed_to_the_next_attempt(scene: Scenario) -> None:
     )
 
 
-def test_a_checkpoint_outlives_an_attempt_that_ended_before_its_own_first(scene: Scenario) -> None:
-    """Else the third attempt would load again what the first has committed."""
+def test_a_checkpoint_survives_an_attempt_without_a_checkpoint(scene: Scenario) -> None:
+    """Otherwise the third attempt would load the rows of the first one again."""
     scene.set_limits(max_attempts=9)
     run = scene.running()
     scene.call("checkpoint_run", run["run_id"], '{"line": 500}')
@@ -28,7 +28,7 @@ def test_a_checkpoint_outlives_an_attempt_that_ended_before_its_own_first(scene:
     assert scene.claim_one()["checkpoint"] == {"line": 500}
 
 
-def test_a_checkpoint_outlives_a_release(scene: Scenario) -> None:
+def test_a_checkpoint_survives_a_release(scene: Scenario) -> None:
     run = scene.running()
     scene.call("checkpoint_run", run["run_id"], '{"line": 500}')
     scene.call("release_run", run["run_id"], "Spot")
@@ -37,7 +37,7 @@ def test_a_checkpoint_outlives_a_release(scene: Scenario) -> None:
     assert (again["attempt"], again["checkpoint"]) == (1, {"line": 500})
 
 
-def test_a_file_that_is_run_again_by_hand_begins_anew(scene: Scenario) -> None:
+def test_a_file_requested_again_by_hand_starts_without_a_checkpoint(scene: Scenario) -> None:
     run = scene.running()
     scene.call("checkpoint_run", run["run_id"], '{"line": 500}')
     scene.fail(run["run_id"], "data")
@@ -46,24 +46,24 @@ def test_a_file_that_is_run_again_by_hand_begins_anew(scene: Scenario) -> None:
     assert (again["attempt"], again["checkpoint"], again["previous_run"]) == (1, None, None)
 
 
-def test_a_checkpoint_of_a_zombie_takes_its_rows_along(scene: Scenario) -> None:
-    """The fence is a lock: a transaction that holds a checkpoint can't be overtaken, and a late one can't commit."""
+def test_a_late_checkpoint_rolls_back_the_rows_of_its_transaction(scene: Scenario) -> None:
+    """The lock is the fence: no takeover during the transaction, no commit after a takeover."""
     scene.root.execute(
         "create table public.site (line int); grant insert on public.site to locaria_loader"
     )
     scene.at(seconds=0)
     run = scene.running()
-    zombie = scene.session("loader", autocommit=False)
-    zombie.execute("insert into public.site values (1)")
-    scene.call("checkpoint_run", run["run_id"], "{}", connection=zombie)
+    late = scene.session("loader", autocommit=False)
+    late.execute("insert into public.site values (1)")
+    scene.call("checkpoint_run", run["run_id"], "{}", connection=late)
     scene.at(minutes=10)
     scene.tick()
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSING", "its transaction holds the file"
-    zombie.commit()
+    late.commit()
     scene.tick(minutes=20)
     assert scene.run(run["run_id"])["checkpoint"] == {}
-    zombie.execute("insert into public.site values (2)")
+    late.execute("insert into public.site values (2)")
     with refused("LC001"):
-        scene.call("checkpoint_run", run["run_id"], "{}", connection=zombie)
-    zombie.rollback()
+        scene.call("checkpoint_run", run["run_id"], "{}", connection=late)
+    late.rollback()
     assert scene.root.execute("select line from public.site").fetchall() == [{"line": 1}]

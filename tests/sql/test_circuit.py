@@ -1,4 +1,4 @@
-"""An INSERT never fails and hardly waits because AWS is slow, down or badly configured."""
+"""An INSERT never fails, and waits briefly at most, when AWS is slow, down or badly configured."""
 
 import time
 
@@ -20,7 +20,7 @@ def short_timeouts(scene: Scenario) -> None:
         ("throttled", "Rate Exceeded"),
     ],
 )
-def test_a_failing_lambda_fails_no_insert_and_is_called_once(
+def test_a_failing_lambda_does_not_fail_inserts_and_is_called_once(
     scene: Scenario, fault: str, said: str
 ) -> None:
     short_timeouts(scene)
@@ -46,7 +46,7 @@ def test_a_failing_lambda_fails_no_insert_and_is_called_once(
     assert len(scene.dispatches()) == 2, "one pending dispatch per container is enough"
 
     scene.tick(seconds=1)
-    assert len(scene.invocations()) == accepted, "not yet"
+    assert len(scene.invocations()) == accepted, "the pause is not over"
     scene.tick(seconds=3)
     assert len(scene.invocations()) == accepted + 2
     assert scene.owner.execute("select * from locaria.circuits").fetchall() == []
@@ -55,8 +55,10 @@ def test_a_failing_lambda_fails_no_insert_and_is_called_once(
     assert len(scene.dispatches()) == 2 or scene.dispatches()[-1]["status"] == "invoked"
 
 
-def test_a_failing_lambda_delays_an_insert_by_our_timeout_only(scene: Scenario) -> None:
-    """The GUCs are set for the call and put back: the application's own settings live on."""
+def test_a_failing_lambda_delays_an_insert_by_the_configured_timeout_at_most(
+    scene: Scenario,
+) -> None:
+    """The settings are changed for the call and restored: those of the application are kept."""
     scene.fault("unreachable")
     scene.app.execute("set aws_lambda.connect_timeout_ms = 60000")
     scene.set_parameter("dispatch_config", connect_timeout_ms=20)
@@ -71,7 +73,7 @@ def test_a_failing_lambda_delays_an_insert_by_our_timeout_only(scene: Scenario) 
     assert scene.dispatches()[0]["error"] is not None
 
 
-def test_tick_tries_again_with_doubling_pauses_and_a_longest_one(scene: Scenario) -> None:
+def test_tick_tries_again_with_doubling_pauses_up_to_a_limit(scene: Scenario) -> None:
     scene.fault("throttled")
     scene.set_parameter("dispatch_config", retry_first_s=2, retry_most_s=20)
     start = scene.at(seconds=0)
@@ -94,7 +96,7 @@ def test_tick_tries_again_with_doubling_pauses_and_a_longest_one(scene: Scenario
     assert scene.dispatches()[0]["error"] is None
 
 
-def test_a_change_of_parameters_is_tried_with_the_next_tick(scene: Scenario) -> None:
+def test_changed_parameters_are_tried_at_the_next_tick(scene: Scenario) -> None:
     scene.fault("denied")
     scene.set_parameter("dispatch_config", retry_first_s=10000, retry_most_s=100000)
     scene.at(seconds=0)
@@ -102,12 +104,12 @@ def test_a_change_of_parameters_is_tried_with_the_next_tick(scene: Scenario) -> 
     scene.fault(None)
     scene.tick(seconds=10)
     assert scene.invocations() == []
-    scene.set_parameter("fargate_config", mended=True)
+    scene.set_parameter("fargate_config", corrected=True)
     scene.tick()
     assert len(scene.invocations()) == 1
 
 
-def test_a_parameter_that_is_replaced_by_delete_and_insert_is_tried_at_once_too(
+def test_a_parameter_replaced_by_delete_and_insert_is_tried_at_once_too(
     scene: Scenario,
 ) -> None:
     scene.fault("denied")
@@ -170,7 +172,7 @@ def test_a_parameter_that_is_replaced_by_delete_and_insert_is_tried_at_once_too(
         ),
     ],
 )
-def test_no_configuration_however_wrong_fails_an_insert(
+def test_a_wrong_configuration_does_not_fail_an_insert(
     scene: Scenario, change: str, said: str
 ) -> None:
     scene.owner.execute(change)
@@ -182,7 +184,7 @@ def test_no_configuration_however_wrong_fails_an_insert(
     assert "waiting" in why
 
 
-def test_aws_lambda_that_is_not_there_at_all_fails_no_insert(scene: Scenario) -> None:
+def test_a_missing_aws_lambda_extension_does_not_fail_an_insert(scene: Scenario) -> None:
     scene.root.execute("drop schema aws_lambda cascade")
     file = scene.insert_file()
     assert "aws_lambda" in scene.view(file)["why"]
@@ -202,7 +204,7 @@ def test_a_rolled_back_savepoint_after_a_failure_leaves_the_session_usable(scene
 
 
 def test_commits_that_fail_together_do_not_wait_for_each_other(scene: Scenario) -> None:
-    """Two transactions that fill two circuits in opposite order would deadlock if they queued."""
+    """Two transactions that open two circuits in opposite order would deadlock if they waited."""
     scene.set_parameter(
         "fargate_config",
         file_loader={"arn": "no_such_1"},
@@ -227,7 +229,7 @@ def interface(scene: Scenario, request: str) -> dict[str, object]:
     return value
 
 
-def test_the_interface_returns_what_lambda_said(scene: Scenario) -> None:
+def test_the_interface_returns_the_reply_of_lambda(scene: Scenario) -> None:
     reply = interface(scene, '{"function": "file_loader", "parameters": {"action": "ping"}}')
     assert reply == {
         "status_code": 202,
@@ -238,7 +240,7 @@ def test_the_interface_returns_what_lambda_said(scene: Scenario) -> None:
     assert scene.invocations("ping") == [{"action": "ping"}]
 
 
-def test_the_interface_says_what_is_missing(scene: Scenario) -> None:
+def test_the_interface_reports_what_is_missing(scene: Scenario) -> None:
     scene.set_parameter("fargate_config", default={})
     for request, sqlstate, word in [
         ("{}", "LC007", "function"),
@@ -259,8 +261,8 @@ def test_the_interface_says_what_is_missing(scene: Scenario) -> None:
             interface(scene, request)
 
 
-def test_which_function_is_called_comes_from_parameters_alone(scene: Scenario) -> None:
-    """A request can't bring an ARN, and neither can a row."""
+def test_only_parameters_decide_which_function_is_called(scene: Scenario) -> None:
+    """Neither a request nor a row can contain an ARN."""
     with refused("LC006"):
         interface(
             scene,

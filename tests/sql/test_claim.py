@@ -1,4 +1,4 @@
-"""Who gets which file."""
+"""Which task gets which file."""
 
 import threading
 from collections import Counter
@@ -56,7 +56,7 @@ def test_two_tasks_never_hold_one_file(scene: Scenario) -> None:
     assert counts["alive"] == counts["open"]
 
 
-def test_a_claim_waits_for_nobody_and_takes_what_nobody_is_about_to_take(scene: Scenario) -> None:
+def test_a_claim_never_waits_and_skips_files_that_others_have_locked(scene: Scenario) -> None:
     files = scene.insert_files(3)
     first = scene.session("loader", autocommit=False)
     task_1, task_2 = scene.start_task(), scene.start_task()
@@ -68,7 +68,7 @@ def test_a_claim_waits_for_nobody_and_takes_what_nobody_is_about_to_take(scene: 
     assert [r["file_id"] for r in scene.claim(task_2, 5)] == [files[0], files[2]]
 
 
-def test_priority_goes_before_age_and_age_before_id(scene: Scenario) -> None:
+def test_files_are_claimed_by_priority_then_age_then_id(scene: Scenario) -> None:
     scene.at(hours=1)
     scene.set_limits(max_tasks=9)
     start = scene.start
@@ -133,7 +133,7 @@ def test_each_container_gets_its_own_files_by_name_or_by_status(scene: Scenario)
     assert scene.status_of(by_name) == "FARGATE_PROCESSED"
 
 
-def test_a_claim_hands_over_parameters_and_limits(scene: Scenario) -> None:
+def test_a_claim_returns_parameters_and_limits(scene: Scenario) -> None:
     scene.set_limits(
         parameters='{"delimiter": ",", "header": true}', timeout="1 hour", max_attempts=7
     )
@@ -148,7 +148,7 @@ def test_a_claim_hands_over_parameters_and_limits(scene: Scenario) -> None:
     assert scene.claim_one()["parameters"] == {"delimiter": ",", "header": False, "path": "b.csv"}
 
 
-def test_wrong_claims_are_refused(scene: Scenario) -> None:
+def test_invalid_claims_are_refused(scene: Scenario) -> None:
     task = scene.start_task()
     for count in (0, -1, None, 10001):
         with refused("LC007", "p_count"):
@@ -195,7 +195,7 @@ def test_a_dead_task_does_not_count(scene: Scenario) -> None:
 
 @pytest.fixture
 def crowded(scene: Scenario) -> Scenario:
-    """100,000 finished files, and as many for later."""
+    """A database with 100,000 finished files and as many scheduled for later."""
     scene.root.execute("set session_replication_role = replica")
     scene.root.execute(
         """
@@ -211,8 +211,8 @@ def crowded(scene: Scenario) -> Scenario:
     return scene
 
 
-def test_the_hot_queries_read_by_index_however_many_files_there_are(crowded: Scenario) -> None:
-    """Counted by the server, not guessed: rows read by sequential scans of the two big tables."""
+def test_the_hot_queries_use_indexes_regardless_of_the_number_of_files(crowded: Scenario) -> None:
+    """The server counts the rows that sequential scans of the two big tables read."""
     scene = crowded
     task = scene.start_task()
     del scene.root  # Another session: what this one has read so far would count.
@@ -261,7 +261,9 @@ def test_the_plan_of_a_claim_is_one_probe_of_its_index(crowded: Scenario) -> Non
     assert "files_waiting" in text and "Sort" not in text and "Seq Scan" not in text, text
 
 
-def test_a_plan_made_while_the_table_was_empty_serves_when_it_is_large(scene: Scenario) -> None:
+def test_a_plan_made_while_the_table_was_empty_is_still_good_when_it_is_large(
+    scene: Scenario,
+) -> None:
     def pages(call: str, *values: Any) -> int:
         query = f"explain (analyze, buffers, format json) select * from locaria.{call}"
         row = one(scene.owner, query, list(values))

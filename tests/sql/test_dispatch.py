@@ -34,10 +34,10 @@ def test_a_million_files_in_one_insert_make_one_invocation(scene: Scenario) -> N
     (payload,) = scene.invocations()
     (dispatch,) = scene.dispatches()
     assert dispatch["files"] == 1_000_000
-    assert payload["count"] == dispatch["asked"] == 4, "max_tasks of them"
+    assert payload["count"] == dispatch["asked"] == 4, "as many as max_tasks"
 
 
-def test_one_statement_for_two_containers_makes_one_invocation_each(scene: Scenario) -> None:
+def test_one_statement_for_two_containers_makes_one_invocation_for_each(scene: Scenario) -> None:
     scene.app.execute(
         """
         insert into locaria.files (container, status)
@@ -90,7 +90,7 @@ def test_a_thousand_single_inserts_invoke_at_most_max_tasks_times(scene: Scenari
     assert sum(p["count"] for p in scene.invocations()) <= 4
 
 
-def test_an_idle_or_starting_task_is_relied_on_and_a_busy_one_is_not(scene: Scenario) -> None:
+def test_idle_and_starting_tasks_count_and_busy_tasks_do_not(scene: Scenario) -> None:
     first = scene.insert_file()
     assert len(scene.invocations()) == 1
     dispatch = scene.dispatches()[0]["id"]
@@ -103,9 +103,9 @@ def test_an_idle_or_starting_task_is_relied_on_and_a_busy_one_is_not(scene: Scen
     third = scene.start_task()
     assert scene.wait(third) == "wait"
     scene.insert_file()
-    assert len(scene.invocations()) == 2, "the idle one takes it"
+    assert len(scene.invocations()) == 2, "the idle task takes it"
     scene.insert_file()
-    assert len(scene.invocations()) == 3, "but only one"
+    assert len(scene.invocations()) == 3, "an idle task counts for one file only"
 
 
 def test_files_for_later_are_not_dispatched_until_they_are_due(scene: Scenario) -> None:
@@ -146,7 +146,7 @@ def test_updates_that_ask_for_nothing_dispatch_nothing(scene: Scenario) -> None:
     assert len(scene.invocations()) == 1
 
 
-def test_bringing_run_after_forward_or_changing_the_container_dispatches(scene: Scenario) -> None:
+def test_an_earlier_run_after_or_another_container_dispatches(scene: Scenario) -> None:
     file = scene.insert_file(run_after="infinity")
     assert scene.invocations() == []
     scene.owner.execute("update locaria.files set run_after = now() where id = %s", [file])
@@ -196,7 +196,7 @@ def test_a_restore_in_replica_mode_dispatches_nothing(scene: Scenario) -> None:
     scene.insert_file(connection=scene.root)
     assert scene.dispatches() == [] and scene.invocations() == []
     scene.tick()
-    assert len(scene.invocations()) == 1, "tick() takes it up when it is run"
+    assert len(scene.invocations()) == 1, "tick() dispatches it"
     assert scene.dispatches()[0]["reason"] == "backlog"
 
 
@@ -254,7 +254,7 @@ def test_bad_rows_are_refused_at_the_insert(scene: Scenario) -> None:
     assert scene.invocations() == []
 
 
-def test_a_status_of_the_site_is_data_and_works_end_to_end(scene: Scenario) -> None:
+def test_a_site_can_add_a_status_with_one_row(scene: Scenario) -> None:
     scene.owner.execute("select locaria.register_container('tile_cutter', '{}')")
     scene.owner.execute(
         """
@@ -266,7 +266,7 @@ def test_a_status_of_the_site_is_data_and_works_end_to_end(scene: Scenario) -> N
     file = scene.insert_file(status="TILES_REQUESTED")
     assert [p["container"] for p in scene.invocations()] == ["tile_cutter"]
     assert scene.view(file)["container"] == "tile_cutter"
-    assert scene.claim(scene.start_task()) == [], "not file_loader's"
+    assert scene.claim(scene.start_task()) == [], "the file is for another container"
     task = scene.start_task("tile_cutter")
     run = scene.claim(task)[0]
     assert scene.fail(run["run_id"]) == "TILES_REQUESTED"

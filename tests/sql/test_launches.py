@@ -1,4 +1,4 @@
-"""A dispatch that was lost, repeated, or whose task never starts."""
+"""Dispatches that are lost or repeated, or whose task never starts."""
 
 from tests.sql.scenario import Scenario
 
@@ -9,7 +9,7 @@ def test_a_lost_dispatch_is_repeated_after_the_launch_deadline(scene: Scenario) 
     scene.insert_file()
     scene.fault(None)
     scene.tick(minutes=4)
-    assert len(scene.invocations()) == 1, "the deadline has not come"
+    assert len(scene.invocations()) == 1, "the deadline has not passed"
     scene.tick(minutes=5, seconds=1)
     scene.tick(minutes=6)
     assert [(p["dispatch"], p["launch"]) for p in scene.invocations()] == [
@@ -62,7 +62,7 @@ def test_after_max_launches_the_dispatch_fails_the_circuit_opens_and_no_attempt_
     assert len(scene.invocations()) == 4, "a new dispatch, after the longest pause"
 
 
-def test_a_task_not_needed_any_more_is_not_launched_again(scene: Scenario) -> None:
+def test_a_task_that_is_no_longer_needed_is_not_launched_again(scene: Scenario) -> None:
     scene.at(seconds=0)
     file = scene.insert_file()
     scene.control("cancel", [file])

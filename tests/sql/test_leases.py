@@ -1,9 +1,9 @@
-"""Who is believed to be alive, and what tick() does about the others."""
+"""Leases: which runs and tasks count as alive, and what tick() does with the others."""
 
 from tests.sql.scenario import ARN, Scenario, Threads, blocked, refused, wait_until
 
 
-def test_a_heartbeat_keeps_a_run_alive_and_its_absence_does_not(scene: Scenario) -> None:
+def test_a_run_is_alive_only_while_it_sends_heartbeats(scene: Scenario) -> None:
     scene.at(seconds=0)
     first, second, third = (scene.running() for _ in range(3))
     for seconds in range(30, 300, 30):
@@ -18,8 +18,8 @@ def test_a_heartbeat_keeps_a_run_alive_and_its_absence_does_not(scene: Scenario)
     assert scene.run(third["run_id"])["outcome"] == "lost"
 
 
-def test_a_run_that_ends_while_it_is_being_rescued_stays_done(scene: Scenario) -> None:
-    """Fault 22: the rescuer decided, the worker finishes, the rescuer writes."""
+def test_a_run_that_finishes_while_tick_is_ending_it_stays_done(scene: Scenario) -> None:
+    """tick() decides to end the run, the run finishes, then tick() writes."""
     scene.at(seconds=0)
     run = scene.running()
     scene.at(minutes=5)
@@ -32,7 +32,7 @@ def test_a_run_that_ends_while_it_is_being_rescued_stays_done(scene: Scenario) -
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSED"
 
 
-def test_two_ticks_at_once_rescue_each_run_once(scene: Scenario) -> None:
+def test_two_ticks_at_once_end_each_run_once(scene: Scenario) -> None:
     scene.at(seconds=0)
     run = scene.running()
     scene.at(minutes=5)
@@ -46,7 +46,7 @@ def test_two_ticks_at_once_rescue_each_run_once(scene: Scenario) -> None:
     assert len(scene.history(run["file_id"])) == 2
 
 
-def test_cancel_reaches_a_run_with_each_of_its_reports(scene: Scenario) -> None:
+def test_every_report_of_a_run_returns_a_requested_cancel(scene: Scenario) -> None:
     run = scene.running()
     number = run["run_id"]
     listener = scene.session("loader")
@@ -61,7 +61,7 @@ def test_cancel_reaches_a_run_with_each_of_its_reports(scene: Scenario) -> None:
     assert scene.file(run["file_id"])["last_error"] == "cancelled by test_operator: wrong file"
 
 
-def test_a_cancel_that_is_not_obeyed_ends_after_its_grace_and_the_task_is_stopped(
+def test_a_run_that_ignores_a_cancel_is_ended_after_cancel_grace_and_its_task_stopped(
     scene: Scenario,
 ) -> None:
     scene.at(seconds=0)
@@ -78,7 +78,7 @@ def test_a_cancel_that_is_not_obeyed_ends_after_its_grace_and_the_task_is_stoppe
         scene.finish(run["run_id"])
 
 
-def test_what_finishes_before_it_sees_the_cancel_is_done(scene: Scenario) -> None:
+def test_a_run_that_finishes_before_it_sees_the_cancel_is_done(scene: Scenario) -> None:
     run = scene.running()
     scene.control("cancel", run["file_id"])
     scene.finish(run["run_id"])
@@ -87,7 +87,7 @@ def test_what_finishes_before_it_sees_the_cancel_is_done(scene: Scenario) -> Non
     assert row["note"] == "nothing to cancel: it is FARGATE_PROCESSED already"
 
 
-def test_a_cancel_that_meets_the_end_of_a_run_is_not_lost(scene: Scenario) -> None:
+def test_a_cancel_at_the_same_time_as_the_end_of_a_run_is_not_lost(scene: Scenario) -> None:
     run = scene.running()
     worker = scene.session("loader", autocommit=False)
     worker.execute("select locaria.fail_run(%s, 'transient', 'x')", [run["run_id"]])
@@ -104,7 +104,7 @@ def test_a_cancel_that_meets_the_end_of_a_run_is_not_lost(scene: Scenario) -> No
     assert scene.status_of(run["file_id"]) == "CANCELLED", notes
 
 
-def test_a_task_that_leaves_with_a_file_is_found_by_its_lease(scene: Scenario) -> None:
+def test_a_file_of_a_task_that_left_is_freed_when_its_lease_expires(scene: Scenario) -> None:
     scene.at(seconds=0)
     run = scene.running()
     scene.call("leave_task", run["task_id"], 1, "crashed")
@@ -113,7 +113,7 @@ def test_a_task_that_leaves_with_a_file_is_found_by_its_lease(scene: Scenario) -
     assert scene.task(run["task_id"])["exit_code"] == 1
 
 
-def test_silent_tasks_are_given_up_and_stopped(scene: Scenario) -> None:
+def test_tasks_without_heartbeats_are_marked_and_stopped(scene: Scenario) -> None:
     scene.at(seconds=0)
     idle = scene.start_task(arn=f"{ARN}idle")
     scene.wait(idle)
@@ -125,7 +125,7 @@ def test_silent_tasks_are_given_up_and_stopped(scene: Scenario) -> None:
     assert scene.wait(idle) == "leave"
 
 
-def test_tick_goes_on_when_one_of_its_steps_fails_and_says_so(scene: Scenario) -> None:
+def test_tick_continues_after_a_failed_step_and_reports_it(scene: Scenario) -> None:
     scene.owner.execute(
         "update locaria.parameters set parameter = '{\"keep_days\": \"ever\"}' where parameter_name = 'log_config'"
     )
@@ -143,4 +143,4 @@ def test_tick_goes_on_when_one_of_its_steps_fails_and_says_so(scene: Scenario) -
     )
     scene.tick_until_quiet()
     (row,) = scene.owner.execute("select * from locaria.health where \"check\" = 'tick errors'")
-    assert row["level"] == "ok", "what is mended is well again"
+    assert row["level"] == "ok", "the error is cleared when the step works again"

@@ -1,11 +1,11 @@
-"""What runs say: log, rejects, progress, results."""
+"""Reports of runs: log, rejected rows, progress, results."""
 
 import json
 
 from tests.sql.scenario import Scenario, Threads, blocked, refused, wait_until
 
 
-def test_log_messages_are_capped_and_the_cap_is_said_once(scene: Scenario) -> None:
+def test_log_messages_are_capped_with_one_warning(scene: Scenario) -> None:
     scene.set_limits(log_limit=5)
     run = scene.running()
     stored = [
@@ -22,7 +22,7 @@ def test_log_messages_are_capped_and_the_cap_is_said_once(scene: Scenario) -> No
     assert len(messages) == 6 and "log_limit of 5" in messages[5]
 
 
-def test_odd_log_messages_are_kept_as_far_as_they_can_be(scene: Scenario) -> None:
+def test_malformed_log_messages_are_kept_as_far_as_possible(scene: Scenario) -> None:
     run = scene.running()
     odd = [
         {"message": "x" * 20000, "level": "stage"},
@@ -62,7 +62,7 @@ def test_a_log_message_is_not_lost_when_its_partition_is_missing(scene: Scenario
     assert scene.log(runs[0]["file_id"]) == [], "the partition was dropped when it was old enough"
 
 
-def test_two_sessions_that_make_one_partition_both_succeed(scene: Scenario) -> None:
+def test_two_sessions_can_create_the_same_partition_at_once(scene: Scenario) -> None:
     scene.at(days=40)
     first_run, second_run = scene.running(), scene.running()
     first = scene.session("loader", autocommit=False)
@@ -81,7 +81,7 @@ def test_two_sessions_that_make_one_partition_both_succeed(scene: Scenario) -> N
     assert scene.log(second_run["file_id"]) == ["info: y"]
 
 
-def test_rejects_are_kept_and_counted(scene: Scenario) -> None:
+def test_rejected_rows_are_stored_and_counted(scene: Scenario) -> None:
     scene.set_limits(reject_limit=50)
     run = scene.running(attributes={"reject_limit": "7"})
     assert scene.call("get_reject_limit", run["run_id"]) == 7
@@ -113,7 +113,7 @@ def test_rejects_are_kept_and_counted(scene: Scenario) -> None:
     )
 
 
-def test_progress_is_kept_with_the_run_and_stages_are_logged(scene: Scenario) -> None:
+def test_progress_is_stored_with_the_run_and_stages_are_logged(scene: Scenario) -> None:
     scene.at(seconds=0)
     run = scene.running()
     number = run["run_id"]

@@ -1,4 +1,4 @@
-"""Who may do what, and how the functions protect themselves."""
+"""Privileges of each role, and how functions protect themselves."""
 
 import psycopg
 import pytest
@@ -200,7 +200,7 @@ def test_each_role_may_touch_exactly_its_tables(scene: Scenario) -> None:
     }
 
 
-def test_an_application_writes_six_columns_of_files_and_nothing_else(scene: Scenario) -> None:
+def test_an_application_can_write_six_columns_of_files_and_nothing_else(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select attname, privilege from pg_attribute, unnest(array['insert', 'update']) as privilege
@@ -320,7 +320,7 @@ def test_a_reader_only_reads_and_an_operator_controls(scene: Scenario) -> None:
             scene.operator.execute(statement.encode())
 
 
-def test_views_run_with_their_owners_eyes_but_show_no_configuration(scene: Scenario) -> None:
+def test_views_run_with_the_rights_of_the_owner_and_show_no_configuration(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select distinct v.relname from pg_depend d join pg_rewrite w on w.oid = d.objid join pg_class v on v.oid = w.ev_class
@@ -331,7 +331,7 @@ def test_views_run_with_their_owners_eyes_but_show_no_configuration(scene: Scena
 
 
 def test_functions_pin_their_search_path(scene: Scenario) -> None:
-    """All, not only the security definer ones; but for those that name nothing that could be hijacked."""
+    """All of them, except functions that use no name that could be hijacked."""
     rows = scene.owner.execute(
         """
         select oid::regprocedure::text as name, prosecdef, proconfig from pg_proc
@@ -347,7 +347,7 @@ def test_functions_pin_their_search_path(scene: Scenario) -> None:
     }
 
 
-def test_functions_that_change_or_look_behind_the_scenes_are_the_only_definers_and_belong_to_the_owner(
+def test_only_functions_that_need_the_rights_of_the_owner_are_security_definer(
     scene: Scenario,
 ) -> None:
     rows = scene.owner.execute(
@@ -362,7 +362,7 @@ def test_functions_that_change_or_look_behind_the_scenes_are_the_only_definers_a
     }
 
 
-def test_a_temporary_table_can_not_take_the_place_of_ours(scene: Scenario) -> None:
+def test_a_temporary_table_cannot_shadow_a_table_of_locaria(scene: Scenario) -> None:
     for session in (scene.app, scene.loader, scene.operator):
         session.execute(
             """
@@ -385,7 +385,7 @@ def test_a_temporary_table_can_not_take_the_place_of_ours(scene: Scenario) -> No
     assert one(scene.app, "select count(*) as n from pg_temp.files")["n"] == 0
 
 
-def test_every_object_says_what_it_is_for(scene: Scenario) -> None:
+def test_every_object_has_a_comment(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select 'schema ' || nspname as what from pg_namespace where nspname in ('locaria', 'locaria_staging') and obj_description(oid, 'pg_namespace') is null
@@ -406,7 +406,7 @@ def test_every_object_says_what_it_is_for(scene: Scenario) -> None:
     assert [row["what"] for row in rows] == []
 
 
-def test_constraints_and_indexes_bear_names_that_somebody_chose(scene: Scenario) -> None:
+def test_constraints_and_indexes_have_no_generated_names(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select conrelid::regclass || ' ' || conname as name from pg_constraint
@@ -421,7 +421,7 @@ def test_constraints_and_indexes_bear_names_that_somebody_chose(scene: Scenario)
     assert [row["name"] for row in rows] == []
 
 
-def test_triggers_bear_the_order_in_which_they_fire(scene: Scenario) -> None:
+def test_trigger_names_start_with_their_firing_order(scene: Scenario) -> None:
     rows = scene.owner.execute(
         """
         select tgname from pg_trigger t join pg_class c on c.oid = t.tgrelid
@@ -431,14 +431,14 @@ def test_triggers_bear_the_order_in_which_they_fire(scene: Scenario) -> None:
     assert rows == []
 
 
-def test_a_row_says_which_login_inserted_it(scene: Scenario) -> None:
+def test_a_row_records_which_login_inserted_it(scene: Scenario) -> None:
     file = scene.insert_file()
     assert scene.file(file)["submitted_by"] == "test_app"
     with refused("LC008"):
         scene.call("timeline", 4711, connection=scene.app)
 
 
-def test_nobody_moves_the_clock_where_the_owner_has_not_allowed_it(scene: Scenario) -> None:
+def test_the_clock_can_be_moved_only_if_the_owner_allows_it(scene: Scenario) -> None:
     scene.set_parameter("installation", movable_clock=False)
     for connection in (scene.app, scene.loader, scene.operator):
         connection.execute("set locaria.fake_now = '2001-01-01'")

@@ -1,4 +1,4 @@
-"""The life of a run: how it ends, and what becomes of its file."""
+"""How runs end, and the resulting status of their files."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ FINAL = ("data", "config", "fatal")
 
 
 def reporter_calls(run: int, staging: str = "run_1") -> dict[str, tuple[Any, ...]]:
-    """Every function by which a run writes."""
+    """Call every function with which a run writes."""
     return {
         "report_listening": (run, "http://127.0.0.1:1", None),
         "report_progress": (run, '{"rows_done": 1}'),
@@ -44,7 +44,7 @@ def reporter_calls(run: int, staging: str = "run_1") -> dict[str, tuple[Any, ...
 
 
 def lose(scene: Scenario, run: int) -> None:
-    """The lease of all runs runs out."""
+    """Let the leases of all runs expire."""
     scene.tick(minutes=10)
     assert scene.run(run)["outcome"] == "lost"
 
@@ -152,7 +152,7 @@ def test_after_its_lease_every_function_of_the_old_run_is_refused(scene: Scenari
 
 
 def test_the_table_of_reporter_functions_is_complete(scene: Scenario) -> None:
-    """What a loader may call and takes a run is fenced, or only tells."""
+    """Every function for loaders that takes a run checks the fence or only reads."""
     rows = scene.owner.execute(
         """
         select proname from pg_proc where pronamespace = 'locaria'::regnamespace
@@ -166,13 +166,13 @@ def test_the_table_of_reporter_functions_is_complete(scene: Scenario) -> None:
     }
 
 
-def test_no_function_knows_a_run_that_never_was(scene: Scenario) -> None:
+def test_every_function_refuses_a_run_that_does_not_exist(scene: Scenario) -> None:
     for function, arguments in reporter_calls(4711).items():
         with refused("LC008", "4711"):
             scene.call(function, *arguments)
 
 
-def test_finishing_twice_is_fine_and_writing_after_it_is_not(scene: Scenario) -> None:
+def test_finishing_twice_is_allowed_and_writing_after_it_is_refused(scene: Scenario) -> None:
     run = scene.running()
     scene.call("finish_run", run["run_id"], "all well", '{"rows": 3}')
     scene.finish(run["run_id"])
@@ -186,7 +186,7 @@ def test_finishing_twice_is_fine_and_writing_after_it_is_not(scene: Scenario) ->
     assert scene.status_of(run["file_id"]) == "FARGATE_PROCESSED"
 
 
-def test_failing_twice_says_what_happened_first(scene: Scenario) -> None:
+def test_failing_twice_reports_the_first_outcome(scene: Scenario) -> None:
     run = scene.running()
     scene.fail(run["run_id"], "data", "bad header")
     with refused("LC001", "bad header"):
@@ -194,7 +194,7 @@ def test_failing_twice_says_what_happened_first(scene: Scenario) -> None:
     assert scene.status_of(run["file_id"]) == "ERROR"
 
 
-def test_a_batch_is_finished_but_for_those_that_are_lost(scene: Scenario) -> None:
+def test_finishing_a_batch_skips_runs_that_lost_their_file(scene: Scenario) -> None:
     scene.insert_files(5)
     runs = [r["run_id"] for r in scene.claim(scene.start_task(), 5)]
     scene.progress(runs[0], rows_done=7, stage="copy")
@@ -266,4 +266,4 @@ def test_an_earlier_run_with_the_same_parameters_is_found_while_it_lives(scene: 
     scene.at(seconds=50)
     scene.call("report_progress", runs[2]["run_id"], "{}")
     scene.at(seconds=70)
-    assert earlier(2, "data") is None, "its lease is over"
+    assert earlier(2, "data") is None, "its lease has expired"

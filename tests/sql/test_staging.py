@@ -1,4 +1,4 @@
-"""Data becomes visible with the outcome, or not at all."""
+"""Staging and publishing: data becomes visible together with the outcome, or not at all."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ COLUMNS = [{"name": "id", "type": "integer"}, {"name": "name", "type": "text"}]
 
 @pytest.fixture
 def site(scene: Scenario) -> Scenario:
-    """A database in which the owner may make tables in public."""
+    """A database in which the owner can create tables in public."""
     scene.root.execute("grant all on schema public to locaria_owner")
     scene.set_limits(max_tasks=100)
     return scene
@@ -49,7 +49,7 @@ def load(
     columns: Any = None,
     mode: str = "replace",
 ) -> Row:
-    """A whole load of one file."""
+    """Load one file completely."""
     run = scene.running(priority=9)
     staging = create(scene, run["run_id"], target, columns, mode)
     fill(scene.loader, staging["staging"], *rows)
@@ -83,7 +83,9 @@ def test_create_replace_and_append(site: Scenario) -> None:
     assert left_tables(site) == []
     assert site.owner.execute("select * from locaria.staging_tables").fetchall() == []
     load(site, (5, "e"))
-    assert rows_of(site) == [(5, "e")], "a table of ours stays replaceable after an append"
+    assert rows_of(site) == [(5, "e")], (
+        "a table that Locaria created stays replaceable after an append"
+    )
 
 
 def test_names_are_taken_literally_however_hostile(site: Scenario) -> None:
@@ -155,7 +157,7 @@ REFUSED: list[tuple[Any, Any, Any, str]] = [
 ]
 
 
-def test_what_would_harm_or_can_not_be_is_refused(site: Scenario) -> None:
+def test_harmful_or_impossible_targets_are_refused(site: Scenario) -> None:
     site.root.execute("create schema site; grant all on schema site to locaria_owner")
     run = site.running()
     for target, columns, mode, sqlstate in REFUSED:
@@ -170,7 +172,7 @@ def test_nul_is_refused_by_postgres_itself(site: Scenario) -> None:
         site.call("create_staging", run["run_id"], "places", '[{"name": "a\\u0000b"}]', "replace")
 
 
-def test_1600_columns_can_be_had(site: Scenario) -> None:
+def test_a_table_can_have_1600_columns(site: Scenario) -> None:
     create(
         site,
         site.running()["run_id"],
@@ -178,7 +180,7 @@ def test_1600_columns_can_be_had(site: Scenario) -> None:
     )
 
 
-def test_a_schema_is_opened_to_loads_by_configuration(site: Scenario) -> None:
+def test_the_configuration_decides_to_which_schemas_loads_publish(site: Scenario) -> None:
     site.root.execute('create schema "My Data"; grant all on schema "My Data" to locaria_owner')
     site.set_parameter("publish_config", schemas=["My Data", "public", "locaria", "not there"])
     load(site, (1, "a"), target="places")
@@ -205,7 +207,7 @@ def test_a_table_that_locaria_has_not_loaded_is_never_replaced(site: Scenario) -
     assert rows_of(site) == [(0, "site"), (1, "a")], "not even after an append to it"
 
 
-def test_the_target_is_looked_at_again_when_it_is_published(site: Scenario) -> None:
+def test_the_target_is_checked_again_when_it_is_published(site: Scenario) -> None:
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
     fill(site.loader, staging, (1, "a"))
@@ -238,7 +240,7 @@ def test_readers_see_the_old_rows_until_the_commit_and_the_outcome_with_the_new(
     assert site.status_of(run["file_id"]) == "FARGATE_PROCESSED"
 
 
-def test_publishing_gives_up_when_readers_hold_the_old_table(site: Scenario) -> None:
+def test_publishing_gives_up_when_readers_lock_the_old_table(site: Scenario) -> None:
     load(site, (1, "old"))
     site.set_parameter("publish_config", lock_timeout_ms=50)
     run = site.running()
@@ -298,8 +300,8 @@ def test_a_replaced_table_keeps_its_grants_indexes_defaults_and_comment(site: Sc
         "create table public.holder (p public.places)",
     ],
 )
-def test_what_hangs_on_a_replaced_table_stays_on_it(site: Scenario, hanging: str) -> None:
-    """By oid: the table is the same one, with new rows."""
+def test_dependent_objects_of_a_replaced_table_are_kept(site: Scenario, hanging: str) -> None:
+    """The table keeps its oid and gets new rows."""
     load(site, (1, "a"), (2, "b"))
     site.owner.execute(
         """
@@ -316,14 +318,14 @@ def test_what_hangs_on_a_replaced_table_stays_on_it(site: Scenario, hanging: str
     assert left_tables(site) == []
 
 
-def test_rows_never_go_into_other_columns_because_a_view_hangs_on_the_table(site: Scenario) -> None:
+def test_rows_never_go_into_other_columns_when_a_view_depends_on_the_table(site: Scenario) -> None:
     load(site, ("n", "t"), columns=[{"name": "name"}, {"name": "town"}])
     site.owner.execute("create view public.v as select name from public.places")
     load(site, ("t2", "n2"), columns=[{"name": "town"}, {"name": "name"}])
     assert one(site.root, "select name, town from public.places") == {"name": "n2", "town": "t2"}
     run = site.running()
     staging = create(site, run["run_id"], columns=[{"name": "name"}])["staging"]
-    with refused("LC009", "other columns", "view public.v"):
+    with refused("LC009", "different columns", "view public.v"):
         publish(site, run["run_id"], staging)
     assert one(site.root, "select name, town from public.places") == {"name": "n2", "town": "t2"}
 
@@ -344,7 +346,7 @@ def test_rows_of_other_tables_are_never_lost_by_a_replacement(site: Scenario, ac
     assert rows_of(site) == [(1, "a")]
 
 
-def test_other_columns_replace_a_table_on_which_nothing_hangs(site: Scenario) -> None:
+def test_a_table_without_dependents_can_be_replaced_by_other_columns(site: Scenario) -> None:
     load(site, (1, "a"))
     site.owner.execute("grant select on public.places to locaria_app")
     load(site, (True,), columns=[{"name": "flag", "type": "boolean"}])
@@ -352,7 +354,7 @@ def test_other_columns_replace_a_table_on_which_nothing_hangs(site: Scenario) ->
     assert site.app.execute("select flag from public.places").fetchone() == {"flag": True}
 
 
-def test_a_load_by_the_owner_himself_leaves_him_his_table(site: Scenario) -> None:
+def test_a_load_by_the_owner_keeps_the_owner_of_the_table(site: Scenario) -> None:
     run = site.running()
     staging = one(
         site.owner,
@@ -365,7 +367,7 @@ def test_a_load_by_the_owner_himself_leaves_him_his_table(site: Scenario) -> Non
     site.owner.execute("insert into public.places values (2, 'b')")
 
 
-def test_a_new_table_can_be_read_and_its_loader_can_change_it_no_more(site: Scenario) -> None:
+def test_a_published_table_can_be_read_and_no_longer_changed_by_its_loader(site: Scenario) -> None:
     load(site, (1, "a"))
     for session in (site.session("reader"), site.loader):
         assert session.execute("select id from public.places").fetchall() == [{"id": 1}]
@@ -377,7 +379,7 @@ def test_a_new_table_can_be_read_and_its_loader_can_change_it_no_more(site: Scen
             site.loader.execute(statement.encode())
 
 
-def test_the_next_attempt_adopts_what_was_filled_up_to_the_checkpoint(site: Scenario) -> None:
+def test_the_next_attempt_adopts_the_table_filled_up_to_the_checkpoint(site: Scenario) -> None:
     run = site.running()
     staging = create(site, run["run_id"])
     assert (staging["adopted"], staging["checkpoint"]) == (False, None)
@@ -401,13 +403,13 @@ def test_the_next_attempt_adopts_what_was_filled_up_to_the_checkpoint(site: Scen
     )
     assert adopted["staging"] != staging["staging"]
     with pytest.raises(psycopg.errors.UndefinedTable):
-        fill(site.loader, staging["staging"], (9, "zombie"))
+        fill(site.loader, staging["staging"], (9, "late"))
     fill(site.loader, adopted["staging"], (3, "c"))
     publish(site, again["run_id"], adopted["staging"])
     assert rows_of(site) == [(1, "a"), (2, "b"), (3, "c")]
 
 
-def test_an_adopted_table_goes_to_the_attempt_after_even_without_a_new_checkpoint(
+def test_an_adopted_table_can_be_adopted_again_without_a_new_checkpoint(
     site: Scenario,
 ) -> None:
     site.set_limits(max_attempts=9)
@@ -429,7 +431,7 @@ def test_an_adopted_table_goes_to_the_attempt_after_even_without_a_new_checkpoin
     assert rows_of(site) == [(1, "a")]
 
 
-def test_a_table_with_a_checkpoint_of_its_own_is_adopted_with_that_and_for_its_source_alone(
+def test_a_table_with_its_own_checkpoint_is_adopted_only_for_the_same_source(
     site: Scenario,
 ) -> None:
     wanted = {"own_checkpoint": True, "source": "one"}
@@ -458,7 +460,7 @@ def test_a_table_with_a_checkpoint_of_its_own_is_adopted_with_that_and_for_its_s
         adopted = asked(again, target)
         found = (adopted["adopted"], adopted["row_count"], adopted["checkpoint"])
         assert found == (True, 1, {"at": target})
-    # One that was never filled, and one that was filled from something else.
+    # One table was never filled, the other was filled from another source.
     for fresh in (asked(again, "c"), asked(again, "d", source="other")):
         assert (fresh["adopted"], fresh["row_count"], fresh["checkpoint"]) == (False, 0, None)
     site.finish(again["run_id"])
@@ -469,15 +471,15 @@ def test_a_table_with_a_checkpoint_of_its_own_is_adopted_with_that_and_for_its_s
 @pytest.mark.parametrize(
     "change", ["columns", "mode", "target", "no checkpoint", "by hand", "held"]
 )
-def test_nothing_is_adopted_that_does_not_fit(site: Scenario, change: str) -> None:
+def test_a_table_that_differs_is_not_adopted(site: Scenario, change: str) -> None:
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
     fill(site.loader, staging, (1, "a"))
     if change != "no checkpoint":
         site.call("checkpoint_run", run["run_id"], '{"line": 1}')
-    zombie = site.session("loader", autocommit=False)
+    late = site.session("loader", autocommit=False)
     if change == "held":
-        fill(zombie, staging, (2, "zombie"))
+        fill(late, staging, (2, "late"))
     if change == "by hand":
         site.fail(run["run_id"], "data")
         site.owner.execute('update locaria.files set attributes = \'{"path": "other.csv"}\'')
@@ -494,16 +496,16 @@ def test_nothing_is_adopted_that_does_not_fit(site: Scenario, change: str) -> No
         mode="create" if change == "mode" else "replace",
     )
     assert (fresh["adopted"], fresh["row_count"], fresh["checkpoint"]) == (False, 0, None)
-    zombie.rollback()
+    late.rollback()
     site.finish(again["run_id"])
     site.tick(minutes=20)
     assert left_tables(site) == []
 
 
-def test_a_zombie_publishes_nothing(site: Scenario) -> None:
+def test_a_run_that_lost_its_file_cannot_publish(site: Scenario) -> None:
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
-    fill(site.loader, staging, (1, "zombie"))
+    fill(site.loader, staging, (1, "late"))
     site.tick(minutes=10)
     with refused("LC001"):
         publish(site, run["run_id"], staging)
@@ -513,7 +515,7 @@ def test_a_zombie_publishes_nothing(site: Scenario) -> None:
         publish(site, other["run_id"], staging)
 
 
-def test_a_file_can_not_be_taken_over_while_it_is_published(site: Scenario) -> None:
+def test_a_file_cannot_be_taken_over_while_it_is_being_published(site: Scenario) -> None:
     site.at(seconds=0)
     run = site.running()
     staging = create(site, run["run_id"])["staging"]
@@ -532,7 +534,7 @@ def test_a_file_can_not_be_taken_over_while_it_is_published(site: Scenario) -> N
     assert site.status_of(run["file_id"]) == "FARGATE_PROCESSED"
 
 
-def test_left_tables_are_dropped_when_nobody_goes_on_from_them(site: Scenario) -> None:
+def test_staging_tables_are_dropped_when_no_attempt_will_adopt_them(site: Scenario) -> None:
     site.set_limits(max_attempts=1)
     for end in ("data", "transient", "cancelled"):
         run = site.running()
@@ -544,7 +546,7 @@ def test_left_tables_are_dropped_when_nobody_goes_on_from_them(site: Scenario) -
         holder = site.session("loader", autocommit=False)
         fill(holder, staging, (1, "a"))
         site.tick()
-        assert len(left_tables(site)) == 1, "a dying task still holds it"
+        assert len(left_tables(site)) == 1, "a task that is ending still uses it"
         holder.close()
         wait_until(lambda: (site.tick() and False) or not left_tables(site), "the table is dropped")
     run = site.running()
@@ -569,7 +571,7 @@ def test_a_run_can_fill_several_tables(site: Scenario) -> None:
     assert rows_of(site, "public.one") == rows_of(site, "public.two") == []
 
 
-def test_a_third_table_of_a_run_takes_no_name_twice(site: Scenario) -> None:
+def test_the_staging_tables_of_a_run_have_different_names(site: Scenario) -> None:
     run = site.running()["run_id"]
     names = [create(site, run, target)["staging"] for target in ("a", "b", "c")]
     site.call("publish_staging", run, names[0])

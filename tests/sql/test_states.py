@@ -1,4 +1,4 @@
-"""The states of a file, changed by hand: what is allowed, recorded, and follows."""
+"""Changes of files.status by hand: which are allowed, how they are recorded, and what they cause."""
 
 from tests.sql.scenario import Scenario, one, refused
 
@@ -32,7 +32,7 @@ def test_a_change_of_status_by_hand_takes_the_file_from_its_run_and_is_recorded(
         scene.control("cancel", run["file_id"])
 
 
-def test_a_session_setting_hides_no_change_from_the_history(scene: Scenario) -> None:
+def test_a_session_setting_cannot_hide_a_change_from_the_history(scene: Scenario) -> None:
     file = scene.insert_file()
     scene.operator.execute("set locaria.hot_path = 'on'")
     scene.control("cancel", file)
@@ -60,8 +60,8 @@ ARROWS = {
 }
 
 
-def test_the_state_machine_allows_exactly_its_arrows(scene: Scenario) -> None:
-    """By hand, over all pairs of statuses; processing is entered by a claim alone."""
+def test_the_state_machine_allows_exactly_its_transitions(scene: Scenario) -> None:
+    """Try all pairs of statuses by hand; only a claim may set a processing status."""
     rows = scene.owner.execute("select status, kind from locaria.statuses").fetchall()
     kinds = {row["status"]: row["kind"] for row in rows}
     owner = scene.session()
@@ -92,7 +92,7 @@ def test_the_state_machine_allows_exactly_its_arrows(scene: Scenario) -> None:
     assert one(scene.owner, "select count(*) as n from locaria.status_transitions")["n"] == 14
 
 
-def test_a_change_by_hand_sets_what_belongs_to_it(scene: Scenario) -> None:
+def test_a_change_by_hand_sets_the_dependent_columns(scene: Scenario) -> None:
     run = scene.running()
     scene.fail(run["run_id"], "data", "bad")
     file = scene.file(run["file_id"])

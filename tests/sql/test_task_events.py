@@ -1,4 +1,4 @@
-"""What ECS and Lambda tell, late, twice, out of order or not at all."""
+"""Events of ECS and Lambda that are late, repeated, out of order or missing."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ def failure_record(
     action: str = "run_task",
     **more: Any,
 ) -> Row:
-    """What a Lambda failure destination gets (AWS: invocation-async-retain-records)."""
+    """Build the record that a failure destination of Lambda gets (AWS: invocation-async-retain-records)."""
     return {
         "version": "1.0",
         "timestamp": "2030-01-01T00:00:00.000Z",
@@ -48,7 +48,7 @@ def failure_record(
     }
 
 
-def tell(scene: Scenario, event: Row) -> str:
+def send_event(scene: Scenario, event: Row) -> str:
     return str(scene.call("record_task_event", json.dumps(event), connection=scene.operator))
 
 
@@ -94,7 +94,7 @@ def test_a_task_that_never_started_is_launched_again_and_uses_no_attempt(
     if containers == "null":
         event = task_event(TASK, 4, "STOPPED", containers=[], **detail)
         event["detail"]["containers"] = None
-        assert tell(scene, event) == "recorded STOPPED"
+        assert send_event(scene, event) == "recorded STOPPED"
     else:
         assert (
             scene.task_event(TASK, 4, "STOPPED", containers=containers, **detail)
@@ -186,7 +186,7 @@ def test_a_task_that_never_started_is_launched_again_and_uses_no_attempt(
         ),
     ],
 )
-def test_a_task_that_stops_frees_its_file_at_once_and_says_why(
+def test_a_stopped_task_frees_its_file_at_once_and_records_the_reason(
     scene: Scenario,
     exit_code: int | None,
     reason: str | None,
@@ -218,7 +218,7 @@ def test_a_task_that_stops_frees_its_file_at_once_and_says_why(
         scene.finish(run["run_id"])
 
 
-def test_the_last_attempt_killed_for_memory_says_so_on_the_file(scene: Scenario) -> None:
+def test_running_out_of_memory_in_the_last_attempt_is_recorded_on_the_file(scene: Scenario) -> None:
     scene.set_limits(max_attempts=1)
     run = scene.running()
     scene.task_event(
@@ -265,7 +265,7 @@ def test_events_out_of_order_repeated_or_late_change_nothing(scene: Scenario) ->
     assert scene.dispatches()[0]["status"] == "started"
 
 
-def test_a_stop_event_that_comes_after_the_lease_ran_out_adds_the_reason_only(
+def test_a_stop_event_after_the_lease_expired_only_adds_the_reason(
     scene: Scenario,
 ) -> None:
     scene.at(seconds=0)
@@ -285,14 +285,14 @@ def test_a_stop_event_that_comes_after_the_lease_ran_out_adds_the_reason_only(
     assert attempt["exit_code"] == 1
 
 
-def test_without_any_event_the_lease_finds_out(scene: Scenario) -> None:
+def test_without_events_the_lease_expires(scene: Scenario) -> None:
     scene.at(seconds=0)
     run = scene.running()
     scene.tick(seconds=61)
     assert scene.status_of(run["file_id"]) == "REGISTERED"
 
 
-def test_a_running_event_without_a_report_is_a_task_that_starts(scene: Scenario) -> None:
+def test_a_running_event_without_a_report_counts_as_a_starting_task(scene: Scenario) -> None:
     file = scene.insert_file()
     assert scene.view(file)["phase"] == "dispatched"
     scene.task_event(TASK, 2, "PENDING")
@@ -301,7 +301,7 @@ def test_a_running_event_without_a_report_is_a_task_that_starts(scene: Scenario)
     assert scene.start_task(arn=TASK, dispatch=1, launch=1)
 
 
-def test_tasks_of_others_in_the_cluster_leave_no_trace(scene: Scenario) -> None:
+def test_foreign_tasks_in_the_cluster_are_ignored(scene: Scenario) -> None:
     answer = scene.task_event(f"{ARN}foreign", 1, "RUNNING", dispatch=None, startedBy="ecs-svc/123")
     assert "ignored" in answer
     assert "ignored" in scene.task_event(f"{ARN}foreign", 2, "STOPPED", dispatch=None, exit_code=1)
@@ -316,7 +316,7 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
     pauses = []
     at = 0.0
     for launch in range(1, 5):
-        assert tell(scene, failure_record(1, launch)) == "pending"
+        assert send_event(scene, failure_record(1, launch)) == "pending"
         (dispatch,) = scene.dispatches()
         due = (dispatch["next_try"] - start).total_seconds()
         pauses.append(due - at)
@@ -326,7 +326,7 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
     assert [(p["dispatch"], p["launch"]) for p in scene.invocations()] == [
         (1, n) for n in range(1, 6)
     ]
-    assert tell(scene, failure_record(1, 5)) == "failed", "max_launches"
+    assert send_event(scene, failure_record(1, 5)) == "failed", "max_launches"
     (dispatch,) = scene.dispatches()
     for word in ("5 launches", "Capacity is unavailable", "e4b46cbf", "RetriesExhausted"):
         assert word in dispatch["error"]
@@ -336,25 +336,25 @@ def test_a_failed_launch_is_launched_again_under_a_new_number_with_growing_pause
     assert len(scene.invocations()) == 5, "the circuit is open"
 
 
-def test_failure_records_that_are_old_or_come_twice_change_nothing(scene: Scenario) -> None:
+def test_late_or_repeated_failure_records_change_nothing(scene: Scenario) -> None:
     scene.at(seconds=0)
     scene.insert_file()
-    assert tell(scene, failure_record(1, 1)) == "pending"
-    assert "ignored" in tell(scene, failure_record(1, 1))
+    assert send_event(scene, failure_record(1, 1)) == "pending"
+    assert "ignored" in send_event(scene, failure_record(1, 1))
     scene.tick(seconds=3)
-    assert "ignored" in tell(scene, failure_record(1, 1))
+    assert "ignored" in send_event(scene, failure_record(1, 1))
     scene.start_task(dispatch=1, launch=2)
-    assert "ignored" in tell(scene, failure_record(1, 2)), "its task has started"
-    assert "ignored" in tell(scene, failure_record(999, 1)), "a dispatch that was rolled back"
+    assert "ignored" in send_event(scene, failure_record(1, 2)), "its task has started"
+    assert "ignored" in send_event(scene, failure_record(999, 1)), "a dispatch that was rolled back"
     assert len(scene.invocations()) == 2
 
 
-def test_a_permanent_error_is_not_tried_again_and_opens_the_circuit(scene: Scenario) -> None:
+def test_a_permanent_error_is_not_retried_and_opens_the_circuit(scene: Scenario) -> None:
     scene.at(seconds=0)
     file = scene.insert_file()
     record = failure_record(1, 1, "PermanentLaunchError")
     record["responsePayload"]["errorMessage"] = "AccessDenied: iam:PassRole is missing"
-    assert tell(scene, record) == "failed"
+    assert send_event(scene, record) == "failed"
     scene.tick(seconds=60)
     assert len(scene.invocations()) == 1
     assert "iam:PassRole is missing" in scene.view(file)["why"]
@@ -362,27 +362,27 @@ def test_a_permanent_error_is_not_tried_again_and_opens_the_circuit(scene: Scena
         "select * from locaria.health where \"check\" = 'dispatch of file_loader'"
     )
     assert row["level"] == "crit" and "iam:PassRole" in row["value"]
-    scene.set_parameter("fargate_config", mended=True)
+    scene.set_parameter("fargate_config", corrected=True)
     scene.tick(seconds=61)
-    assert len(scene.invocations()) == 2, "mended: tried at once"
+    assert len(scene.invocations()) == 2, "the configuration was corrected: tried at once"
 
 
-def test_a_lambda_that_timed_out_or_never_ran_is_told_as_such(scene: Scenario) -> None:
+def test_a_lambda_that_timed_out_or_never_ran_is_reported_as_such(scene: Scenario) -> None:
     scene.insert_file()
     record = failure_record(1, 1)
     del record["responsePayload"]
     del record["responseContext"]
     record["requestContext"]["condition"] = "EventAgeExceeded"
-    assert tell(scene, record) == "pending"
+    assert send_event(scene, record) == "pending"
     assert "could not be called" in scene.dispatches()[0]["error"]
     assert "EventAgeExceeded" in scene.dispatches()[0]["error"]
 
 
-def test_a_stop_that_could_not_be_made_is_of_no_matter(scene: Scenario) -> None:
-    assert "ignored" in tell(scene, failure_record(1, 1, action="stop_task"))
+def test_a_failed_stop_is_ignored(scene: Scenario) -> None:
+    assert "ignored" in send_event(scene, failure_record(1, 1, action="stop_task"))
 
 
-def test_what_is_no_event_is_refused(scene: Scenario) -> None:
+def test_other_documents_are_refused(scene: Scenario) -> None:
     for event in (
         {},
         {"detail-type": "Scheduled Event"},
@@ -390,7 +390,7 @@ def test_what_is_no_event_is_refused(scene: Scenario) -> None:
         {"requestPayload": {"action": "x"}},
     ):
         with refused("LC007"):
-            tell(scene, event)
+            send_event(scene, event)
 
 
 def test_a_dispatch_of_four_tasks_is_started_when_all_have_reported(scene: Scenario) -> None:

@@ -1,4 +1,4 @@
-"""Dispatch within transactions: open ones, rolled back ones, of every isolation level."""
+"""Dispatch within transactions: open, rolled back, and of every isolation level."""
 
 import psycopg
 import pytest
@@ -14,7 +14,7 @@ def test_a_rolled_back_insert_invokes_nothing(scene: Scenario) -> None:
     assert scene.dispatches() == []
 
 
-def test_a_rolled_back_savepoint_invokes_nothing_and_forgets_nothing(scene: Scenario) -> None:
+def test_a_rolled_back_savepoint_invokes_nothing_and_loses_nothing(scene: Scenario) -> None:
     app = scene.session("app", autocommit=False)
     app.execute("savepoint s")
     scene.insert_file(connection=app)
@@ -34,13 +34,13 @@ def test_many_statements_of_one_transaction_make_one_dispatch(scene: Scenario) -
     for _ in range(50):
         scene.insert_file(connection=session)
     assert one(session, "select count(*) as n from locaria.dispatches")["n"] == 1
-    assert scene.invocations() == [], "nothing goes out before the commit"
+    assert scene.invocations() == [], "nothing is invoked before the commit"
     session.commit()
     (payload,) = scene.invocations()
     assert payload["count"] == 4
 
 
-def test_an_insert_in_repeatable_read_that_relied_on_a_task_long_gone_is_healed(
+def test_tick_repairs_an_insert_in_repeatable_read_that_relied_on_a_stopped_task(
     scene: Scenario,
 ) -> None:
     task = scene.start_task()
@@ -51,7 +51,7 @@ def test_an_insert_in_repeatable_read_that_relied_on_a_task_long_gone_is_healed(
     assert scene.wait(task, idle="0") == "leave"
     scene.insert_file(connection=app)
     app.commit()
-    assert scene.invocations() == [], "it decided on an old picture"
+    assert scene.invocations() == [], "it decided on an old snapshot"
     scene.tick()
     assert len(scene.invocations()) == 1
 
@@ -65,7 +65,7 @@ def test_inserts_work_in_every_isolation_level(scene: Scenario, isolation: str) 
     assert len(scene.dispatches()) == 2
 
 
-def test_set_constraints_immediate_decides_early_and_later_files_are_healed(
+def test_tick_dispatches_files_inserted_after_set_constraints_immediate(
     scene: Scenario,
 ) -> None:
     app = scene.session("app", autocommit=False)
@@ -78,7 +78,9 @@ def test_set_constraints_immediate_decides_early_and_later_files_are_healed(
     assert sum(p["count"] for p in scene.invocations()) == 4
 
 
-def test_an_open_transaction_with_an_uncommitted_insert_blocks_nobody(scene: Scenario) -> None:
+def test_an_open_transaction_with_an_uncommitted_insert_blocks_no_other_session(
+    scene: Scenario,
+) -> None:
     hours = scene.session("app", autocommit=False)
     scene.insert_files(5, hours)
     for session in (scene.app, scene.loader, scene.operator):
@@ -112,10 +114,10 @@ def test_a_task_started_before_the_commit_waits_and_then_loads(scene: Scenario) 
     assert len(scene.claim(task)) == 1
 
 
-def test_it_is_the_transaction_that_is_waited_for_not_the_lock_of_its_commit(
+def test_a_task_waits_for_the_transaction_and_not_for_the_lock_of_its_commit(
     scene: Scenario,
 ) -> None:
-    """The commit may come hours after the statement: until then the task neither idles nor leaves."""
+    """The commit may come hours after the statement; until then the task neither idles nor leaves."""
     app = scene.session("app", autocommit=False)
     scene.insert_file(connection=app)
     xact = one(app, "select pg_current_xact_id()::text as x")["x"]
@@ -138,10 +140,10 @@ def test_a_task_whose_insert_was_rolled_back_leaves_at_once(scene: Scenario) -> 
     task = scene.start_task(dispatch=payload["dispatch"], launch=1)
     assert scene.wait(task, payload["xact"]) == "leave"
     assert "rolled back" in scene.task(task)["stopped_reason"]
-    assert scene.wait(task, payload["xact"]) == "leave", "asked again, the same answer"
+    assert scene.wait(task, payload["xact"]) == "leave", "a second call returns the same"
 
 
-def test_a_task_whose_insert_was_rolled_back_takes_what_else_is_there(scene: Scenario) -> None:
+def test_a_task_whose_insert_was_rolled_back_claims_other_files(scene: Scenario) -> None:
     app = scene.session("app", autocommit=False)
     scene.insert_file(connection=app)
     xact = one(app, "select pg_current_xact_id()::text as x")["x"]
@@ -152,7 +154,7 @@ def test_a_task_whose_insert_was_rolled_back_takes_what_else_is_there(scene: Sce
     assert scene.claim(task)[0]["file_id"] == file
 
 
-def test_a_task_of_a_committed_insert_that_others_have_worked_off_stays_idle(
+def test_a_task_whose_files_others_have_processed_stays_idle(
     scene: Scenario,
 ) -> None:
     scene.insert_file()

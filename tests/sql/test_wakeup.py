@@ -1,6 +1,6 @@
-"""No wake-up is lost and no application waits: the experiment of the design, with real sessions.
+"""No wake-up is lost and no application waits, tested with real sessions.
 
-Writers insert and commit. Whatever the stand-in for Lambda accepts becomes a thread that lives like a task: it
+Writers insert and commit. For each invocation that the Lambda stand-in accepts, a thread acts as a task: it
 reports, claims, finishes, asks what to do, and leaves at the first pause. tick() never runs.
 """
 
@@ -14,7 +14,7 @@ WRITERS, EACH = 3, 300
 
 
 class Fleet:
-    """Tasks as threads, started for each invocation as Lambda and ECS would."""
+    """Tasks as threads, started for each invocation like Lambda and ECS do."""
 
     def __init__(self, scene: Scenario, threads: Threads, idle: str) -> None:
         self.scene = scene
@@ -26,7 +26,7 @@ class Fleet:
         self._lock = threading.Lock()
 
     def serve(self, root: psycopg.Connection[dict[str, object]]) -> None:
-        """Start a task for whatever has been invoked since the last look."""
+        """Start the tasks of all invocations since the last call."""
         seen: set[int] = (
             set()
         )  # A set, not a mark: sessions commit in another order than they count.
@@ -44,7 +44,7 @@ class Fleet:
             self.stop.wait(0.002)
 
     def live(self, payload: dict[str, object]) -> None:
-        """Live like a task."""
+        """Run the main loop of a task."""
         with psycopg.connect(self.scene.db.dsn_of("loader"), autocommit=True) as session:
             task = session.execute(
                 "select task_id, accepted from locaria.start_task(%s, null, %s, %s)",
@@ -65,23 +65,23 @@ class Fleet:
                     xact = None
                     session.execute("select locaria.finish_runs(%s)", [runs])
                     continue
-                told = session.execute(
+                answer = session.execute(
                     "select what, for_s from locaria.wait_for_files(%s, %s, %s)",
                     [task[0], xact, self.idle],
                 ).fetchone()
-                assert told is not None
-                if told[0] == "leave":
+                assert answer is not None
+                if answer[0] == "leave":
                     with self._lock:
                         self.left += 1
                     return
-                if told[0] == "wait":
-                    self.stop.wait(min(0.002, told[1]))
+                if answer[0] == "wait":
+                    self.stop.wait(min(0.002, answer[1]))
                 if self.stop.is_set():
                     return
 
 
 def nothing_waits(session: psycopg.Connection[dict[str, object]]) -> bool:
-    """Whether no file waits or is worked on."""
+    """Return whether no file is waiting or being processed."""
     row = session.execute(
         "select not exists (select from locaria.files where finished is null) as yes"
     ).fetchone()
@@ -115,24 +115,24 @@ def run_experiment(scene: Scenario, max_tasks: int, idle: str) -> Fleet:
     return fleet
 
 
-def test_no_wake_up_is_lost_though_a_task_leaves_at_every_pause(scene: Scenario) -> None:
+def test_no_wake_up_is_lost_if_tasks_leave_at_every_pause(scene: Scenario) -> None:
     fleet = run_experiment(scene, max_tasks=1, idle="0")
-    assert fleet.left > 20, "it did leave, and often"
+    assert fleet.left > 20, "tasks left often enough"
     count = one(scene.owner, "select count(*) as n, count(distinct file_id) as d from locaria.runs")
     assert count["n"] == count["d"] > WRITERS * EACH
 
 
-def test_no_wake_up_is_lost_with_tasks_that_idle_for_a_moment(scene: Scenario) -> None:
+def test_no_wake_up_is_lost_if_tasks_idle_briefly(scene: Scenario) -> None:
     run_experiment(scene, max_tasks=3, idle="5 milliseconds")
 
 
-def test_a_leaving_task_never_waits_for_a_committer_nor_makes_one_wait(scene: Scenario) -> None:
+def test_a_leaving_task_and_a_commit_never_wait_for_each_other(scene: Scenario) -> None:
     task = scene.start_task()
     committer = scene.session("app", autocommit=False)
     scene.insert_file(connection=committer)
     committer.execute("set constraints all immediate")
     scene.loader.execute("set lock_timeout = '2s'")
-    assert scene.wait(task, idle="0") == "wait", "a commit that may rely on it is under way"
+    assert scene.wait(task, idle="0") == "wait", "a commit that may rely on it is in progress"
     scene.app.execute("set lock_timeout = '2s'")
     scene.insert_file()
     assert scene.wait(task, idle="0") == "claim"
@@ -142,8 +142,8 @@ def test_a_leaving_task_never_waits_for_a_committer_nor_makes_one_wait(scene: Sc
     assert scene.wait(task, idle="0") == "leave"
 
 
-def test_a_committer_that_comes_while_a_task_leaves_sees_it_gone(scene: Scenario) -> None:
-    """The other order: the task decides first, and the committer waits for that decision only."""
+def test_a_commit_during_the_exit_of_a_task_does_not_rely_on_it(scene: Scenario) -> None:
+    """The task decides first, and the commit waits only for this decision."""
     task = scene.start_task()
     leaving = scene.session("loader", autocommit=False)
     assert leaving.execute(
@@ -158,11 +158,11 @@ def test_a_committer_that_comes_while_a_task_leaves_sees_it_gone(scene: Scenario
     assert scene.invocations() == []
     leaving.commit()
     threads.join()
-    assert len(scene.invocations()) == 1, "the task is gone: another is asked for"
+    assert len(scene.invocations()) == 1, "the task has left: another one is asked for"
 
 
-def test_a_task_does_not_leave_while_another_is_refused_for_its_sake(scene: Scenario) -> None:
-    """A commit in between would still count on the refused one, and nobody would come."""
+def test_a_task_does_not_leave_while_another_is_refused_because_of_it(scene: Scenario) -> None:
+    """A commit in between would count on the refused task, and no task would process its files."""
     scene.set_limits(max_tasks=1)
     living = scene.start_task()
     late = scene.session("loader", autocommit=False)

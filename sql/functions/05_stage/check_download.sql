@@ -38,7 +38,7 @@ begin
     raise exception using errcode = 'LC008',
       message = format('table: there is no table or view "%s.%s"', table_schema, table_name);
   end if;
-  -- Only columns that the loader's login may read; this function itself runs as Locaria's owner, who may read more.
+  -- Only columns that the loader's login may read; this function runs as Locaria's owner, which can read more.
   select jsonb_agg(jsonb_build_object(
       'name', a.attname,
       'type', format_type(a.atttypid, a.atttypmod),
