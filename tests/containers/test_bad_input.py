@@ -80,7 +80,7 @@ BAD: dict[str, Bad] = {
     "a schema that is not allowed": Bad(
         GOOD, 'may not publish into schema "locaria"', {"table": "locaria.files"}
     ),
-    "a name that is too long": Bad(GOOD, "longer than the 63 bytes", {"table": "x" * 64}),
+    "a name that is too long": Bad(GOOD, "longer than 63 bytes", {"table": "x" * 64}),
     "a mode that there is not": Bad(GOOD, "attribute mode: 'upsert'", {"mode": "upsert"}),
     "nothing to append to": Bad(
         GOOD, 'no "public.nowhere"', {"mode": "append", "table": "nowhere"}
@@ -88,7 +88,9 @@ BAD: dict[str, Bad] = {
     "append with another column": Bad(
         "id,colour\n1,red\n", 'has no column "colour"', {"mode": "append", "table": "kept"}
     ),
-    "create over a table": Bad(GOOD, '"public.kept" exists', {"mode": "create", "table": "kept"}),
+    "create over a table": Bad(
+        GOOD, '"public.kept" already exists', {"mode": "create", "table": "kept"}
+    ),
     "a table that is not ours": Bad(GOOD, "was not loaded by Locaria", {"table": "theirs"}),
     "a delimiter that is too long": Bad(
         GOOD, "attribute delimiter: '123456789' is given, 1 to 8 char", {"delimiter": "123456789"}
