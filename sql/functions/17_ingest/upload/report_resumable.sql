@@ -25,5 +25,5 @@ begin
 end
 $$;
 comment on function locaria.report_resumable(bigint, bigint, bigint, jsonb, interval) is
-  'So many bytes of a resumable upload are stored durably, and where; it may be gone on with for p_expires_in. '
+  'So many bytes of a resumable upload are stored durably, and where; it can be resumed for p_expires_in. '
   'Errors: LC001, LC008, LC009.';
